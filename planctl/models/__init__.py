@@ -1,0 +1,1 @@
+"""What planctl's files mean: frozen models without any I/O."""

@@ -1,0 +1,300 @@
+"""`plan.yaml`: phases, steps, inputs, outputs, checks and gates of one initiative."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from planctl.models.check import Check, RelativePath, check_kind
+from planctl.models.paths import relative_path
+
+SCHEMA = "planctl/plan/v1"
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def initiative_id(text: str) -> str:
+    """Return `text` when it can name an initiative: words with hyphens, dots, digits.
+
+    Raises:
+        ValueError: Anything that cannot be a folder name and a command-line word.
+    """
+    if not _WORD.fullmatch(text) or text.endswith("."):
+        raise ValueError(f"`{text}` is no name: use letters, digits, `-`, `_` and `.`")
+    return text
+
+
+def parse_duration_s(value: object) -> float | None:
+    """Read `30m`, `45s`, `1.5h` or a number of seconds.
+
+    Returns:
+        Seconds, or None for None.
+
+    Raises:
+        ValueError: Not a positive duration.
+    """
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return float(value)
+    match = _DURATION.fullmatch(str(value))
+    if match is None or float(match[1]) <= 0:
+        raise ValueError(f"`{value}` is no duration; write `45s`, `30m` or `2h`")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _typed_check(raw: object) -> object:
+    if isinstance(raw, BaseModel):
+        return raw
+    kind = check_kind(raw)
+    if kind is None:
+        raise ValueError(
+            "a check starts with one of `json`, `log`, `image`, `same`, `file`, `tests`"
+        )
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from error
+
+
+Name = Annotated[str, AfterValidator(initiative_id)]
+TypedCheck = Annotated[Check, BeforeValidator(_typed_check)]
+DurationSeconds = Annotated[float | None, BeforeValidator(parse_duration_s)]
+
+
+def _input_glob(text: str) -> str:
+    relative_path(text.removeprefix("!"))
+    return text
+
+
+InputGlob = Annotated[str, AfterValidator(_input_glob)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Collect(_Model):
+    """A file or folder that is copied into the hub after the command."""
+
+    source: RelativePath = Field(alias="from")
+    to: RelativePath
+
+
+class Waiver(_Model):
+    """A person's acceptance of a step without proof: who, why, until when."""
+
+    who: str = Field(min_length=1)
+    why: str = Field(min_length=1)
+    until: dt.date
+
+
+class Step(_Model):
+    """One authoritative command and what it must leave behind.
+
+    Attributes:
+        rows: Checklist rows of the working plan that this step proves.
+        inputs: Globs over tracked files; replaces the phase's. `!glob` excludes.
+        data: Data files outside git that the command reads (may be `$NAME`).
+        outputs: Files the command leaves outside the hub for later steps; digests are recorded.
+        timeout_s: Seconds after which the process group is killed (`timeout` in the file).
+    """
+
+    id: Name
+    title: str | None = None
+    rows: tuple[str, ...] = ()
+    kind: Literal["command", "pytest"] = "command"
+    needs: tuple[Name, ...] = ()
+    run: str = Field(min_length=1)
+    log: RelativePath
+    timeout_s: DurationSeconds = Field(default=None, alias="timeout")
+    inputs: tuple[InputGlob, ...] | None = None
+    data: tuple[str, ...] = ()
+    outputs: tuple[RelativePath, ...] = ()
+    collect: tuple[Collect, ...] = ()
+    checks: tuple[TypedCheck, ...] = ()
+    waive: Waiver | None = None
+
+    @field_validator("log")
+    @classmethod
+    def _log_in_folder(cls, value: str) -> str:
+        if "$" in value or value.endswith("/"):
+            raise ValueError(f"`{value}` must name a file inside the hub")
+        return value
+
+    @field_validator("collect")
+    @classmethod
+    def _targets_in_hub(cls, value: tuple[Collect, ...]) -> tuple[Collect, ...]:
+        for item in value:
+            if "$" in item.to:
+                raise ValueError(f"`to: {item.to}` must be a plain path inside the hub")
+        return value
+
+
+class Phase(_Model):
+    """A group of steps with one gate and default inputs."""
+
+    title: str = ""
+    gate: str | None = None
+    inputs: tuple[InputGlob, ...] = ()
+    steps: tuple[Step, ...] = Field(min_length=1)
+
+    @field_validator("gate", mode="before")
+    @classmethod
+    def _gate_is_commit(cls, value: object) -> object:
+        if value is not None and not re.fullmatch(r"[0-9a-f]{7,64}", str(value)):
+            raise ValueError(f"`{value}` is no commit id; write 7 to 64 hex digits in quotes")
+        return value if value is None else str(value)
+
+
+class Plan(_Model):
+    """The machine-readable contract of one initiative."""
+
+    schema_: Literal["planctl/plan/v1"] = Field(alias="schema")
+    id: Name
+    title: str = Field(min_length=1)
+    owner: str = ""
+    priority: Literal["critical", "high", "medium", "low"] = "medium"
+    depends_on: tuple[Name, ...] = ()
+    findings: tuple[str, ...] = ()
+    hub: RelativePath | None = None
+    commands_doc: RelativePath | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    phases: dict[Name, Phase] = Field(min_length=1)
+
+    @field_validator("env")
+    @classmethod
+    def _env_names(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                raise ValueError(f"`{name}` is no environment variable name")
+            if name in {"HUB", "AUTHORITATIVE_CMDS_DOC"}:
+                raise ValueError(f"`{name}` is set by planctl; choose another name")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Plan:
+        _check_steps(self)
+        return self
+
+    def steps(self) -> Iterator[tuple[str, Step]]:
+        """Yield every (phase name, step), in file order."""
+        for name, phase in self.phases.items():
+            for step in phase.steps:
+                yield name, step
+
+    def step(self, step_id: str) -> tuple[str, Step]:
+        """Return (phase name, step) of a step id.
+
+        Raises:
+            KeyError: No such step.
+        """
+        for name, step in self.steps():
+            if step.id == step_id:
+                return name, step
+        raise KeyError(step_id)
+
+    def inputs_of(self, phase: str, step: Step) -> tuple[str, ...]:
+        """Return the input globs that hold for a step: its own, else its phase's."""
+        return step.inputs if step.inputs is not None else self.phases[phase].inputs
+
+    def contract(self, phase: str, step: Step) -> dict[str, Any]:
+        """Return what a receipt of this step promises: command, env, inputs, outputs, checks."""
+        fields = step.model_dump(
+            mode="json",
+            by_alias=True,
+            exclude_none=True,
+            include={"run", "kind", "needs", "log", "data", "outputs", "collect", "checks"},
+        )
+        return fields | {
+            "id": step.id,
+            "phase": phase,
+            "inputs": list(self.inputs_of(phase, step)),
+            "env": dict(sorted(self.env.items())),
+        }
+
+    def with_env(self, overrides: dict[str, str]) -> Plan:
+        """Return the plan with some `env` values replaced (only names it declares).
+
+        Raises:
+            KeyError: A name the plan does not declare.
+        """
+        for name in overrides:
+            if name not in self.env:
+                raise KeyError(name)
+        return self.model_copy(update={"env": {**self.env, **overrides}})
+
+
+def contract_digest(contract: dict[str, Any]) -> str:
+    """Return the SHA-256 (hex) of a contract's canonical JSON."""
+    return hashlib.sha256(canonical_json(contract)).hexdigest()
+
+
+def canonical_json(value: object) -> bytes:
+    """Serialise with sorted keys and no blanks, so that equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def ordered(steps: dict[str, tuple[str, ...]]) -> list[str]:
+    """Return step ids so that each comes after what it needs; file order otherwise.
+
+    Args:
+        steps: Step id → ids it needs.
+
+    Raises:
+        ValueError: A cycle, spelled out.
+    """
+    done: list[str] = []
+    trail: list[str] = []
+
+    def visit(step: str) -> None:
+        if step in done:
+            return
+        if step in trail:
+            raise ValueError("cycle: " + " → ".join([*trail[trail.index(step) :], step]))
+        trail.append(step)
+        for need in steps[step]:
+            visit(need)
+        trail.pop()
+        done.append(step)
+
+    for step in steps:
+        visit(step)
+    return done
+
+
+def _check_steps(plan: Plan) -> None:
+    needs: dict[str, tuple[str, ...]] = {}
+    targets: dict[str, str] = {}
+    for _, step in plan.steps():
+        if step.id in needs:
+            raise ValueError(f"step id `{step.id}` stands twice; ids are unique in a plan")
+        needs[step.id] = step.needs
+        for target in (step.log, *(item.to.rstrip("/") for item in step.collect)):
+            if target in targets:
+                raise ValueError(f"`{target}` is written by `{targets[target]}` and `{step.id}`")
+            targets[target] = step.id
+    for step_id, wanted in needs.items():
+        for need in wanted:
+            if need not in needs:
+                raise ValueError(f"step `{step_id}` needs `{need}`, which is no step of this plan")
+    ordered(needs)

@@ -1,0 +1,135 @@
+"""From the text of a `plan.yaml` to a `Plan`, with the line of everything that is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from planctl.errors import PlanError
+from planctl.models.plan import Plan
+
+Place = tuple[str | int, ...]
+_HINT = "`planctl schema plan` prints what may stand here"
+_MAX_BYTES = 1_000_000
+_MAX_DEPTH = 40
+
+
+class _Source:
+    """The YAML as plain values, and the line on which each one stands."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.lines: dict[Place, int] = {}
+        self.step_ids: list[tuple[str, int, Place]] = []
+        self._loader = yaml.SafeLoader("")
+
+    def value(self, node: yaml.Node, place: Place = ()) -> Any:
+        line = node.start_mark.line + 1
+        self.lines.setdefault(place, line)
+        if len(place) > _MAX_DEPTH:
+            raise PlanError(self.path, "is nested too deeply", line=line)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*place, i)) for i, item in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            if key in result:
+                raise PlanError(
+                    self.path, "stands twice", line=line, key=_dotted((*place, key)), hint=_HINT
+                )
+            self.lines[(*place, key)] = line
+            result[key] = self.value(value_node, (*place, key))
+            if key == "id" and place[-2:-1] == ("steps",):
+                self.step_ids.append((str(result[key]), line, place))
+        return result
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        # A plain `dc5415e3` reads as a float and `2025-11-14` as a date: ids stay what was typed.
+        if node.tag.endswith((":timestamp", ":float", ":int")):
+            text = str(node.value)
+            try:
+                return int(text) if text.isdigit() and not text.startswith("0") else float(text)
+            except ValueError:
+                return text
+        return self._loader.construct_object(node)  # type: ignore[no-untyped-call]
+
+    def line_of(self, place: Place) -> int | None:
+        """Return the line of a place, or of the nearest one around it."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place)
+
+
+def _dotted(place: Place) -> str:
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
+    return text
+
+
+def parse_plan(text: str, path: str) -> Plan:
+    """Read a plan.
+
+    Args:
+        text: The file's text.
+        path: Repository-relative path, for messages.
+
+    Raises:
+        PlanError: Not YAML, empty, or not a plan; with line, key and hint.
+    """
+    if len(text) > _MAX_BYTES:
+        raise PlanError(path, f"is larger than {_MAX_BYTES:,} bytes")
+    source = _Source(path)
+    raw = _compose(text, source)
+    if not isinstance(raw, dict):
+        raise PlanError(path, "is not a mapping", line=1, hint=_HINT)
+    try:
+        return Plan.model_validate(raw)
+    except ValidationError as error:
+        raise _first(error, source) from error
+
+
+def _compose(text: str, source: _Source) -> Any:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = None if mark is None else mark.line + 1
+        raise PlanError(source.path, f"is not YAML: {error.problem}", line=line) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise PlanError(source.path, f"is not YAML: {error}") from error
+    if node is None:
+        raise PlanError(
+            source.path, "is empty", line=1, hint="`planctl new ID` writes a first plan"
+        )
+    return source.value(node)
+
+
+def _first(error: ValidationError, source: _Source) -> PlanError:
+    problem = error.errors()[0]
+    place: Place = tuple(part for part in problem["loc"] if part != "[key]")
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = "unknown key"
+    elif problem["type"] == "missing":
+        message = "is required"
+    line, key = source.line_of(place), _dotted(place)
+    named = _named_place(message, source)
+    if not place and named is not None:
+        line, key = named
+    return PlanError(source.path, message, line=line, key=key or None, hint=_HINT)
+
+
+def _named_place(message: str, source: _Source) -> tuple[int, str] | None:
+    """Find the step that a message about the whole plan names: the last one if it stands twice."""
+    for step, line, place in reversed(source.step_ids):
+        if f"`{step}`" in message or f" {step} " in f" {message} ":
+            return line, _dotted(place)
+    return None

@@ -1,0 +1,363 @@
+"""Receipts: what planctl saw of one step's run, as an in-toto Statement in a DSSE envelope.
+
+Formats: DSSE v1 (https://github.com/secure-systems-lab/dsse), in-toto Statement v1
+(https://in-toto.io/Statement/v1), SLSA provenance v1 (https://slsa.dev/provenance/v1).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from planctl.errors import ReceiptError
+from planctl.models.plan import canonical_json
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+BUILD_TYPE = "https://planctl.dev/run-step/v1"
+BUILDER_ID = "https://planctl.dev/builder/local/v1"
+MAX_BYTES = 16_000_000
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class Subject(_Model):
+    """An artifact in the hub.
+
+    Attributes:
+        name: Hub-relative POSIX path as it was written (with its `_v2`, if any).
+        sha256: Hex digest of its content; for a folder of many files `dir_hash` instead.
+        declared: The name the plan gives it.
+    """
+
+    name: str
+    sha256: str
+    declared: str
+    kind: str = "file"
+
+
+class InputFile(_Model):
+    """A tracked file a step declared, as it was when the step ran: mode and git blob id."""
+
+    path: str
+    mode: str
+    blob: str
+
+
+class DataFile(_Model):
+    """A file outside git that a step read or left: path, SHA-256 and size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class CheckResult(_Model):
+    """One check as it came out: the check itself, whether it held, what was seen."""
+
+    check: dict[str, Any]
+    ok: bool
+    seen: str
+
+
+class Receipt(_Model):
+    """One run of one step, everything observed.
+
+    Attributes:
+        ulid: Sorts receipts by planctl's clock; identity is the payload digest.
+        contract: The step's contract as it stood in the plan (see `Plan.contract`).
+        commit: Git commit the run started from; `branch` is information only.
+        gate: Full id of the gate commit, or None; `gate_contained`: it was an ancestor then.
+        inputs: Every tracked or new file that matched the declared globs, as it was on disk.
+        dirty: Of these, the paths that differed from the commit.
+        diff_sha256: Digest of `git diff HEAD` over the dirty inputs, or None.
+        parents: Step id → payload digest of the receipt this run needed.
+        previous: Payload digests of the step's receipts that were the latest when this one ran.
+        exit_code: Of the command; 124 when its time ran out.
+    """
+
+    ulid: str
+    initiative: str
+    phase: str
+    step: str
+    hub: str
+    command: str
+    env: dict[str, str]
+    contract: dict[str, Any]
+    contract_sha256: str
+    commit: str
+    branch: str | None
+    gate: str | None
+    gate_contained: bool | None
+    inputs: tuple[InputFile, ...]
+    dirty: tuple[str, ...]
+    diff_sha256: str | None
+    data: tuple[DataFile, ...]
+    outputs: tuple[DataFile, ...]
+    parents: dict[str, str]
+    previous: tuple[str, ...]
+    subjects: tuple[Subject, ...]
+    log: str
+    started: dt.datetime
+    finished: dt.datetime
+    exit_code: int
+    timed_out: bool
+    checks: tuple[CheckResult, ...]
+    role: str
+    executor: str
+    planctl_version: str
+    environment: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """The command ended with 0 and every check held when it ran."""
+        return self.exit_code == 0 and all(result.ok for result in self.checks)
+
+    def subject_for(self, declared: str) -> Subject | None:
+        """Return the artifact the plan calls `declared` (or a file below it), if recorded."""
+        for subject in self.subjects:
+            if subject.declared == declared:
+                return subject
+        return None
+
+
+class StoredReceipt(_Model):
+    """A receipt with where it lies and what its bytes are."""
+
+    path: str
+    payload_sha256: str
+    receipt: Receipt
+
+
+def statement(receipt: Receipt) -> dict[str, Any]:
+    """Return the in-toto Statement that carries a receipt."""
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [_subject(subject) for subject in receipt.subjects],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "buildDefinition": _build_definition(receipt),
+            "runDetails": _run_details(receipt),
+        },
+    }
+
+
+def _subject(subject: Subject) -> dict[str, Any]:
+    key = "sha256" if subject.kind == "file" else "dirHash"
+    notes = {"declared": subject.declared, "kind": subject.kind}
+    return {"name": subject.name, "digest": {key: subject.sha256}, "annotations": notes}
+
+
+def _build_definition(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "buildType": BUILD_TYPE,
+        "externalParameters": {
+            "initiative": receipt.initiative,
+            "phase": receipt.phase,
+            "step": receipt.step,
+            "hub": receipt.hub,
+            "command": receipt.command,
+            "env": receipt.env,
+            "contract": receipt.contract,
+            "contractSha256": receipt.contract_sha256,
+        },
+        "internalParameters": {"executor": receipt.executor, "log": receipt.log},
+        "resolvedDependencies": [_commit(receipt), *_dependencies(receipt)],
+    }
+
+
+def _commit(receipt: Receipt) -> dict[str, Any]:
+    notes = {
+        "branch": receipt.branch,
+        "dirty": list(receipt.dirty),
+        "diffSha256": receipt.diff_sha256,
+        "gate": receipt.gate,
+        "gateContained": receipt.gate_contained,
+    }
+    return {"name": "git", "digest": {"gitCommit": receipt.commit}, "annotations": notes}
+
+
+def _dependencies(receipt: Receipt) -> list[dict[str, Any]]:
+    files = [
+        {"name": item.path, "digest": {"gitBlob": item.blob}, "annotations": {"mode": item.mode}}
+        for item in receipt.inputs
+    ]
+    data = [_data_file(item, "data") for item in receipt.data]
+    parents = [
+        {"name": step, "digest": {"sha256": digest}, "annotations": {"kind": "receipt"}}
+        for step, digest in sorted(receipt.parents.items())
+    ]
+    return files + data + parents
+
+
+def _data_file(item: DataFile, kind: str) -> dict[str, Any]:
+    notes = {"kind": kind, "size": item.size}
+    return {"name": item.path, "digest": {"sha256": item.sha256}, "annotations": notes}
+
+
+def _run_details(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "builder": {"id": BUILDER_ID, "version": {"planctl": receipt.planctl_version}},
+        "metadata": {
+            "invocationId": receipt.ulid,
+            "startedOn": _time(receipt.started),
+            "finishedOn": _time(receipt.finished),
+        },
+        "byproducts": [_data_file(item, "output") for item in receipt.outputs],
+        "planctl_run": {
+            "role": receipt.role,
+            "exitCode": receipt.exit_code,
+            "timedOut": receipt.timed_out,
+            "checks": [result.model_dump(mode="json") for result in receipt.checks],
+            "previous": list(receipt.previous),
+            "environment": receipt.environment,
+        },
+    }
+
+
+def _time(when: dt.datetime) -> str:
+    return when.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def payload_bytes(receipt: Receipt) -> bytes:
+    """Serialise a receipt's Statement; equal receipts give equal bytes."""
+    return canonical_json(statement(receipt))
+
+
+def payload_digest(payload: bytes) -> str:
+    """Return the payload's SHA-256 in hex: a receipt's identity."""
+    return hashlib.sha256(payload).hexdigest()
+
+
+def file_name(receipt: Receipt, digest: str) -> str:
+    """Return `<ULID>_<step>_<first 16 hex of the payload digest>.json`."""
+    return f"{receipt.ulid}_{receipt.step}_{digest[:16]}.json"
+
+
+def envelope_text(payload: bytes) -> str:
+    """Wrap a payload in a DSSE envelope without signatures."""
+    envelope = {
+        "payloadType": PAYLOAD_TYPE,
+        "payload": base64.b64encode(payload).decode(),
+        "signatures": [],
+    }
+    return json.dumps(envelope, indent=1) + "\n"
+
+
+def envelope_payload(text: bytes, path: str) -> bytes:
+    """Return the payload bytes of an envelope.
+
+    Raises:
+        ReceiptError: Too large, not JSON, not a DSSE envelope of a Statement.
+    """
+    if len(text) > MAX_BYTES:
+        raise ReceiptError(path, f"is larger than {MAX_BYTES:,} bytes")
+    try:
+        envelope = json.loads(text)
+        if envelope["payloadType"] != PAYLOAD_TYPE:
+            raise ReceiptError(path, f"payloadType is `{envelope['payloadType']}`")
+        return base64.b64decode(envelope["payload"], validate=True)
+    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
+        raise ReceiptError(path, "is not a DSSE envelope") from error
+
+
+def parse_receipt(payload: bytes, path: str) -> Receipt:
+    """Read a Statement back into a receipt.
+
+    Raises:
+        ReceiptError: Not a Statement planctl wrote.
+    """
+    try:
+        return _from_statement(json.loads(payload))
+    except ReceiptError:
+        raise
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ReceiptError(path, first["msg"], key=key) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ReceiptError(path, f"is not a run receipt: {error}") from error
+
+
+def _from_statement(raw: dict[str, Any]) -> Receipt:
+    if raw["_type"] != STATEMENT_TYPE or raw["predicateType"] != PREDICATE_TYPE:
+        raise ValueError("not an in-toto Statement v1 with SLSA provenance v1")
+    build = raw["predicate"]["buildDefinition"]
+    run = raw["predicate"]["runDetails"]
+    if build["buildType"] != BUILD_TYPE:
+        raise ValueError(f"unknown buildType `{build['buildType']}`")
+    commit, *dependencies = build["resolvedDependencies"]
+    params, seen, notes = build["externalParameters"], run["planctl_run"], commit["annotations"]
+    kinds = [item["annotations"].get("kind") for item in dependencies]
+    pairs = list(zip(dependencies, kinds, strict=True))
+    return Receipt.model_validate(
+        {
+            "ulid": run["metadata"]["invocationId"],
+            "initiative": params["initiative"],
+            "phase": params["phase"],
+            "step": params["step"],
+            "hub": params["hub"],
+            "command": params["command"],
+            "env": params["env"],
+            "contract": params["contract"],
+            "contract_sha256": params["contractSha256"],
+            "commit": commit["digest"]["gitCommit"],
+            "branch": notes["branch"],
+            "dirty": notes["dirty"],
+            "diff_sha256": notes["diffSha256"],
+            "gate": notes["gate"],
+            "gate_contained": notes["gateContained"],
+            "inputs": [_input_file(item) for item, kind in pairs if kind is None],
+            "data": [_read_data(item) for item, kind in pairs if kind == "data"],
+            "parents": {i["name"]: i["digest"]["sha256"] for i, k in pairs if k == "receipt"},
+            "outputs": [_read_data(item) for item in run["byproducts"]],
+            "previous": seen["previous"],
+            "subjects": [_read_subject(item) for item in raw["subject"]],
+            "log": build["internalParameters"]["log"],
+            "executor": build["internalParameters"]["executor"],
+            "started": run["metadata"]["startedOn"],
+            "finished": run["metadata"]["finishedOn"],
+            "exit_code": seen["exitCode"],
+            "timed_out": seen["timedOut"],
+            "checks": seen["checks"],
+            "role": seen["role"],
+            "planctl_version": run["builder"]["version"]["planctl"],
+            "environment": seen["environment"],
+        }
+    )
+
+
+def _input_file(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "path": item["name"],
+        "mode": item["annotations"]["mode"],
+        "blob": item["digest"]["gitBlob"],
+    }
+
+
+def _read_data(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "path": item["name"],
+        "sha256": item["digest"]["sha256"],
+        "size": item["annotations"]["size"],
+    }
+
+
+def _read_subject(item: dict[str, Any]) -> dict[str, Any]:
+    (digest,) = item["digest"].values()
+    notes = item["annotations"]
+    return {
+        "name": item["name"],
+        "sha256": digest,
+        "declared": notes["declared"],
+        "kind": notes["kind"],
+    }
