@@ -89,7 +89,9 @@ InputGlob = Annotated[str, AfterValidator(_input_glob)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, coerce_numbers_to_str=True
+    )
 
 
 class Collect(_Model):

@@ -58,7 +58,7 @@ class _Source:
                 return int(text) if text.isdigit() and not text.startswith("0") else float(text)
             except ValueError:
                 return text
-        return self._loader.construct_object(node)  # type: ignore[no-untyped-call]
+        return self._loader.construct_object(node)
 
     def line_of(self, place: Place) -> int | None:
         """Return the line of a place, or of the nearest one around it."""
