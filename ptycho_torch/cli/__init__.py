@@ -1,0 +1,1 @@
+"""Command lines: thin faces over `workflows` and its neighbours."""
