@@ -1,0 +1,294 @@
+"""PtychoPINN NPZ files.
+
+| key | meaning |
+|---|---|
+| `diff3d` or `diffraction` | (n, N, N), or (N, N, n) in old files; counts or amplitude |
+| `probeGuess` | (N, N), (P, N, N) or (N, N, 1) |
+| `xcoords`, `ycoords` | (n,) patch centres in object pixels, x = column, y = row |
+| `objectGuess`, `mask` | optional, (H, W) complex and (N, N) bool |
+| `measurement`, `nphotons`, `pixel_size_m`, `energy_ev`, `distance_m` | optional scalars |
+
+The values are counts when they are of integer type or all whole numbers, amplitude otherwise;
+the key `measurement` or the caller overrides. Pickled members are never loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from ptycho_torch.data.scan import Array, Measurement, ScanData
+from ptycho_torch.errors import DataFileError
+
+logger = logging.getLogger(__name__)
+
+_SCALARS = ("nphotons", "pixel_size_m", "energy_ev", "distance_m")
+_PATTERN_KEYS = ("diff3d", "diffraction")
+
+
+class _Members:
+    """The arrays of one archive, each read on demand with errors that name file and key."""
+
+    def __init__(self, path: Path, archive: Any) -> None:
+        self.path = path
+        self._archive = archive
+        self.names = frozenset(archive.files)
+
+    def get(self, key: str) -> Array:
+        try:
+            return np.asarray(self._archive[key])
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise _damaged(self.path, error, key) from error
+
+    def require(self, key: str, why: str) -> Array:
+        if key not in self.names:
+            raise DataFileError(
+                f"{self.path}: key `{key}` is missing; the file has {sorted(self.names)}", hint=why
+            )
+        return self.get(key)
+
+    def optional(self, key: str) -> Array | None:
+        return self.get(key) if key in self.names else None
+
+
+def read_npz(path: Path, measurement: Measurement | None = None) -> ScanData:
+    """Read a PtychoPINN NPZ file.
+
+    Args:
+        path: The file.
+        measurement: What the stored values are; None decides by the module's rule.
+
+    Returns:
+        The scan.
+
+    Raises:
+        DataFileError: Pickled member, missing key, truncated archive, wrong shape, NaN,
+            negative or contradictory values.
+    """
+    _refuse_pickles(path)
+    with np.load(path, allow_pickle=False) as archive:
+        members = _Members(path, archive)
+        patterns = _patterns(members)
+        positions = _positions(members)
+        patterns = _pattern_axis_first(patterns, len(positions), path)
+        kind = _measurement(members, patterns, measurement)
+        mask = members.optional("mask")
+        return ScanData(
+            diffraction=np.ascontiguousarray(patterns, dtype=np.float32),
+            measurement=kind,
+            probe=_probe(members),
+            positions_px=positions,
+            object=_object(members, positions, patterns.shape[-1]),
+            mask=None if mask is None else mask.astype(bool),
+            source=str(path),
+            **{key: _scalar(members, key) for key in _SCALARS},
+        )
+
+
+def write_npz(path: Path | str, scan: ScanData) -> None:
+    """Write a scan so that `read_scan` gives it back; equal scans give equal bytes.
+
+    Args:
+        path: Target; written beside it first and moved into place.
+        scan: What to write.
+    """
+    arrays: dict[str, Array] = {
+        "diff3d": scan.diffraction,
+        "measurement": np.array(scan.measurement),
+        "probeGuess": scan.probe[0] if len(scan.probe) == 1 else scan.probe,
+        "xcoords": scan.positions_px[:, 1],
+        "ycoords": scan.positions_px[:, 0],
+    }
+    arrays |= {
+        k: v for k, v in (("objectGuess", scan.object), ("mask", scan.mask)) if v is not None
+    }
+    arrays |= {k: np.array(getattr(scan, k)) for k in _SCALARS if getattr(scan, k) is not None}
+    target = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".npz.tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _damaged(path: Path, error: Exception, key: str | None = None) -> DataFileError:
+    where = f" in key `{key}`" if key else ""
+    return DataFileError(
+        f"{path}: the archive is damaged or truncated{where}: {error}",
+        hint="copy or export the file again",
+    )
+
+
+def _refuse_pickles(path: Path) -> None:
+    """Look at every member's header; one that holds Python objects would run code on loading."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as stream:
+                    if _is_pickled(stream):
+                        raise DataFileError(
+                            f"{path}: member `{name.removesuffix('.npy')}` is a pickled object",
+                            hint="pickles can run code and are never loaded; write the file again "
+                            "without that member, or store it as a plain array or string",
+                        )
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _is_pickled(stream: Any) -> bool:
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        header = np.lib.format.read_array_header_1_0(stream)
+    else:
+        header = np.lib.format.read_array_header_2_0(stream)
+    return bool(header[2].hasobject)
+
+
+def _patterns(members: _Members) -> Array:
+    present = [key for key in _PATTERN_KEYS if key in members.names]
+    if not present:
+        raise DataFileError(
+            f"{members.path}: neither `diff3d` nor `diffraction` is there; "
+            f"the file has {sorted(members.names)}",
+            hint="name the stack of patterns `diff3d`",
+        )
+    stacks = [members.get(key) for key in present]
+    if len(stacks) == 2 and not np.array_equal(stacks[0], stacks[1]):
+        raise DataFileError(
+            f"{members.path}: `diff3d` and `diffraction` are both there and differ",
+            hint="keep only the stack that belongs to these positions",
+        )
+    if stacks[0].dtype.kind not in "iuf" or stacks[0].ndim != 3:
+        raise DataFileError(
+            f"{members.path}: `{present[0]}` has shape {stacks[0].shape} and type "
+            f"{stacks[0].dtype}, expected three axes of real numbers",
+            hint="store the patterns as (n, N, N)",
+        )
+    logger.info("%s: patterns from key `%s`", members.path, present[0])
+    return stacks[0]
+
+
+def _positions(members: _Members) -> Array:
+    why = "positions are the patch centres in object pixels, x = column, y = row"
+    columns = members.require("xcoords", why).astype(np.float64).ravel()
+    rows = members.require("ycoords", why).astype(np.float64).ravel()
+    if len(columns) != len(rows):
+        raise DataFileError(
+            f"{members.path}: {len(columns)} `xcoords` but {len(rows)} `ycoords`", hint=why
+        )
+    return np.stack([rows, columns], axis=1)
+
+
+def _pattern_axis_first(patterns: Array, count: int, path: Path) -> Array:
+    """Tell (n, N, N) from the old (N, N, n) by the number of positions, then by the light."""
+    first, middle, last = patterns.shape
+    modern = first == count and middle == last
+    legacy = last == count and first == middle
+    if modern and legacy:
+        legacy = _light_falls_along(patterns, 0)
+        modern = not legacy
+    if legacy:
+        logger.info("%s: old axis order (N, N, n); moved the pattern axis first", path)
+        return np.moveaxis(patterns, -1, 0)
+    if not modern:
+        raise DataFileError(
+            f"{path}: patterns of shape {patterns.shape} do not fit {count} positions",
+            hint="expected (n, N, N) or (N, N, n) with one position a pattern",
+        )
+    return patterns
+
+
+def _light_falls_along(patterns: Array, axis: int) -> bool:
+    """True when total light varies more along `axis` than along the last one.
+
+    Light falls off by orders of magnitude across the detector but hardly from pattern to
+    pattern, so the axis with the larger spread is a detector axis.
+    """
+
+    def spread(kept: int) -> float:
+        others = tuple(index for index in range(3) if index != kept)
+        light = patterns.astype(np.float64).sum(axis=others)
+        return float(light.std() / max(light.mean(), np.finfo(np.float64).tiny))
+
+    return spread(axis) > spread(2)
+
+
+def _measurement(members: _Members, patterns: Array, asked: Measurement | None) -> Measurement:
+    stated = members.optional("measurement")
+    if asked is not None:
+        kind, reason = asked, "as the caller says"
+    elif stated is not None:
+        kind, reason = _known_measurement(members.path, stated), "as the file says"
+    elif patterns.dtype.kind in "iu":
+        kind, reason = "counts", f"because their type is {patterns.dtype}"
+    elif np.array_equal(patterns, np.rint(patterns)):
+        kind, reason = "counts", "because every value is a whole number"
+    else:
+        kind, reason = "amplitude", "because the values are not whole numbers"
+    logger.info("%s: patterns taken as %s, %s", members.path, kind, reason)
+    return kind
+
+
+def _known_measurement(path: Path, stated: Array) -> Measurement:
+    for kind in get_args(Measurement):
+        if str(stated) == kind:
+            return kind  # type: ignore[no-any-return]
+    raise DataFileError(
+        f"{path}: `measurement` is {str(stated)!r}", hint="expected `counts` or `amplitude`"
+    )
+
+
+def _probe(members: _Members) -> Array:
+    probe = members.require("probeGuess", "give a starting guess of the probe, (N, N) complex")
+    if probe.ndim == 2:
+        probe = probe[None]
+    elif probe.ndim == 3 and probe.shape[-1] == 1 and probe.shape[0] == probe.shape[1]:
+        probe = np.moveaxis(probe, -1, 0)
+    if probe.dtype.kind not in "cf" or probe.ndim != 3:
+        raise DataFileError(
+            f"{members.path}: `probeGuess` has shape {probe.shape} and type {probe.dtype}",
+            hint="expected (N, N), (P, N, N) or (N, N, 1) complex",
+        )
+    return np.ascontiguousarray(probe, dtype=np.complex64)
+
+
+def _object(members: _Members, positions: Array, size: int) -> Array | None:
+    found = members.optional("objectGuess")
+    if found is None:
+        return None
+    if found.ndim == 3 and found.shape[-1] == 1:
+        found = found[..., 0]
+    start = np.rint(positions) - size // 2
+    fits = found.ndim == 2 and start.min() >= 0
+    if not fits or np.any(start.max(axis=0) + size > found.shape):
+        logger.warning(
+            "%s: `objectGuess` of shape %s does not cover the scan; left out",
+            members.path,
+            found.shape,
+        )
+        return None
+    return np.ascontiguousarray(found, dtype=np.complex64)
+
+
+def _scalar(members: _Members, key: str) -> float | None:
+    value = members.optional(key)
+    if value is None:
+        return None
+    if value.size != 1 or value.dtype.kind not in "iuf":
+        raise DataFileError(
+            f"{members.path}: `{key}` has shape {value.shape} and type {value.dtype}",
+            hint="expected one number",
+        )
+    return float(value.reshape(()))

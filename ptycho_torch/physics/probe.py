@@ -1,0 +1,71 @@
+"""The probe: its gauge, its energy and its sub-pixel shifts.
+
+Probe and object are known only up to a common factor. The gauge fixed here gives the probe unit
+energy, sum over modes and pixels of |P|^2 = 1, while amplitudes are divided by the root of the
+mean counts per pattern (`scaling`). In vacuum |O| is then about 1 at every dose.
+
+Objects live on an integer pixel grid. What is left of a position after rounding shifts that
+pattern's probe, by the Fourier shift theorem, so no object is ever interpolated.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+
+def probe_energy(probe: Complex[Tensor, "mode row col"]) -> float:
+    """Total energy of all modes.
+
+    Args:
+        probe: (mode, row, col) complex.
+
+    Returns:
+        Sum of |P|^2.
+    """
+    return float(probe.detach().abs().square().sum(dtype=torch.float64))
+
+
+def shift_probe(
+    probe: Complex[Tensor, "mode row col"], shift_px: Float[Tensor, "*batch 2"]
+) -> Complex[Tensor, "*batch mode row col"]:
+    """Move the probe by fractions of a pixel, `P(r - shift)`.
+
+    The shift theorem in the orthonormal basis: multiply the spectrum by
+    exp(-2 pi i (f_row s_row + f_col s_col)). It keeps the energy and wraps at the border.
+
+    Args:
+        probe: (mode, row, col) complex.
+        shift_px: (..., 2) float, (row, col) in pixels, towards larger indices.
+
+    Returns:
+        (..., mode, row, col) complex, one shifted probe for every shift.
+    """
+    rows, cols = probe.shape[-2:]
+    spectrum = torch.fft.fft2(probe)
+    row_ramp = _ramp(rows, shift_px[..., 0])
+    col_ramp = _ramp(cols, shift_px[..., 1])
+    ramp = row_ramp[..., :, None] * col_ramp[..., None, :]
+    shifted: Tensor = torch.fft.ifft2(spectrum * ramp[..., None, :, :].to(probe.dtype))
+    return shifted
+
+
+def _ramp(size: int, shift: Float[Tensor, "*batch"]) -> Complex[Tensor, "*batch size"]:
+    frequency = torch.fft.fftfreq(size, dtype=shift.dtype, device=shift.device)
+    angle = -2 * torch.pi * frequency * shift[..., None]
+    return torch.complex(angle.cos(), angle.sin())
+
+
+def illumination(
+    probe: Complex[Tensor, "*batch mode row col"],
+) -> Float[Tensor, "*batch row col"]:
+    """Intensity of the probe, summed over its modes.
+
+    Args:
+        probe: (..., mode, row, col) complex.
+
+    Returns:
+        (..., row, col) real, sum over modes of |P|^2.
+    """
+    return (probe.real.square() + probe.imag.square()).sum(dim=-3)
