@@ -1,0 +1,185 @@
+"""The repository planctl works in: finds the root, names every path, loads and saves models."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from planctl._git import Repository
+from planctl.clock import Clock, system_clock
+from planctl.errors import BadFileError, NotFoundError, PlanError
+from planctl.models.plan import Plan
+from planctl.models.plan_yaml import parse_plan
+from planctl.models.working_plan import checklist_rows
+
+ACTIVE = "plans/active"
+LEDGER = "docs/fix_plan.md"
+FINDINGS = "docs/findings.md"
+SETTINGS = "planctl.toml"
+HUB_FOLDERS = ("green", "red", "cli", "analysis", "plan", "receipts")
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A folder of evidence.
+
+    Attributes:
+        root: The repository root.
+        path: The hub, below `root`.
+        scratch: The hub proves nothing for the plan (`--scratch`): outside the initiative.
+    """
+
+    root: Path
+    path: Path
+    scratch: bool = False
+
+    @property
+    def name(self) -> str:
+        """Repository-relative POSIX path."""
+        return self.path.relative_to(self.root).as_posix()
+
+    @property
+    def receipts(self) -> Path:
+        """The folder of receipts."""
+        return self.path / "receipts"
+
+
+class Workspace:
+    """A git repository with initiatives.
+
+    Args:
+        repo: The repository.
+        clock: Where every time planctl writes comes from.
+        role: Who runs planctl (`PLANCTL_ROLE`).
+    """
+
+    def __init__(self, repo: Repository, clock: Clock = system_clock, role: str = "person") -> None:
+        self.repo = repo
+        self.root = repo.root
+        self.clock = clock
+        self.role = role
+
+    @classmethod
+    def open(cls, start: Path | None = None, clock: Clock = system_clock) -> Workspace:
+        """Open the repository around `start` (default: the working directory).
+
+        Raises:
+            GitError: There is none.
+        """
+        repo = Repository(start or Path.cwd())
+        return cls(repo, clock, os.environ.get("PLANCTL_ROLE", "person"))
+
+    def initiatives(self) -> list[str]:
+        """Return the ids of the active initiatives that have a plan, sorted."""
+        return sorted(path.parent.name for path in (self.root / ACTIVE).glob("*/plan.yaml"))
+
+    def initiative_dir(self, initiative: str) -> Path:
+        """Return the folder of an initiative.
+
+        Raises:
+            NotFoundError: There is no such initiative.
+        """
+        folder = self.root / ACTIVE / initiative
+        known = self.initiatives()
+        if initiative not in known and not (folder / "plan.yaml").is_file():
+            listed = ", ".join(f"`{item}`" for item in known) or "none"
+            raise NotFoundError(
+                f"no initiative `{initiative}` under `{ACTIVE}/`",
+                f"there is {listed}; `planctl new {initiative}` makes one",
+            )
+        return folder
+
+    def load_plan(self, initiative: str) -> Plan:
+        """Read and check an initiative's `plan.yaml`.
+
+        Raises:
+            NotFoundError: There is no such initiative.
+            PlanError: The plan cannot be used; with file, line, key and hint.
+        """
+        folder = self.initiative_dir(initiative)
+        path = folder / "plan.yaml"
+        shown = self.relative(path)
+        plan = parse_plan(_text(path, shown), shown)
+        if plan.id != initiative:
+            raise PlanError(shown, f"is `{plan.id}` but the folder is `{initiative}`", key="id")
+        self._check_rows(plan, folder, path)
+        return plan
+
+    def _check_rows(self, plan: Plan, folder: Path, path: Path) -> None:
+        working = folder / "implementation.md"
+        known = checklist_rows(working.read_text("utf-8")) if working.is_file() else {}
+        for phase, step in plan.steps():
+            for row in step.rows:
+                if row not in known:
+                    raise PlanError(
+                        self.relative(path),
+                        f"row `{row}` is not in the checklist of `{self.relative(working)}`",
+                        line=_line_with(path, row),
+                        key=f"phases.{phase}.steps.{step.id}.rows",
+                        hint=f"add `- [ ] {row}: …` there, or correct the row",
+                    )
+
+    def hub(self, plan: Plan, scratch: Path | None = None) -> Hub:
+        """Return the hub that a plan's runs are recorded in.
+
+        Args:
+            plan: The plan; its `hub` is relative to the initiative's `reports/`.
+            scratch: A folder below the root to use instead.
+
+        Raises:
+            NotFoundError: The plan has no hub yet.
+            BadFileError: `scratch` lies outside the repository.
+        """
+        if scratch is not None:
+            path = (Path.cwd() / scratch).resolve()
+            if not path.is_relative_to(self.root.resolve()):
+                raise BadFileError(str(scratch), "a scratch hub lies inside the repository")
+            return Hub(self.root, self.root / path.relative_to(self.root.resolve()), scratch=True)
+        if plan.hub is None:
+            raise NotFoundError(
+                f"`{plan.id}` has no hub yet", f"`planctl hub new {plan.id}` allocates one"
+            )
+        return Hub(self.root, self.root / ACTIVE / plan.id / "reports" / plan.hub)
+
+    def hubs(self, plan: Plan) -> list[Hub]:
+        """Return every hub of an initiative that holds receipts, and the plan's own."""
+        reports = self.root / ACTIVE / plan.id / "reports"
+        found = {path.parent for path in reports.glob("*/*/receipts")}
+        if plan.hub is not None:
+            found.add(reports / plan.hub)
+        return [Hub(self.root, path) for path in sorted(found)]
+
+    def relative(self, path: Path) -> str:
+        """Return a path relative to the root, with `/`; a path outside as it is."""
+        return (
+            path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        )
+
+    @cached_property
+    def now_head(self) -> str:
+        """Full id of HEAD.
+
+        Raises:
+            NotFoundError: The repository has no commit.
+        """
+        if self.repo.head is None:
+            raise NotFoundError("the repository has no commit yet", "commit the plan first")
+        return self.repo.head
+
+
+def _text(path: Path, shown: str) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise PlanError(shown, f"is not UTF-8 at byte {error.start}") from error
+    except OSError as error:
+        raise PlanError(shown, f"cannot be read: {error.strerror}") from error
+
+
+def _line_with(path: Path, row: str) -> int | None:
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if "rows:" in line and row in line:
+            return number
+    return None
