@@ -171,7 +171,8 @@ class Repository:
 
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Tell whether `commit` contains `ancestor`."""
-        return self._repo.is_ancestor(ancestor, commit)
+        # GitPython hands both to `git merge-base` as they are: ids will do.
+        return self._repo.is_ancestor(ancestor, commit)  # type: ignore[arg-type]
 
     def descendants(self, ancestor: str, tip: str = "HEAD") -> frozenset[str]:
         """Return the commits reachable from `tip` that contain `ancestor`, itself included."""

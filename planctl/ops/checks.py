@@ -1,0 +1,241 @@
+"""Checks: questions to the artifacts a receipt recorded, asked again at every verify."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from planctl._files import sha256_file
+from planctl.errors import BadFileError
+from planctl.models.check import (
+    Check,
+    FileCheck,
+    ImageCheck,
+    JsonCheck,
+    JsonValue,
+    LogCheck,
+    LogValue,
+    LogValueCheck,
+    SameCheck,
+    TestsCheck,
+)
+from planctl.models.receipt import CheckResult
+
+Resolve = Callable[[str], Path]
+"""From the name a plan gives an artifact to the file that was recorded for it."""
+
+_MAX_TEXT_BYTES = 64_000_000
+_SUMMARY_LINE = re.compile(
+    r"^=*\s*((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s(?: \([\d:]+\))?\s*=*$", re.MULTILINE
+)
+
+
+class _No(Exception):
+    """The answer to a check is no; the text says what was seen."""
+
+
+def run_checks(checks: tuple[Check, ...], resolve: Resolve) -> tuple[CheckResult, ...]:
+    """Ask every check.
+
+    Args:
+        checks: As in the plan.
+        resolve: Where an artifact lies; raises `BadFileError` when it was not recorded.
+
+    Returns:
+        One result a check: whether it holds and what was seen. Nothing raises: an artifact that
+        is missing or unreadable is a check that does not hold.
+    """
+    return tuple(_ask(check, resolve) for check in checks)
+
+
+def _ask(check: Check, resolve: Resolve) -> CheckResult:
+    raw = check.model_dump(mode="json", by_alias=True, exclude_none=True)
+    try:
+        return CheckResult(check=raw, ok=True, seen=_dispatch(check, resolve))
+    except (_No, BadFileError) as answer:
+        return CheckResult(check=raw, ok=False, seen=str(answer))
+    except OSError as error:
+        return CheckResult(check=raw, ok=False, seen=f"cannot be read: {error.strerror or error}")
+
+
+def _dispatch(check: Check, resolve: Resolve) -> str:
+    match check:
+        case JsonCheck() | LogValueCheck():
+            return _compare(check, resolve)
+        case LogCheck():
+            return _search(check, _text(resolve(check.log)))
+        case ImageCheck():
+            return _picture(resolve(check.image))
+        case SameCheck():
+            return _same(check, resolve)
+        case FileCheck():
+            return _file(check, resolve(check.file))
+        case TestsCheck():
+            return _tests(check, _text(resolve(check.tests)))
+
+
+def _text(path: Path) -> str:
+    if path.stat().st_size > _MAX_TEXT_BYTES:
+        raise _No(f"is larger than {_MAX_TEXT_BYTES:,} bytes")
+    return path.read_text("utf-8", "replace")
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _No(f"is not JSON: {error}") from error
+
+
+def _values(
+    source: JsonCheck | JsonValue | LogValueCheck | LogValue, resolve: Resolve
+) -> list[Any]:
+    if isinstance(source, LogValueCheck | LogValue):
+        found = re.findall(source.capture, _text(resolve(source.log)), re.MULTILINE)
+        if not found:
+            raise _No(f"nothing matches `{source.capture}`")
+        return [_scalar(found[-1])]
+    value = _look_up(source.path, _parsed(_text(resolve(source.json_file))))
+    values = value if isinstance(value, list) else [value]
+    if not values or any(item is None for item in values):
+        raise _No(f"`{source.path}` is not there")
+    return values
+
+
+def _look_up(path: str, document: Any) -> Any:
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return jmespath.search(path, document)
+    except JMESPathError as error:
+        raise _No(f"`{path}` is no JMESPath: {error}") from error
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _compare(check: JsonCheck | LogValueCheck, resolve: Resolve) -> str:
+    values = _values(check, resolve)
+    others = None
+    other = check.of or check.same_as
+    if other is not None:
+        others = _values(other, resolve)
+        if len(others) not in (1, len(values)):
+            raise _No(f"{len(values)} values against {len(others)}")
+        others = others * len(values) if len(others) == 1 else others
+    for index, value in enumerate(values):
+        _compare_one(check, value, None if others is None else others[index])
+    shown = ", ".join(_show(value) for value in values[:4])
+    against = "" if others is None else f" against {', '.join(_show(o) for o in others[:4])}"
+    return shown + (f", … ({len(values)} values)" if len(values) > 4 else "") + against
+
+
+def _show(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else json.dumps(value)[:80]
+
+
+def _compare_one(check: JsonCheck | LogValueCheck, value: Any, other: Any) -> None:
+    if check.eq is not None and not _equal(value, check.eq):
+        raise _No(f"{_show(value)} is not {_show(check.eq)}")
+    if check.ne is not None and _equal(value, check.ne):
+        raise _No(f"is {_show(value)}")
+    if check.same_as is not None and not _equal(value, other):
+        raise _No(f"{_show(value)} is not {_show(other)}")
+    _bounds(check, value)
+    if check.within is not None:
+        scale = max(abs(_number(value)), abs(_number(other)))
+        if abs(_number(value) - _number(other)) > check.within * scale:
+            raise _No(f"{_show(value)} is not within {check.within:.3g} of {_show(other)}")
+
+
+def _bounds(check: JsonCheck | LogValueCheck, value: Any) -> None:
+    bounds = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
+    for name, sign in bounds:
+        bound = getattr(check, name)
+        if bound is None:
+            continue
+        number = _number(value)
+        holds = {"gt": number > bound, "ge": number >= bound}
+        holds |= {"lt": number < bound, "le": number <= bound}
+        if not holds[name]:
+            raise _No(f"{_show(value)} is not {sign} {bound:g}")
+    if check.finite:
+        _number(value)
+
+
+def _equal(value: Any, other: Any) -> bool:
+    if isinstance(value, bool) or isinstance(other, bool):
+        return value is other
+    return bool(value == other)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _No(f"{_show(value)} is no number")
+    if not math.isfinite(value):
+        raise _No(f"{value} is not finite")
+    return float(value)
+
+
+def _search(check: LogCheck, text: str) -> str:
+    if check.not_matches is not None and (bad := re.search(check.not_matches, text, re.MULTILINE)):
+        raise _No(f"holds `{bad[0][:120]}`")
+    if check.matches is None:
+        return f"nothing matches `{check.not_matches}`"
+    found = re.search(check.matches, text, re.MULTILINE)
+    if found is None:
+        raise _No(f"nothing matches `{check.matches}`")
+    return f"`{found[0][:120]}`"
+
+
+def _picture(path: Path) -> str:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            bands = picture.convert("RGB").getextrema()
+            size = picture.size
+    except (UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise _No(f"is no picture: {error}") from error
+    spread = max(int(high) - int(low) for low, high in bands)  # type: ignore[misc, arg-type]
+    if spread == 0:
+        raise _No("is one flat colour")
+    return f"{size[0]}×{size[1]} pixels, spread {spread}/255"
+
+
+def _same(check: SameCheck, resolve: Resolve) -> str:
+    digests = {name: sha256_file(resolve(name)) for name in check.same}
+    if len(set(digests.values())) > 1:
+        listed = ", ".join(f"`{name}` {digest[:12]}" for name, digest in digests.items())
+        raise _No(f"differ: {listed}")
+    return f"all {next(iter(digests.values()))[:12]}"
+
+
+def _file(check: FileCheck, path: Path) -> str:
+    size = path.stat().st_size
+    if size < check.min_bytes:
+        raise _No(f"has {size} bytes, fewer than {check.min_bytes}")
+    return f"{size} bytes"
+
+
+def _tests(check: TestsCheck, text: str) -> str:
+    lines = _SUMMARY_LINE.findall(text)
+    if not lines:
+        raise _No("holds no closing line of pytest")
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)", lines[-1])}
+    bad = counts.get("failed", 0) + counts.get("errors", 0) + counts.get("error", 0)
+    if bad or counts.get("passed", 0) < check.passed or counts.get("skipped", 0) > check.skipped:
+        raise _No(f"`{lines[-1]}`; wanted {check.passed} passed, {check.skipped} skipped at most")
+    return lines[-1]
