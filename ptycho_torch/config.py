@@ -121,7 +121,7 @@ class TrainingConfig(_Config):
     early_stop_patience: Positive | None = None
     prepare_probe: ProbePreparation = "auto"
     prepare_probe_epochs: Positive = 8
-    seed: NonNegative = 42
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
 
 
 class InferenceConfig(_Config):

@@ -1,0 +1,1 @@
+"""The training loop: Lightning's Trainer, and what watches it."""
