@@ -82,7 +82,7 @@ class Repository:
             stream.seek(0)
             try:
                 answer = self._repo.git.execute(
-                    ["git", *words],
+                    ["git", "--literal-pathspecs", *words],
                     istream=stream,
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
@@ -192,6 +192,17 @@ class Repository:
                     found.setdefault(path, commit)
         return found
 
+    def last_changes_below(self, paths: Sequence[str]) -> dict[str, Commit]:
+        """Return the newest commit that touched each path or anything below it, in one walk."""
+        found: dict[str, Commit] = {}
+        if not paths or self.head is None:
+            return found
+        for commit, touched in self._walk("--name-only", list(paths)):
+            for path in paths:
+                if path not in found and any(_is_below(item, path) for item in touched):
+                    found[path] = commit
+        return found
+
     def first_added(self, paths: Sequence[str]) -> dict[str, Added]:
         """Return where each path (or each file below a folder) entered history, in one walk."""
         found: dict[str, Added] = {}
@@ -231,6 +242,10 @@ class Repository:
     def blob(self, blob_id: str) -> bytes:
         """Return a blob's bytes."""
         return self._ask("cat-file", "blob", blob_id)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def _commit(line: str) -> Commit:

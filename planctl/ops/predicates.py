@@ -1,0 +1,278 @@
+"""The questions `verify` puts to one receipt, each answered by name with the ids it compared."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from planctl._files import sha256_file
+from planctl._git import Commit, Entry
+from planctl.errors import BadFileError
+from planctl.models.plan import Plan, Step, contract_digest
+from planctl.models.receipt import Receipt, StoredReceipt, Subject
+from planctl.models.verdict import Compared, Predicate, Verdict
+from planctl.ops.checks import run_checks
+from planctl.ops.inputs import TreeState, moved_files
+
+CLOCK_SLACK = dt.timedelta(minutes=2)
+_SHOWN = 6
+_OUTSIDE = "a change outside git"
+
+
+def subject_path(root: Path, receipt: Receipt, subject: Subject) -> Path:
+    """Return where an artifact of a receipt lies."""
+    return root / receipt.hub / subject.name
+
+
+def present(root: Path, receipt: Receipt) -> Predicate:
+    """Every artifact the receipt recorded is there."""
+    gone = [s.name for s in receipt.subjects if not subject_path(root, receipt, s).is_file()]
+    if not gone:
+        return Predicate("present", True, f"{len(receipt.subjects)} artifacts")
+    ids = tuple(Compared(name, "recorded", None) for name in gone)
+    return Predicate("present", False, f"gone: {_listed(gone)}", ids, Verdict.MISSING)
+
+
+def intact(root: Path, receipt: Receipt, broken: str | None) -> Predicate:
+    """The receipt is the one that was written, and every artifact has the recorded content."""
+    if broken is not None:
+        return Predicate(
+            "intact", False, f"the receipt is not intact: {broken}", (), Verdict.MODIFIED
+        )
+    moved: list[Compared] = []
+    for subject in receipt.subjects:
+        path = subject_path(root, receipt, subject)
+        if path.is_file() and (now := sha256_file(path)) != subject.sha256:
+            moved.append(Compared(subject.name, subject.sha256, now))
+    if not moved:
+        return Predicate("intact", True, "receipt and artifacts are as recorded")
+    names = _listed([item.name for item in moved])
+    text = f"content is not what the receipt recorded: {names}"
+    return Predicate("intact", False, text, tuple(moved), Verdict.MODIFIED)
+
+
+def exited(receipt: Receipt) -> Predicate:
+    """The command ended with 0."""
+    ids = (Compared("exit code", "0", str(receipt.exit_code)),)
+    text = f"the command ended with {receipt.exit_code}"
+    if receipt.timed_out:
+        text += " (its time ran out)"
+    return Predicate("exit", receipt.exit_code == 0, text, ids, Verdict.FAILED)
+
+
+def checks_hold(step: Step, resolve: Callable[[str], Path]) -> Predicate:
+    """Every check of the plan holds now, on the artifacts as they lie there."""
+    if not step.checks:
+        return Predicate("checks", True, "the step has none")
+    results = run_checks(step.checks, resolve)
+    bad = [result for result in results if not result.ok]
+    if not bad:
+        return Predicate("checks", True, f"{len(results)} hold")
+    ids = tuple(Compared(_check_name(item.check), "holds", item.seen) for item in bad)
+    text = "; ".join(f"{_check_name(item.check)}: {item.seen}" for item in bad[:_SHOWN])
+    return Predicate("checks", False, text, ids, Verdict.FAILED)
+
+
+def _check_name(check: dict[str, Any]) -> str:
+    for key in ("json", "log", "image", "file", "tests"):
+        if key in check:
+            detail = check.get("path") or check.get("capture") or check.get("matches")
+            return f"`{check[key]}`" + (f" `{detail}`" if detail else "")
+    return f"same {', '.join(check['same'])}"
+
+
+class GateHistory:
+    """Which commits contain a gate: asked once a gate."""
+
+    def __init__(self, tree: TreeState, repo: Any) -> None:
+        self._tree, self._repo = tree, repo
+        self._known: dict[str, tuple[str | None, frozenset[str]]] = {}
+
+    def of(self, gate: str) -> tuple[str | None, frozenset[str]]:
+        """Return the gate's full id (None: not in this clone) and HEAD's commits containing it."""
+        if gate not in self._known:
+            full = self._repo.resolve(gate)
+            inside = frozenset() if full is None else self._repo.descendants(full)
+            self._known[gate] = (full, inside)
+        return self._known[gate]
+
+    def contained_in(self, full: str, commit: str, inside: frozenset[str]) -> bool:
+        """Tell whether `commit` contains the gate; False when this clone lacks the commit."""
+        if commit in inside:
+            return True
+        known = self._repo.resolve(commit) is not None
+        return known and bool(self._repo.is_ancestor(full, commit))
+
+
+def gate(
+    history: GateHistory, wanted: str | None, receipt: Receipt, same_inputs: bool, head: str | None
+) -> Predicate:
+    """The evidence comes from code that contains the gate commit.
+
+    Either the receipt's commit contains it, or (after a rebase or squash) the receipt's input ids
+    equal those of a commit that does: HEAD. In a clone that lacks the gate commit, the ancestry
+    the receipt saw when it ran counts.
+    """
+    if wanted is None:
+        return Predicate("gate", True, "the phase has none")
+    full, inside = history.of(wanted)
+    ids = (Compared("gate", wanted, full), Compared("commit", receipt.commit, head))
+    if full is None:
+        saw = receipt.gate is not None and receipt.gate.startswith(wanted)
+        if saw and receipt.gate_contained:
+            text = f"`{wanted}` is not in this clone; the run saw it contained"
+            return Predicate("gate", True, text, ids)
+        text = f"gate `{wanted}` is not in this clone and the receipt did not see it contained"
+        return Predicate("gate", False, text, ids, Verdict.STALE)
+    if history.contained_in(full, receipt.commit, inside):
+        text = f"`{receipt.commit[:8]}` contains `{wanted[:8]}`"
+        return Predicate("gate", True, text, ids)
+    if same_inputs and head in inside:
+        return Predicate("gate", True, f"HEAD contains `{wanted[:8]}` and has the same inputs", ids)
+    text = f"`{receipt.commit[:8]}` does not contain the gate `{wanted[:8]}`"
+    return Predicate("gate", False, text, ids, Verdict.STALE)
+
+
+def inputs(
+    tree: TreeState, plan: Plan, phase: str, step: Step, receipt: Receipt, root: Path
+) -> Predicate:
+    """The recorded input ids equal those at HEAD and in the work tree."""
+    globs = plan.inputs_of(phase, step)
+    recorded = {item.path: Entry(item.mode, item.blob) for item in receipt.inputs}
+    head, disk = tree.at_head(globs), tree.on_disk(globs)
+    data = [
+        Compared(item.path, item.sha256, "other content")
+        for item in moved_files(root, receipt.data)
+    ]
+    off_head, off_disk = _moved(recorded, head), _moved(recorded, disk)
+    if not off_head and not off_disk and not data:
+        return Predicate("inputs", True, f"{len(recorded)} files as they were")
+    if not off_disk and not data:
+        text = f"ran on uncommitted changes that are still not committed: {_listed(list(off_head))}"
+        return Predicate("inputs", False, text, tuple(off_head.values()), Verdict.DIRTY)
+    uncommitted = {path: item for path, item in off_disk.items() if path not in off_head}
+    ids = [Compared(i.name, i.recorded, i.now, "uncommitted") for i in uncommitted.values()]
+    ids += [*off_head.values(), *data]
+    text = f"changed since the run: {_listed([item.name for item in ids])}"
+    return Predicate("inputs", False, text, tuple(ids), Verdict.STALE)
+
+
+def _moved(recorded: dict[str, Entry], now: dict[str, Entry]) -> dict[str, Compared]:
+    return {
+        path: Compared(path, _id(recorded.get(path)), _id(now.get(path)))
+        for path in sorted({*recorded, *now})
+        if recorded.get(path) != now.get(path)
+    }
+
+
+def _id(entry: Entry | None) -> str | None:
+    if entry is None:
+        return None
+    return entry.blob if entry.mode != "100755" else f"{entry.blob} (executable)"
+
+
+def name_commits(predicate: Predicate, commits: dict[str, Commit]) -> Predicate:
+    """Return the `inputs` predicate with the commit that last moved each path filled in."""
+    ids = tuple(
+        item
+        if item.moved_by or item.name not in commits
+        else Compared(item.name, item.recorded, item.now, commits[item.name].id)
+        for item in predicate.ids
+    )
+    by = [f"`{item.name}` by {_mover(item)}" for item in ids[:_SHOWN]]
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    start = predicate.text.split(": ")[0]
+    return Predicate("inputs", False, f"{start}: {', '.join(by)}{more}", ids, predicate.verdict)
+
+
+def _mover(item: Compared) -> str:
+    if item.moved_by is None:
+        return "nothing git knows"
+    if item.moved_by == _OUTSIDE:
+        return _OUTSIDE
+    return "an uncommitted change" if item.moved_by == "uncommitted" else item.moved_by[:8]
+
+
+def contract(plan: Plan, phase: str, step: Step, receipt: Receipt) -> Predicate:
+    """Command, inputs, outputs and checks are those the run had."""
+    now = plan.contract(phase, step)
+    digest = contract_digest(now)
+    if digest == receipt.contract_sha256 == contract_digest(receipt.contract):
+        return Predicate("contract", True, f"{digest[:12]}")
+    keys = sorted({*now, *receipt.contract})
+    moved = [key for key in keys if now.get(key) != receipt.contract.get(key)]
+    ids = tuple(
+        Compared(f"contract.{key}", _short(receipt.contract.get(key)), _short(now.get(key)))
+        for key in moved
+    )
+    named = _listed(moved) if moved else "its digest"
+    return Predicate(
+        "contract", False, f"`plan.yaml` changed since the run: {named}", ids, Verdict.STALE
+    )
+
+
+def _short(value: object) -> str | None:
+    return None if value is None else str(value)[:400]
+
+
+def clock(receipt: Receipt, commit: Commit | None, now: dt.datetime) -> Predicate:
+    """Times are possible: start ≤ end ≤ now + 2 min, and the commit is not after the start."""
+    wrong: list[str] = []
+    if receipt.started > receipt.finished:
+        wrong.append("it ended before it started")
+    if receipt.finished > now + CLOCK_SLACK:
+        wrong.append(f"it ended {receipt.finished - now} in the future")
+    if commit is not None and commit.committed > receipt.started + CLOCK_SLACK:
+        wrong.append(f"its commit is {commit.committed - receipt.started} younger than its start")
+    ids = (Compared("run", f"{receipt.started:%FT%TZ}", f"{now:%FT%TZ}"),)
+    text = "; ".join(wrong) if wrong else f"{receipt.started:%FT%TZ} to {receipt.finished:%FT%TZ}"
+    return Predicate("clock", not wrong, text, ids)
+
+
+def parents(
+    step: Step, stored: StoredReceipt, judge: Callable[[str, str], tuple[Verdict, str]]
+) -> Predicate:
+    """Every needed step was proven when this one ran, by a receipt that still holds.
+
+    Args:
+        step: The step with its `needs`.
+        stored: The receipt of this step.
+        judge: From (needed step, payload digest) to what that receipt proves now, and why.
+    """
+    if not step.needs:
+        return Predicate("parents", True, "needs nothing")
+    bad: list[Compared] = []
+    for need in step.needs:
+        digest = stored.receipt.parents.get(need)
+        if digest is None:
+            bad.append(Compared(need, None, "not recorded"))
+            continue
+        verdict, why = judge(need, digest)
+        if not verdict.accepted:
+            bad.append(Compared(need, digest, f"{verdict}: {why}"))
+    if not bad:
+        return Predicate("parents", True, ", ".join(f"`{need}`" for need in step.needs))
+    text = "; ".join(f"needs `{item.name}`, which is {item.now}" for item in bad)
+    return Predicate("parents", False, text, tuple(bad), Verdict.STALE)
+
+
+def resolver(root: Path, receipt: Receipt, parent: Callable[[str], Receipt | None]) -> Any:
+    """Return how a receipt's checks find artifacts: its own, else those of what it needed."""
+
+    def resolve(declared: str) -> Path:
+        for step in (None, *receipt.parents):
+            source = receipt if step is None else parent(receipt.parents[step])
+            subject = None if source is None else source.subject_for(declared)
+            if subject is not None and source is not None:
+                return subject_path(root, source, subject)
+        inside = f"{receipt.hub}/{declared}"
+        raise BadFileError(inside, "was not recorded by this step or one it needs")
+
+    return resolve
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -1,0 +1,345 @@
+"""Verify: per step and per artifact, what the receipts prove at HEAD and in the work tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from planctl._files import files_below
+from planctl._git import Commit
+from planctl.errors import NotFoundError
+from planctl.models.plan import Plan, Step
+from planctl.models.receipt import Receipt, StoredReceipt
+from planctl.models.verdict import (
+    ArtifactVerdict,
+    Predicate,
+    ReceiptVerdict,
+    StepVerdict,
+    Verdict,
+    VerifyReport,
+)
+from planctl.ops import predicates
+from planctl.ops.inputs import TreeState
+from planctl.ops.receipts import LoadedReceipt, receipts_of, tips
+from planctl.workspace import Hub, Workspace
+
+_EVIDENCE_FOLDERS = ("green", "cli", "analysis")
+_ORDER = ("intact", "present", "exit", "checks", "contract", "gate", "inputs", "parents", "clock")
+# Of several receipts without a fresh one, the one that says most about the present.
+_RANK = (
+    Verdict.DIRTY,
+    Verdict.STALE,
+    Verdict.FAILED,
+    Verdict.MODIFIED,
+    Verdict.MISSING,
+)
+
+
+@dataclass
+class _Judge:
+    """Answers for one plan; every question to git or disk is asked once."""
+
+    workspace: Workspace
+    plan: Plan
+    loaded: list[LoadedReceipt]
+    _verdicts: dict[str, ReceiptVerdict] = field(default_factory=dict)
+
+    @cached_property
+    def tree(self) -> TreeState:
+        return TreeState(self.workspace.repo)
+
+    @cached_property
+    def gates(self) -> predicates.GateHistory:
+        return predicates.GateHistory(self.tree, self.workspace.repo)
+
+    @cached_property
+    def by_digest(self) -> dict[str, LoadedReceipt]:
+        return {item.stored.payload_sha256: item for item in self.loaded if item.stored}
+
+    @cached_property
+    def commits(self) -> dict[str, Commit]:
+        return self.workspace.repo.commits(
+            item.stored.receipt.commit for item in self.loaded if item.stored
+        )
+
+    def of_step(self, step_id: str) -> list[LoadedReceipt]:
+        return [
+            item
+            for item in self.loaded
+            if item.stored is not None
+            and item.stored.receipt.step == step_id
+            and item.stored.receipt.initiative == self.plan.id
+        ]
+
+    def parent(self, digest: str) -> Receipt | None:
+        found = self.by_digest.get(digest)
+        return None if found is None or found.stored is None else found.stored.receipt
+
+    def judge_parent(self, step_id: str, digest: str) -> tuple[Verdict, str]:
+        found = self.by_digest.get(digest)
+        if found is None:
+            return Verdict.MISSING, f"receipt {digest[:16]} is gone"
+        phase, step = self.plan.step(step_id)
+        result = self.receipt(phase, step, found)
+        failing = [item.text for item in result.failing() if item.verdict]
+        return result.verdict, failing[0] if failing else ""
+
+    def receipt(self, phase: str, step: Step, loaded: LoadedReceipt) -> ReceiptVerdict:
+        assert loaded.stored is not None
+        digest = loaded.stored.payload_sha256
+        if digest not in self._verdicts:
+            self._verdicts[digest] = self._judge(phase, step, loaded.stored, loaded.broken)
+        return self._verdicts[digest]
+
+    def _judge(
+        self, phase: str, step: Step, stored: StoredReceipt, broken: str | None
+    ) -> ReceiptVerdict:
+        root, receipt, repo = self.workspace.root, stored.receipt, self.workspace.repo
+        inputs = predicates.inputs(self.tree, self.plan, phase, step, receipt, root)
+        answers = [
+            predicates.present(root, receipt),
+            predicates.intact(root, receipt, broken),
+            predicates.exited(receipt),
+            predicates.checks_hold(step, predicates.resolver(root, receipt, self.parent)),
+            predicates.gate(
+                self.gates, self.plan.phases[phase].gate, receipt, inputs.ok, repo.head
+            ),
+            inputs,
+            predicates.contract(self.plan, phase, step, receipt),
+            predicates.clock(receipt, self.commits.get(receipt.commit), self.workspace.clock()),
+            predicates.parents(step, stored, self.judge_parent),
+        ]
+        answers.sort(key=lambda item: _ORDER.index(item.name))
+        deciding = next((item.verdict for item in answers if not item.ok and item.verdict), None)
+        return ReceiptVerdict(stored, deciding or Verdict.FRESH, tuple(answers))
+
+
+def verify(
+    workspace: Workspace, plan: Plan, phase: str | None = None, hub: Hub | None = None
+) -> VerifyReport:
+    """Decide what the receipts of a plan prove now.
+
+    Args:
+        workspace: The repository.
+        plan: The plan.
+        phase: Only this phase; None for all.
+        hub: A scratch hub to judge instead of the initiative's own evidence.
+
+    Returns:
+        A verdict a step, in plan order, with its artifacts; plus files no receipt covers.
+
+    Raises:
+        NotFoundError: The plan has no such phase.
+        GitError: Git refused.
+    """
+    if phase is not None and phase not in plan.phases:
+        known = ", ".join(f"`{name}`" for name in plan.phases)
+        raise NotFoundError(f"`{plan.id}` has no phase `{phase}`", f"it has {known}")
+    judge = _Judge(workspace, plan, receipts_of(workspace, plan, hub))
+    own = hub if hub is not None else _own_hub(workspace, plan)
+    steps = [
+        _step_verdict(judge, name, step, own)
+        for name, step in plan.steps()
+        if phase is None or name == phase
+    ]
+    steps = _with_commits(workspace, steps)
+    return VerifyReport(
+        initiative=plan.id,
+        hub=None if own is None else own.name,
+        head=workspace.repo.head,
+        steps=tuple(steps),
+        unproven=tuple(_uncovered(workspace, judge, own)) if own is not None else (),
+    )
+
+
+def _own_hub(workspace: Workspace, plan: Plan) -> Hub | None:
+    return None if plan.hub is None else workspace.hub(plan)
+
+
+def _step_verdict(judge: _Judge, phase: str, step: Step, hub: Hub | None) -> StepVerdict:
+    loaded = judge.of_step(step.id)
+    if not loaded:
+        return _waived(judge, step, _without_receipt(judge, phase, step, hub))
+    results = [judge.receipt(phase, step, item) for item in loaded]
+    chosen, contradiction = _choose(results)
+    warnings = [item.text for item in chosen.predicates if not item.ok and item.verdict is None]
+    reasons = [f"{item.name}: {item.text}" for item in chosen.failing() if item.verdict]
+    verdict = chosen.verdict
+    if contradiction is not None:
+        verdict = Verdict.FAILED
+        later = contradiction.stored.path.rsplit("/", 1)[-1]
+        reasons = [f"exit: a later run of the same code failed ({later})"]
+    receipt = chosen.stored.receipt
+    result = StepVerdict(
+        phase=phase,
+        step=step.id,
+        rows=step.rows,
+        verdict=verdict,
+        reasons=tuple(reasons),
+        tier="recorded" if verdict is Verdict.FRESH else None,
+        receipt=chosen.stored.path,
+        commit=receipt.commit,
+        predicates=chosen.predicates,
+        artifacts=tuple(_artifacts(judge, chosen, verdict)),
+        warnings=tuple(f"clock: {text}" for text in warnings),
+        stored=chosen.stored,
+    )
+    return _waived(judge, step, result)
+
+
+def _choose(results: list[ReceiptVerdict]) -> tuple[ReceiptVerdict, ReceiptVerdict | None]:
+    """Return the receipt that speaks for a step, and a later failure that contradicts it."""
+    fresh = [item for item in results if item.verdict is Verdict.FRESH]
+    if fresh:
+        best = fresh[-1]
+        failed = [item for item in results if _failed_on_same(item)]
+        later = _after(results, best.stored.payload_sha256)
+        against = [item for item in failed if item.stored.payload_sha256 in later]
+        return best, against[-1] if against else None
+    current = tips([item.stored for item in results])
+    latest = [item for item in results if item.stored.payload_sha256 in current] or results
+    return min(reversed(latest), key=lambda item: _RANK.index(item.verdict)), None
+
+
+def _failed_on_same(item: ReceiptVerdict) -> bool:
+    holds = {answer.name: answer.ok for answer in item.predicates}
+    same = all(holds[name] for name in ("intact", "contract", "inputs"))
+    return same and not (holds["exit"] and holds["checks"])
+
+
+def _after(results: list[ReceiptVerdict], digest: str) -> set[str]:
+    """Return the receipts that came after one, told by `previous`, never by a clock."""
+    after: set[str] = set()
+    frontier = {digest}
+    while frontier:
+        frontier = {
+            item.stored.payload_sha256
+            for item in results
+            if frontier & set(item.stored.receipt.previous)
+        } - after
+        after |= frontier
+    return after
+
+
+def _waived(judge: _Judge, step: Step, result: StepVerdict) -> StepVerdict:
+    if step.waive is None or result.verdict.accepted:
+        return result
+    waive = step.waive
+    said = f"{waive.who}: {waive.why} (until {waive.until})"
+    if waive.until < judge.workspace.clock().date():
+        return replace(result, warnings=(*result.warnings, f"the waiver has ended: {said}"))
+    reasons = (f"waived by {said}", *(f"else {result.verdict}: {r}" for r in result.reasons[:1]))
+    return replace(result, verdict=Verdict.WAIVED, reasons=reasons)
+
+
+def _artifacts(judge: _Judge, chosen: ReceiptVerdict, verdict: Verdict) -> list[ArtifactVerdict]:
+    receipt = chosen.stored.receipt
+    moved = {
+        item.name: item
+        for answer in chosen.predicates
+        if answer.name in ("present", "intact")
+        for item in answer.ids
+    }
+    found: list[ArtifactVerdict] = []
+    for subject in receipt.subjects:
+        path = f"{receipt.hub}/{subject.name}"
+        own, text = verdict, f"recorded {subject.sha256[:12]}"
+        if subject.name in moved:
+            now = moved[subject.name].now
+            own = Verdict.MISSING if now is None else Verdict.MODIFIED
+            text += ", gone" if now is None else f", is {now[:12]}"
+        elif verdict in (Verdict.MISSING, Verdict.MODIFIED):
+            # The step lost its proof by another file; this one is as recorded.
+            own = Verdict.FRESH
+        found.append(ArtifactVerdict(path, own, text, subject.declared))
+    return found
+
+
+def _without_receipt(judge: _Judge, phase: str, step: Step, hub: Hub | None) -> StepVerdict:
+    declared = [step.log, *(item.to.rstrip("/") for item in step.collect)]
+    there = [name for name in declared if hub is not None and (hub.path / name).exists()]
+    if not there or hub is None:
+        return StepVerdict(phase, step.id, step.rows, Verdict.MISSING, ("never produced",))
+    paths = [f"{hub.name}/{name}" for name in there]
+    told = _history(judge, phase, paths)
+    artifacts = tuple(
+        ArtifactVerdict(path, Verdict.UNPROVEN, told[path], name)
+        for path, name in zip(paths, there, strict=True)
+    )
+    reason = f"no receipt; {there[0]}: {told[paths[0]]}"
+    return StepVerdict(phase, step.id, step.rows, Verdict.UNPROVEN, (reason,), artifacts=artifacts)
+
+
+def _history(judge: _Judge, phase: str, paths: list[str]) -> dict[str, str]:
+    """Say what git history knows of files without a receipt: last change, and the gate."""
+    repo = judge.workspace.repo
+    changes = repo.last_changes_below(paths)
+    wanted = judge.plan.phases[phase].gate
+    full, inside = judge.gates.of(wanted) if wanted else (None, frozenset[str]())
+    told: dict[str, str] = {}
+    for path in paths:
+        commit = changes.get(path)
+        if commit is None:
+            told[path] = "git has no commit of it"
+            continue
+        text = f"last changed by {commit.id[:8]} ({commit.committed:%F %R}Z)"
+        if wanted is not None and full is not None:
+            word = "descends" if commit.id in inside else "does not descend"
+            text += f", which {word} from the gate {wanted[:8]}"
+        told[path] = text
+    return told
+
+
+def _uncovered(workspace: Workspace, judge: _Judge, hub: Hub) -> list[ArtifactVerdict]:
+    covered = {
+        f"{item.stored.receipt.hub}/{subject.name}"
+        for item in judge.loaded
+        if item.stored is not None
+        for subject in item.stored.receipt.subjects
+    }
+    declared = {step.log for _, step in judge.plan.steps()}
+    found: list[ArtifactVerdict] = []
+    for folder in _EVIDENCE_FOLDERS:
+        for path in files_below(hub.path / folder):
+            shown = workspace.relative(path)
+            name = path.relative_to(hub.path).as_posix()
+            if shown in covered or name.startswith("analysis/artifact_inventory"):
+                continue
+            known = name if name in declared else None
+            found.append(ArtifactVerdict(shown, Verdict.UNPROVEN, "no receipt names it", known))
+    found += [
+        ArtifactVerdict(item.path, Verdict.MODIFIED, f"receipt not intact: {item.broken}")
+        for item in judge.loaded
+        if item.stored is None
+    ]
+    return found
+
+
+def _with_commits(workspace: Workspace, steps: list[StepVerdict]) -> list[StepVerdict]:
+    """Name the commits that moved inputs: one walk over history for all steps."""
+    moved = {
+        item.name
+        for step in steps
+        for answer in step.predicates
+        if answer.name == "inputs" and not answer.ok
+        for item in answer.ids
+        if item.moved_by is None
+    }
+    if not moved:
+        return steps
+    commits = workspace.repo.last_changes(moved)
+    return [_named(step, commits) for step in steps]
+
+
+def _named(step: StepVerdict, commits: dict[str, Commit]) -> StepVerdict:
+    def name(answer: Predicate) -> Predicate:
+        stale = answer.name == "inputs" and answer.verdict is Verdict.STALE
+        return predicates.name_commits(answer, commits) if stale and not answer.ok else answer
+
+    answers = tuple(name(answer) for answer in step.predicates)
+    texts = {
+        f"{a.name}: {a.text}": f"{b.name}: {b.text}"
+        for a, b in zip(step.predicates, answers, strict=True)
+    }
+    reasons = tuple(texts.get(reason, reason) for reason in step.reasons)
+    return replace(step, predicates=answers, reasons=reasons)
