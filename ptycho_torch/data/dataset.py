@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ptycho_torch.config import ModelConfig
 from ptycho_torch.data.grouping import Groups
+from ptycho_torch.data.scan import ScanData
+from ptycho_torch.networks.inputs import network_inputs
+from ptycho_torch.physics.patches import split_positions
+from ptycho_torch.physics.scaling import Scales
+
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -22,18 +29,48 @@ class PatternSet:
         amplitude: (n, row, col) float32, measured amplitude in unit dose.
         corners: (n, 2) int64, first (row, col) of each patch in object pixels.
         rests_px: (n, 2) float32, what is left of each position; it shifts the probe.
-        mask: (row, col) float32, 1 where the detector is usable.
     """
 
     inputs: Tensor
     amplitude: Tensor
     corners: Tensor
     rests_px: Tensor
-    mask: Tensor
 
     def __len__(self) -> int:
         """Number of patterns."""
         return len(self.amplitude)
+
+
+def prepare_patterns(
+    scan: ScanData, scales: Scales, probe: Tensor, config: ModelConfig
+) -> PatternSet:
+    """Bring a scan into the network's units and compute its input channels, once.
+
+    Args:
+        scan: The measurement.
+        scales: The frozen scales of the training.
+        probe: (mode, row, col) complex64 of unit energy.
+        config: Number and regularisation of the projections.
+
+    Returns:
+        All patterns of the scan.
+    """
+    amplitude = torch.from_numpy(scan.amplitude() * scales.amplitude_scale).to(torch.float32)
+    corners, rests = split_positions(torch.from_numpy(scan.positions_px), scan.n_pixel)
+    mask = None if scan.mask is None else torch.from_numpy(scan.mask)
+    inputs = [
+        network_inputs(
+            amplitude[start : start + _CHUNK],
+            rests[start : start + _CHUNK],
+            probe,
+            scales.input_scale,
+            config.projection_iterations,
+            config.projection_alpha,
+            mask,
+        )
+        for start in range(0, len(scan), _CHUNK)
+    ]
+    return PatternSet(torch.cat(inputs), amplitude, corners, rests)
 
 
 class GroupBatch(NamedTuple):
