@@ -9,7 +9,7 @@ from pathlib import Path
 
 from planctl._git import Repository
 from planctl.clock import Clock, system_clock
-from planctl.errors import BadFileError, NotFoundError, PlanError
+from planctl.errors import BadFileError, NotFoundError, PlanError, UsageError
 from planctl.models.plan import Plan
 from planctl.models.plan_yaml import parse_plan
 from planctl.models.working_plan import checklist_rows
@@ -106,6 +106,22 @@ class Workspace:
             raise PlanError(shown, f"is `{plan.id}` but the folder is `{initiative}`", key="id")
         self._check_rows(plan, folder, path)
         return plan
+
+    def load_plan_with(self, initiative: str, env: dict[str, str]) -> Plan:
+        """Read a plan and replace values of its `env`.
+
+        Raises:
+            UsageError: A name the plan does not declare.
+        """
+        plan = self.load_plan(initiative)
+        try:
+            return plan.with_env(env)
+        except KeyError as error:
+            known = ", ".join(f"`{name}`" for name in plan.env) or "no names"
+            raise UsageError(
+                f"`{initiative}` has no environment name `{error.args[0]}`",
+                f"its plan declares {known} under `env`",
+            ) from error
 
     def _check_rows(self, plan: Plan, folder: Path, path: Path) -> None:
         working = folder / "implementation.md"

@@ -113,7 +113,8 @@ def _compose(text: str, source: _Source) -> Any:
 
 
 def _first(error: ValidationError, source: _Source) -> PlanError:
-    problem = error.errors()[0]
+    # A key that is not known often explains one that is missing: it comes first.
+    problem = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     place: Place = tuple(part for part in problem["loc"] if part != "[key]")
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":

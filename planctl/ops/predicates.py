@@ -143,7 +143,7 @@ def inputs(
     recorded = {item.path: Entry(item.mode, item.blob) for item in receipt.inputs}
     head, disk = tree.at_head(globs), tree.on_disk(globs)
     data = [
-        Compared(item.path, item.sha256, "other content")
+        Compared(item.path, item.sha256, "other content", _OUTSIDE)
         for item in moved_files(root, receipt.data)
     ]
     off_head, off_disk = _moved(recorded, head), _moved(recorded, disk)

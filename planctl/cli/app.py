@@ -1,0 +1,117 @@
+"""`planctl`: the command tree and the one error edge."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from planctl._version import __version__
+from planctl.cli import evidence, plans, records, running
+from planctl.errors import PlanctlError
+
+# rich_markup_mode=None: rich help pages cost 100 ms of CPU.
+_PLAIN = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
+
+app = typer.Typer(
+    name="planctl",
+    help="Plans and evidence that cannot be talked past: run steps, keep receipts, verify them.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    **_PLAIN,  # type: ignore[arg-type]
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"planctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Plans and evidence that cannot be talked past: run steps, keep receipts, verify them."""
+
+
+app.command()(plans.init)
+app.command()(plans.new)
+app.command("run-phase")(running.run_phase)
+app.command(
+    "run", context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False}
+)(running.run)
+app.command()(evidence.verify)
+app.command()(evidence.why)
+app.command()(evidence.status)
+app.command()(records.summary)
+app.command()(records.block)
+app.command()(plans.schema)
+app.add_typer(plans.hub_app, name="hub")
+app.add_typer(records.ledger_app, name="ledger")
+
+
+def main() -> None:
+    """Run the command line; every error becomes a message and an exit code here."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: As typed, without the program's name.
+
+    Returns:
+        The exit code: 0 yes, 1 no, 2 usage, 3 bug, 4 precondition or bad file, 130 interrupted.
+    """
+    try:
+        result = app(arguments, standalone_mode=False, prog_name="planctl")
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except PlanctlError as error:
+        _tell(error, "--json" in arguments)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of a pipe (`planctl … | head`) went away: nothing is left to say.
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        return _bug(error)
+
+
+def _tell(error: PlanctlError, as_json: bool) -> None:
+    from planctl.cli.render import safe
+
+    if as_json:
+        import json
+
+        said = {"slug": error.slug, "message": error.message, "hint": error.hint}
+        print(json.dumps({"error": said}, ensure_ascii=False, indent=2))
+    print(f"error: {safe(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {safe(error.hint)}", file=sys.stderr)
+
+
+def _bug(error: Exception) -> int:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="planctl-bug-", suffix=".log", delete=False
+    ) as log:
+        traceback.print_exception(error, file=log)
+    print(f"error: a bug in planctl: {type(error).__name__}: {error}", file=sys.stderr)
+    print(f"hint: the traceback is in {log.name}; please report it", file=sys.stderr)
+    return 3

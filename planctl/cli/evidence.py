@@ -1,0 +1,116 @@
+"""`planctl verify`, `why` and `status`: what is proven, and why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Scratch = Annotated[
+    Path | None,
+    typer.Option("--scratch", help="Judge the runs recorded in this hub instead of the plan's."),
+]
+SetValue = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Replace a value of the plan's `env`."),
+]
+
+
+def pairs(values: list[str] | None) -> dict[str, str]:
+    """Read `NAME=VALUE` words.
+
+    Raises:
+        UsageError: A word without `=`.
+    """
+    from planctl.errors import UsageError
+
+    found: dict[str, str] = {}
+    for word in values or []:
+        name, sign, value = word.partition("=")
+        if not sign or not name:
+            raise UsageError(f"`--set {word}` is not NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def verify(
+    initiative: Annotated[str | None, typer.Argument(help="Initiative; all without it.")] = None,
+    phase: Annotated[str | None, typer.Argument(help="Phase; all without it.")] = None,
+    times: Annotated[
+        bool, typer.Option("--times", help="List every time of every artifact beside git's.")
+    ] = False,
+    scratch: Scratch = None,
+    set_: SetValue = None,
+    json_: Json = False,
+) -> int:
+    """Decide what the receipts prove now; exit 0 if every step is fresh or waived, else 1."""
+    from planctl.cli import render
+    from planctl.ops.times import timelines
+    from planctl.ops.verify import verify as judge
+    from planctl.workspace import Workspace
+
+    workspace = Workspace.open()
+    names = [initiative] if initiative else workspace.initiatives()
+    results = []
+    for name in names:
+        plan = workspace.load_plan_with(name, pairs(set_))
+        hub = workspace.hub(plan, scratch) if scratch else None
+        report = judge(workspace, plan, phase, hub)
+        lines = timelines(workspace, plan, report) if times else ()
+        results.append((report, lines))
+    if json_:
+        from dataclasses import asdict
+
+        values = [
+            r.as_dict() | ({"times": [asdict(item) for item in t]} if times else {})
+            for r, t in results
+        ]
+        render.emit_json(values[0] if initiative else values)
+    else:
+        for report, lines in results:
+            render.report(report)
+            for item in lines:
+                render.timeline(item)
+    return 0 if all(report.ok for report, _ in results) else 1
+
+
+def why(
+    target: Annotated[str, typer.Argument(help="A checklist row, a step or a path.")],
+    initiative: Annotated[
+        str | None, typer.Option("--id", help="Only look in this initiative.")
+    ] = None,
+    json_: Json = False,
+) -> int:
+    """Print the predicate that decided, with both ids; exit 0 if all is proven, else 1."""
+    from planctl.cli import render
+    from planctl.ops.why import why as explain
+    from planctl.workspace import Workspace
+
+    answers = explain(Workspace.open(), target, initiative)
+    if json_:
+        render.emit_json([item.as_dict() for item in answers])
+    else:
+        for item in answers:
+            render.explanation(item)
+    return 0 if all(item.verdict.accepted for item in answers) else 1
+
+
+def status(json_: Json = False) -> None:
+    """Print one line an initiative: what is proven, what is next."""
+    from dataclasses import asdict
+
+    from planctl.cli import render
+    from planctl.ops.status import status as look
+    from planctl.workspace import Workspace
+
+    rows = look(Workspace.open())
+    if json_:
+        render.emit_json([asdict(row) for row in rows])
+        return
+    render.table(
+        "initiatives",
+        ("initiative", "title", "priority", "proven", "next"),
+        ((r.initiative, r.title, r.priority, f"{r.proven}/{r.steps}", r.next or "–") for r in rows),
+    )

@@ -1,0 +1,126 @@
+"""What people read: tables and lines on stdout; JSON from the same result objects."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from planctl.models.timeline import Timeline
+from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
+from planctl.ops.why import Why
+
+_STYLE = {
+    Verdict.FRESH: "green",
+    Verdict.WAIVED: "cyan",
+    Verdict.DIRTY: "yellow",
+    Verdict.STALE: "yellow",
+    Verdict.FAILED: "bold red",
+    Verdict.MODIFIED: "bold red",
+    Verdict.MISSING: "red",
+    Verdict.UNPROVEN: "magenta",
+}
+
+
+def safe(text: str) -> str:
+    """Return text with control characters spelled out, so that no name can drive a terminal."""
+    return "".join(
+        char if char in "\n\t" or (char.isprintable()) else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def emit_json(value: Any) -> None:
+    """Print a result as JSON on stdout."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")
+
+
+def _console() -> Console:
+    console = Console(soft_wrap=False, highlight=False)
+    if not console.is_terminal:
+        console.width = 160
+    return console
+
+
+def _cell(text: str, style: str = "") -> Text:
+    return Text(safe(text), style=style)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Print a table."""
+    grid = Table(title=Text(safe(title)), title_justify="left", title_style="bold")
+    for column in columns:
+        grid.add_column(column, overflow="fold")
+    for row in rows:
+        grid.add_row(*(cell if isinstance(cell, Text) else _cell(cell) for cell in row))
+    _console().print(grid)
+
+
+def line(text: str) -> None:
+    """Print one line of data."""
+    _console().print(_cell(text), soft_wrap=True)
+
+
+def verdict_cell(verdict: Verdict) -> Text:
+    """Return a verdict in its colour."""
+    return _cell(str(verdict), _STYLE[verdict])
+
+
+def report(result: VerifyReport) -> None:
+    """Print the verdict table of an initiative."""
+    head = (result.head or "no commit")[:8]
+    table(
+        f"{result.initiative} at {head}",
+        ("phase", "step", "rows", "verdict", "proof"),
+        (_step_row(step) for step in result.steps),
+    )
+    for step in result.steps:
+        for warning in step.warnings:
+            line(f"warning: {step.step}: {warning}")
+    if result.unproven:
+        line(f"{len(result.unproven)} files in the hub have no receipt:")
+        for item in result.unproven[:8]:
+            line(f"  {item.path}: {item.text}")
+    proven = sum(step.verdict.accepted for step in result.steps)
+    line(f"{proven} of {len(result.steps)} steps proven")
+
+
+def _step_row(step: StepVerdict) -> list[str | Text]:
+    proof = step.reasons[0] if step.reasons else ""
+    if not proof and step.receipt is not None:
+        name = step.receipt.rsplit("/", 1)[-1].removesuffix(".json")
+        proof = f"{step.tier}: {len(step.artifacts)} artifacts at {(step.commit or '')[:8]}, {name}"
+    verdict = verdict_cell(step.verdict)
+    return [step.phase, step.step, " ".join(step.rows), verdict, proof]
+
+
+def explanation(item: Why) -> None:
+    """Print why a row, step or path has its verdict."""
+    name = "" if item.step is None else f" (step {item.step.step} of {item.initiative})"
+    line(f"{item.target}{name}: {item.verdict}")
+    for reason in item.reasons:
+        line(f"  {reason}")
+    for answer in item.failing:
+        line(f"  predicate `{answer.name}` does not hold: {answer.text}")
+        for ids in answer.ids:
+            moved = f"  moved by {ids.moved_by}" if ids.moved_by else ""
+            line(f"    {ids.name}: recorded {ids.recorded}, now {ids.now}{moved}")
+    if item.restore:
+        line(f"  restore: {item.restore}")
+
+
+def timeline(item: Timeline) -> None:
+    """Print every time of an artifact and what contradicts what."""
+    line(item.path)
+    for found in item.times:
+        zone = "Z" if found.zone_known else " (zone unknown)"
+        note = f"  {found.text}" if found.text else ""
+        line(f"  {found.when:%Y-%m-%d %H:%M:%S}{zone}  {found.source}{note}")
+    for text in item.contradictions:
+        line(f"  contradiction: {text}")
