@@ -1,12 +1,48 @@
-PY ?= python3
+# Two commands do everything: `make run` and `make test`. The rest is for those who work on it.
+PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ID := FIX-PYTORCH-FORWARD-PARITY-001
+# DATA=path/to/scan.npz runs on a real scan; empty means the built-in simulation.
+DATA ?=
+RUN := outputs/runs/$(shell date -u +%Y-%m-%dT%H%M%SZ)
+SETTINGS = --scratch $(RUN)/hub --set OUT=$(RUN)/out --set DATA=$(DATA)
 
-.PHONY: setup
-setup: $(VENV)/.installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: run setup test lint evidence verify bench bench-recipe clean
+
+run: setup  ## Train, reconstruct and verify, into a new folder below outputs/runs/
+	planctl run-phase $(ID) A $(SETTINGS)
+	planctl verify $(ID) A $(SETTINGS)
+	@echo; echo "Pictures:"; ls -1 $(RUN)/hub/analysis/*.png
+
+setup: $(VENV)/.installed  ## Create .venv with the pinned versions
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PY) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
-	$(BIN)/python -m pip install --quiet --editable '.[dev]' -c constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--editable '.[dev]' --constraint constraints.txt
 	touch $@
+
+test: setup  ## Unit, functional and architecture tests, linters and types
+	$(BIN)/python -m pytest -m "not slow and not gpu and not slurm"
+
+lint: setup
+	ruff check . && ruff format --check . && mypy && lint-imports
+
+evidence: setup  ## Re-run only what is not fresh, into the committed evidence
+	for phase in A B C; do planctl run-phase $(ID) $$phase || exit 1; done
+	planctl verify $(ID)
+
+verify: setup  ## What is proven now
+	planctl verify
+
+bench: bench-recipe
+
+bench-recipe: setup  ## Floors of the training recipe, with flat and no-network rows
+	$(BIN)/python bench/bench_recipe.py
+
+clean:
+	rm -rf outputs
