@@ -52,16 +52,19 @@ def atomic_write(path: Path, content: bytes | str) -> None:
         raise
 
 
-def free_name(path: Path) -> Path:
+def free_name(path: Path, taken: frozenset[str] = frozenset()) -> Path:
     """Return `path`, or its first `_v2`, `_v3`, … that does not exist yet.
 
     The suffix goes before the extension; a folder gets it at the end.
+
+    Args:
+        path: The wanted name.
+        taken: Further absolute POSIX paths that count as existing (other branches have them).
     """
-    if not os.path.lexists(path):
-        return path
-    version = 2
-    while os.path.lexists(candidate := versioned(path, version)):
+    candidate, version = path, 1
+    while os.path.lexists(candidate) or candidate.as_posix() in taken:
         version += 1
+        candidate = versioned(path, version)
     return candidate
 
 

@@ -106,9 +106,28 @@ class Repository:
     def in_progress(self) -> str | None:
         """Name what git is in the middle of (`a rebase`), or None."""
         for name, what in _IN_PROGRESS.items():
-            if (Path(self._repo.git_dir) / name).exists():
+            if (self.git_dir / name).exists():
                 return what
         return None
+
+    @property
+    def git_dir(self) -> Path:
+        """Git's own folder for this work tree: a place for locks, never committed."""
+        return Path(self._repo.git_dir)
+
+    def paths_on_branches(self, folder: str) -> frozenset[str]:
+        """Return the paths below a folder on any local or remote branch of this clone."""
+        refs = self._ask("for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes")
+        asked = "".join(f"{ref}:{folder}\n" for ref in refs.decode().split())
+        if not asked:
+            return frozenset()
+        answer = self._ask("cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked)
+        trees = {line[5:] for line in answer.decode().splitlines() if line.startswith("tree ")}
+        return frozenset(
+            f"{folder}/{name}"
+            for tree in sorted(trees)
+            for name in _records(self._ask("ls-tree", "-r", "-z", "--name-only", tree))
+        )
 
     def resolve(self, revision: str) -> str | None:
         """Return the full commit id of a revision, or None if this clone has no such commit."""

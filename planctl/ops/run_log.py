@@ -1,0 +1,161 @@
+"""Logs of runs: a header that says what ran on what, the raw output, a trailer that says how it ended.
+
+The output between the two is evidence byte for byte; only declared secrets are taken out before.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from planctl import clock
+from planctl._files import free_name
+from planctl._redaction import Redactor
+from planctl.executors import JobResult
+
+TITLE = "# planctl log v1"
+OUTPUT = "# --- output"
+END = "# --- end"
+_SHOWN_DIRTY = 50
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class LogHeader:
+    """What a log opens with.
+
+    Attributes:
+        step: What runs: `X-001 A/train`, or `X-001 ad hoc`.
+        env: Variables that planctl sets or that change results, in the order shown.
+        command: As in the plan; `expanded` with the values of the plan's environment.
+        dirty: Repository-relative paths that differ from the commit.
+        cwd: Repository-relative, `.` for the root.
+    """
+
+    step: str
+    env: dict[str, str]
+    command: str
+    expanded: str
+    commit: str
+    branch: str | None
+    dirty: tuple[str, ...]
+    cwd: str
+    started: dt.datetime
+
+
+def header_text(header: LogHeader) -> str:
+    """Spell a header; every line starts with `# `."""
+    lines = [TITLE, "# env:"]
+    lines += [f"#   {name}={_one_line(value)}" for name, value in header.env.items()]
+    lines += [f"# step: {_one_line(header.step)}", *_block("command", header.command)]
+    if header.expanded != header.command:
+        lines += _block("expanded", header.expanded)
+    branch = "detached" if header.branch is None else f"branch {_one_line(header.branch)}"
+    lines += [f"# commit: {header.commit} ({branch})", *_dirty(header.dirty)]
+    lines += [f"# cwd: {_one_line(header.cwd)}", f"# started: {clock.iso(header.started)}", OUTPUT]
+    return "\n".join(lines) + "\n"
+
+
+def _block(name: str, text: str) -> list[str]:
+    first, *rest = [_one_line(line) for line in text.strip().split("\n")]
+    return [f"# {name}: {first}", *(f"#   {line}" for line in rest)]
+
+
+def _dirty(paths: tuple[str, ...]) -> list[str]:
+    if not paths:
+        return ["# dirty: none"]
+    noun = "path" if len(paths) == 1 else "paths"
+    lines = [f"# dirty: {len(paths)} {noun}"]
+    lines += [f"#   {_one_line(path)}" for path in paths[:_SHOWN_DIRTY]]
+    if len(paths) > _SHOWN_DIRTY:
+        lines.append(f"#   and {len(paths) - _SHOWN_DIRTY} more")
+    return lines
+
+
+def _one_line(text: str) -> str:
+    """Return text that cannot end the line it stands on, nor drive a terminal."""
+    return "".join(
+        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def trailer_text(result: JobResult) -> str:
+    """Spell a trailer."""
+    how = ""
+    if result.timed_out:
+        how = " (time limit)"
+    elif result.interrupted:
+        how = " (interrupted)"
+    lines = [END, f"# exit: {result.exit_code}{how}", f"# duration: {result.duration_s:.2f} s"]
+    lines.append(f"# peak memory: {result.peak_memory_bytes / _MIB:.1f} MiB")
+    if result.left_behind:
+        lines.append("# left behind: processes outlived the command and were killed")
+    lines.append(f"# finished: {clock.iso(result.finished)}")
+    return "\n".join(lines) + "\n"
+
+
+def body(data: bytes) -> bytes:
+    """Return a log's raw output; a file that is no planctl log comes back whole.
+
+    A log without trailer (its run was killed with planctl) gives what was written until then.
+    """
+    if not data.startswith(TITLE.encode() + b"\n"):
+        return data
+    mark = f"\n{OUTPUT}\n".encode()
+    start = data.find(mark)
+    if start < 0:
+        return b""
+    rest = data[start + len(mark) :]
+    end = (b"\n" + rest).rfind(f"\n{END}\n".encode())
+    return rest if end < 0 else rest[:end]
+
+
+class LogFile:
+    """A log being written, under a name that nothing had before.
+
+    Args:
+        path: The wanted name; taken ones are passed over (`_v2`, `_v3`, …).
+        taken: Names that other branches use for it.
+        redactor: Takes secrets out of header and trailer; the output comes without them.
+    """
+
+    def __init__(
+        self, path: Path, redactor: Redactor, taken: frozenset[str] = frozenset()
+    ) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._redactor = redactor
+        self.path, handle = _create(path, taken)
+        self._stream = os.fdopen(handle, "wb", buffering=0)
+        self._last = b"\n"
+
+    def begin(self, header: LogHeader) -> None:
+        """Write the header."""
+        self._stream.write(self._redactor.text(header_text(header)).encode())
+
+    def write(self, piece: bytes) -> None:
+        """Write a piece of output as it is."""
+        self._stream.write(piece)
+        self._last = piece[-1:] or self._last
+
+    def finish(self, result: JobResult) -> None:
+        """Write the trailer and close."""
+        gap = "" if self._last == b"\n" else "\n"
+        self._stream.write((gap + trailer_text(result)).encode())
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+
+    def abandon(self) -> None:
+        """Close without a trailer: what was written stays."""
+        self._stream.close()
+
+
+def _create(path: Path, taken: frozenset[str]) -> tuple[Path, int]:
+    while True:
+        free = free_name(path, taken)
+        try:
+            return free, os.open(free, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            continue  # another process was faster; the next name is free for us
