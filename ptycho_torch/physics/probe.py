@@ -42,12 +42,27 @@ def shift_probe(
     Returns:
         (..., mode, row, col) complex, one shifted probe for every shift.
     """
-    rows, cols = probe.shape[-2:]
-    spectrum = torch.fft.fft2(probe)
+    return shift_field(probe, shift_px)
+
+
+def shift_field(
+    field: Complex[Tensor, "*#batch mode row col"], shift_px: Float[Tensor, "*#batch 2"]
+) -> Complex[Tensor, "*#batch mode row col"]:
+    """Move fields by fractions of a pixel, each by its own shift.
+
+    Args:
+        field: (..., mode, row, col) complex.
+        shift_px: (..., 2) float, (row, col) in pixels; broadcast against the fields.
+
+    Returns:
+        (..., mode, row, col) complex.
+    """
+    rows, cols = field.shape[-2:]
+    spectrum = torch.fft.fft2(field)
     row_ramp = _ramp(rows, shift_px[..., 0])
     col_ramp = _ramp(cols, shift_px[..., 1])
     ramp = row_ramp[..., :, None] * col_ramp[..., None, :]
-    shifted: Tensor = torch.fft.ifft2(spectrum * ramp[..., None, :, :].to(probe.dtype))
+    shifted: Tensor = torch.fft.ifft2(spectrum * ramp[..., None, :, :].to(field.dtype))
     return shifted
 
 

@@ -1,0 +1,1 @@
+"""From patches to an object: stitching, phase synchronisation, refinement."""
