@@ -68,6 +68,16 @@ class PtychoDataModule(LightningDataModule):
         self._num_workers = num_workers
         self._seed = seed
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are validation groups."""
+        return self._validation is not None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps in an epoch: the full batches, at least one."""
+        return max(1, len(self._train) // self._batch_size)
+
     def train_dataloader(self) -> DataLoader[GroupBatch]:
         """Make the loader of the training groups.
 

@@ -71,6 +71,7 @@ class FitPlan:
         monitor: Metric that checkpoints, early stopping and `plateau` follow.
         total_steps: Optimiser steps of the whole run.
         recorder: Takes the predicted patches, or None.
+        device: Where to compute.
     """
 
     payload: TrainingPayload
@@ -79,6 +80,7 @@ class FitPlan:
     monitor: str
     total_steps: int
     recorder: PatchRecorder | None
+    device: torch.device
 
 
 def fit(module: Any, data: PtychoDataModule, plan: FitPlan) -> FitResult:
@@ -95,7 +97,7 @@ def fit(module: Any, data: PtychoDataModule, plan: FitPlan) -> FitResult:
     Raises:
         DivergedError: The run became non-finite.
         CollapsedError: The run predicts a constant.
-        PreconditionError: The device or the logger is not there.
+        PreconditionError: The logger is not there.
         KeyboardInterrupt: The run was interrupted.
     """
     execution = plan.payload.execution
@@ -138,7 +140,7 @@ def mean_flat_loss(
 def _make_trainer(plan: FitPlan, callbacks: list[Callback]) -> Trainer:
     execution, training = plan.payload.execution, plan.payload.training
     return Trainer(
-        accelerator=_device(execution.accelerator),
+        accelerator=plan.device.type,
         devices=1,
         max_epochs=training.max_epochs,
         gradient_clip_val=training.gradient_clip_norm,
@@ -200,18 +202,6 @@ def _loggers(execution: ExecutionConfig) -> list[Logger]:
             )
         return [TensorBoardLogger(execution.output_dir, name="tensorboard", version="")]
     return []
-
-
-def _device(accelerator: str) -> str:
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise PreconditionError(
-            "`accelerator` is `cuda`, but torch finds no CUDA device", "use --accelerator cpu"
-        )
-    if accelerator == "mps" and not torch.backends.mps.is_available():
-        raise PreconditionError(
-            "`accelerator` is `mps`, but torch finds no such device", "use --accelerator cpu"
-        )
-    return accelerator
 
 
 def _result(epochs: list[dict[str, float]], plan: FitPlan) -> FitResult:
