@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -28,7 +28,7 @@ SCHEDULER_ALIASES: Mapping[str, str] = {
 ACCELERATOR_ALIASES: Mapping[str, str] = {"gpu": "cuda"}
 
 
-def create_training_payload(config_file: Path | None = None, **flags: object) -> TrainingPayload:
+def create_training_payload(config_file: Path | None = None, **flags: Any) -> TrainingPayload:
     """Build and check the settings of a training run.
 
     Args:
@@ -56,7 +56,7 @@ def create_training_payload(config_file: Path | None = None, **flags: object) ->
     return payload
 
 
-def create_inference_payload(config_file: Path | None = None, **flags: object) -> InferencePayload:
+def create_inference_payload(config_file: Path | None = None, **flags: Any) -> InferencePayload:
     """Build and check the settings of an inference run.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ptycho_torch.artifacts import make_folder, write_bytes
 from ptycho_torch.bundle import BUNDLE_FILE, PATHS, save_torch_bundle
-from ptycho_torch.config import ExecutionConfig, InferencePayload, TrainingPayload
+from ptycho_torch.config import TrainingPayload
 from ptycho_torch.config_factory import create_training_payload
 from ptycho_torch.data.datamodule import PtychoDataModule
 from ptycho_torch.data.dataset import GroupDataset, prepare_patterns
@@ -28,8 +29,8 @@ from ptycho_torch.model import PtychoPINN_Lightning
 from ptycho_torch.networks import PtychoPINN
 from ptycho_torch.physics.scaling import Scales, compute_scales
 from ptycho_torch.reconstruct.refine import prepare_probe, unexplained_fraction
+from ptycho_torch.runtime import choose_device, log_scales, prepare_torch, write_config
 from ptycho_torch.training.callbacks import LOSS_CURVE_FILE
-from ptycho_torch.training.device import choose_device
 from ptycho_torch.training.fit import (
     CHECKPOINT_DIR,
     FitPlan,
@@ -43,7 +44,6 @@ VALIDATION_GROUPS = 64
 UNEXPLAINED_LIMIT = 0.3
 """A file's object and probe that leave more of the flat object's loss do not explain the data."""
 FINGERPRINT_FILE = "run.json"
-CONFIG_FILE = "config.yaml"
 FITS_NOISE_BELOW = 0.5
 """A loss below this fraction of the expected photon noise has learnt the noise."""
 
@@ -87,7 +87,7 @@ class TrainedModel:
 def run_cdi_example_torch(
     payload: TrainingPayload | None = None,
     scans: TrainingScans | None = None,
-    **settings: object,
+    **settings: Any,
 ) -> TrainedModel:
     """Train on a scan and write everything the run leaves.
 
@@ -107,7 +107,7 @@ def run_cdi_example_torch(
     prepare_torch(payload.execution, payload.training.seed)
     make_folder(payload.execution.output_dir)
     _claim_folder(payload, scans)
-    _write_config(payload.execution.output_dir, payload)
+    write_config(payload.execution.output_dir, payload)
     model = train_cdi_model_torch(payload, scans)
     logger.info("Model bundle saved: %s", model.bundle)
     return model
@@ -197,29 +197,6 @@ def prepare_training(payload: TrainingPayload, scans: TrainingScans) -> Training
     noise = noise_floor(mode, scales.nphotons, measured)
     logger.info("loss is %s; %d groups of %d patterns", mode, len(groups), payload.data.group_size)
     return TrainingSetup(network, scales, groups, data, loss, noise)
-
-
-def prepare_torch(execution: ExecutionConfig, seed: int) -> None:
-    """Set threads and the seed, before anything random happens.
-
-    Args:
-        execution: Number of threads.
-        seed: For torch's global generator, which draws the initial weights.
-    """
-    torch.set_num_threads(execution.cpu_threads)
-    torch.manual_seed(seed)
-
-
-def log_scales(scales: Scales, source: str = "") -> None:
-    """Log every scale with its origin, in the same form for training and inference.
-
-    Args:
-        scales: The scales.
-        source: Put before each origin, such as `bundle: `.
-    """
-    for name, value in scales.to_dict().items():
-        if name != "origins":
-            logger.info("%s=%r (%s%s)", name, value, source, scales.origins[name])
 
 
 def choose_probe(payload: TrainingPayload, scan: ScanData) -> np.ndarray[Any, Any]:
@@ -319,8 +296,6 @@ def _claim_folder(payload: TrainingPayload, scans: TrainingScans) -> None:
 
 def _identity(payload: TrainingPayload, scans: TrainingScans) -> bytes:
     """Everything that decides the final weights: settings without paths, and the data."""
-    import json
-
     settings = {
         "data": payload.data.model_dump(mode="json", exclude=PATHS),
         "model": payload.model.model_dump(mode="json"),
@@ -337,10 +312,3 @@ def _digest(scan: ScanData) -> str:
     for array in (scan.diffraction, scan.probe, scan.positions_px):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _write_config(folder: Path, payload: TrainingPayload | InferencePayload) -> None:
-    import yaml
-
-    text = yaml.safe_dump(payload.model_dump(mode="json"), sort_keys=False)
-    write_bytes(folder / CONFIG_FILE, text.encode())

@@ -38,7 +38,7 @@ def infer(
     from ptycho_torch.data.loading import load_inference_scan
 
     scan = load_inference_scan(payload)
-    from ptycho_torch.workflows import run_inference_torch
+    from ptycho_torch.reconstruction import run_inference_torch
 
     result = run_inference_torch(payload, scan)
     if as_json:

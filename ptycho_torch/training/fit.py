@@ -40,6 +40,12 @@ CHECKPOINT_DIR = "checkpoints"
 POOR_RATIO = 0.7
 """A trained loss above this fraction of the flat object's loss has learnt next to nothing."""
 
+_ADVICE = (
+    ".*does not have many workers.*",
+    ".*exists and is not empty.*",
+    ".*isinstance.treespec, LeafSpec.* is deprecated.*",
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -226,9 +232,8 @@ def _calm_lightning() -> Iterator[None]:
     chatter.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            for message in (".*does not have many workers.*", ".*log_every_n_steps.*"):
+            for message in _ADVICE:
                 warnings.filterwarnings("ignore", message)
-            warnings.filterwarnings("ignore", ".*exists and is not empty.*")
             yield
     finally:
         chatter.setLevel(level)

@@ -1,0 +1,288 @@
+"""The way of an inference run: bundle → groups → patches → phases → object → files.
+
+Apart from `workflows`, because it needs no Lightning: that saves seconds of start-up.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ptycho_torch.artifacts import make_folder, write_json
+from ptycho_torch.bundle import BundleInfo, InferenceBundle, load_inference_bundle_torch
+from ptycho_torch.config import ExecutionConfig, InferencePayload
+from ptycho_torch.data.dataset import PatternSet, prepare_patterns
+from ptycho_torch.data.grouping import make_groups
+from ptycho_torch.data.loading import load_inference_scan
+from ptycho_torch.data.scan import Array, ScanData
+from ptycho_torch.errors import DivergedError, PreconditionError
+from ptycho_torch.instrumentation.patch_stats import PatchStatsLogger
+from ptycho_torch.networks import PtychoPINN
+from ptycho_torch.reconstruct.assemble import Assembly, assemble
+from ptycho_torch.reconstruct.debug_dump import write_debug_dump
+from ptycho_torch.reconstruct.predict import Prediction, predict_patches
+from ptycho_torch.reconstruct.refine import RpieOptions, run_rpie
+from ptycho_torch.reconstruct.result import (
+    Reconstruction,
+    compare,
+    measure,
+    write_reconstruction,
+)
+from ptycho_torch.runtime import choose_device, log_scales, prepare_torch, write_config
+
+METRICS_FILE = "metrics.json"
+PROBE_TOLERANCE = 0.2
+"""Relative difference of two probes, up to a common factor, that is worth a warning."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InferenceResult:
+    """What an inference run leaves.
+
+    Attributes:
+        reconstruction: The object with probe, positions and scales.
+        metrics: Content of `metrics.json`.
+        files: Files written, the reconstruction first.
+    """
+
+    reconstruction: Reconstruction
+    metrics: dict[str, Any]
+    files: list[Path]
+
+    def summary(self) -> dict[str, Any]:
+        """Sum the run up.
+
+        Returns:
+            Plain values for JSON.
+        """
+        return {"files": [path.as_posix() for path in self.files], "metrics": self.metrics}
+
+
+def run_inference_torch(payload: InferencePayload, scan: ScanData | None = None) -> InferenceResult:
+    """Reconstruct a scan with a trained bundle and write everything the run leaves.
+
+    Args:
+        payload: The run's settings.
+        scan: The scan, if it is in memory already; None reads the payload's file.
+
+    Returns:
+        Reconstruction, metrics and files.
+
+    Raises:
+        BundleError: The bundle cannot be trusted.
+        PreconditionError: Scan and bundle do not fit, or the device is not there.
+        DivergedError: The prediction is not finite.
+    """
+    scan = load_inference_scan(payload) if scan is None else scan
+    bundle = load_inference_bundle_torch(payload.model_path)
+    prepare_torch(payload.execution, bundle.info.training.seed)
+    _check_fit(bundle, scan)
+    log_scales(bundle.info.scales, "from the bundle: ")
+    folder = payload.execution.output_dir
+    make_folder(folder)
+    write_config(folder, payload)
+    prediction, patterns = predict_scan(bundle, scan, payload)
+    _record(prediction, payload)
+    assembly, result = _reconstruct(
+        bundle.info, bundle.network, prediction, patterns, scan, payload
+    )
+    files = write_reconstruction(folder, result)
+    metrics = _metrics(result, assembly, scan)
+    write_json(folder / METRICS_FILE, metrics)
+    files.append(folder / METRICS_FILE)
+    if payload.inference.debug_dump_dir is not None:
+        slots = prediction.members.numel()
+        positions = scan.positions_px[prediction.patterns.numpy()]
+        files += write_debug_dump(
+            payload.inference.debug_dump_dir,
+            prediction.patches.numpy(),
+            positions,
+            slots,
+            assembly.canvas,
+        )
+    logger.info("reconstruction saved: %s", files[0])
+    return InferenceResult(result, metrics, files)
+
+
+def predict_scan(
+    bundle: InferenceBundle, scan: ScanData, payload: InferencePayload
+) -> tuple[Prediction, PatternSet]:
+    """Group a scan as in training and predict the patches of its groups.
+
+    Args:
+        bundle: Network, grouping and scales.
+        scan: The measurement.
+        payload: Number of groups, batch size and device.
+
+    Returns:
+        The patches by pattern, and the patterns in the network's units.
+
+    Raises:
+        DivergedError: A patch is not finite.
+        PreconditionError: The scan is too small for its groups, or the device is not there.
+    """
+    info = bundle.info
+    groups = make_groups(
+        scan.positions_px,
+        info.data.gridsize,
+        info.data.neighbor_count,
+        payload.inference.n_images,
+        info.training.seed,
+    )
+    logger.info("%d groups of %d patterns", len(groups), groups.channels)
+    patterns = prepare_patterns(scan, info.scales, bundle.network.probe.cpu(), info.model)
+    device = choose_device(payload.execution.accelerator)
+    prediction = predict_patches(
+        bundle.network, patterns, groups, payload.inference.batch_size, device
+    )
+    if not bool(torch.isfinite(prediction.patches.abs()).all()):
+        raise DivergedError(
+            "the network predicts patches that are not finite", "train again, at a lower rate"
+        )
+    return prediction, patterns
+
+
+def refine_reconstruction(
+    start: Reconstruction, scan: ScanData, options: RpieOptions, execution: ExecutionConfig
+) -> InferenceResult:
+    """Go on from a reconstruction with rPIE and write the outcome beside its metrics.
+
+    Args:
+        start: What to start from.
+        scan: The scan it was made from.
+        options: Epochs, step sizes and whether the probe moves.
+        execution: Output folder and threads.
+
+    Returns:
+        The refined reconstruction, metrics and files.
+
+    Raises:
+        DataFileError: The scan has other patterns than the reconstruction.
+        DivergedError: rPIE became non-finite.
+    """
+    prepare_torch(execution, options.seed)
+    before = measure(start, scan)
+    used = scan.select(start.patterns)
+    amplitude = torch.from_numpy(used.amplitude() * np.float32(start.scales.amplitude_scale))
+    result = _refined(start, amplitude, _mask(scan), options)
+    make_folder(execution.output_dir)
+    files = write_reconstruction(execution.output_dir, result)
+    metrics = {"start_r_factor": before["r_factor"], **_judged(result, scan)}
+    write_json(execution.output_dir / METRICS_FILE, metrics)
+    return InferenceResult(result, metrics, [*files, execution.output_dir / METRICS_FILE])
+
+
+def _reconstruct(
+    info: BundleInfo,
+    network: PtychoPINN,
+    prediction: Prediction,
+    patterns: PatternSet,
+    scan: ScanData,
+    payload: InferencePayload,
+) -> tuple[Assembly, Reconstruction]:
+    chosen = prediction.patterns
+    positions = scan.positions_px[chosen.numpy()]
+    probe = network.probe.cpu()
+    amplitude = patterns.amplitude[chosen]
+    assembly = assemble(
+        prediction.patches, positions, probe, amplitude, _mask(scan), payload.inference.sync
+    )
+    result = Reconstruction(
+        canvas=assembly.canvas,
+        probe=probe.numpy() / np.complex64(info.scales.probe_factor),
+        positions_px=positions,
+        patterns=chosen.numpy(),
+        scales=info.scales,
+    )
+    epochs = payload.inference.refine_epochs
+    if epochs > 0:
+        options = RpieOptions(epochs=epochs, seed=info.training.seed)
+        result = _refined(result, amplitude, _mask(scan), options)
+    return assembly, result
+
+
+def _refined(
+    start: Reconstruction, amplitude: torch.Tensor, mask: torch.Tensor | None, options: RpieOptions
+) -> Reconstruction:
+    found = run_rpie(amplitude, start.positions_px, start.unit_probe(), options, start.canvas, mask)
+    for epoch, value in enumerate(found.r_factors, start=1):
+        logger.info("rPIE epoch %d/%d R=%.4f", epoch, options.epochs, value)
+    probe = found.probe.numpy() / np.complex64(start.scales.probe_factor)
+    return replace(start, canvas=found.canvas, probe=probe)
+
+
+def _record(prediction: Prediction, payload: InferencePayload) -> None:
+    execution = payload.execution
+    if not execution.log_patch_stats:
+        return
+    recorder = PatchStatsLogger(execution.output_dir, "inference", execution.patch_stats_limit)
+    for index, batch in enumerate(prediction.batches(payload.inference.batch_size)):
+        if not recorder.wants_more():
+            break
+        recorder.record(batch, index)
+    recorder.write()
+
+
+def _metrics(result: Reconstruction, assembly: Assembly, scan: ScanData) -> dict[str, Any]:
+    return {
+        "synchronised": assembly.synchronised,
+        "components": assembly.components,
+        **_judged(result, scan),
+    }
+
+
+def _judged(result: Reconstruction, scan: ScanData) -> dict[str, Any]:
+    """Measure against the patterns, and against the scan's own object where there is one."""
+    metrics = measure(result, scan)
+    logger.info("R=%.4f, the flat object's is %.4f", metrics["r_factor"], metrics["flat_r_factor"])
+    if scan.object is None:
+        return metrics
+    try:
+        return metrics | compare(result, scan.object)
+    except PreconditionError as error:
+        logger.warning("not compared with the file's object: %s", error)
+        return metrics
+
+
+def _check_fit(bundle: InferenceBundle, scan: ScanData) -> None:
+    size = bundle.network.probe.shape[-1]
+    if scan.n_pixel != size:
+        raise PreconditionError(
+            f"`{scan.source}` has patterns of {scan.n_pixel} px, the model needs {size} px",
+            "crop or pad the scan, or train a model for it",
+        )
+    difference = probe_difference(bundle.network.probe.cpu().numpy(), scan.probe)
+    if difference > PROBE_TOLERANCE:
+        logger.warning(
+            "the probe in `%s` differs from the model's by %.2f; the model's is used",
+            scan.source,
+            difference,
+        )
+
+
+def probe_difference(first: Array, second: Array) -> float:
+    """Relative difference of two probes after the best common complex factor.
+
+    Args:
+        first: (mode, row, col) complex.
+        second: (mode, row, col) complex.
+
+    Returns:
+        0 for the same probe, 1 for probes that share nothing or differ in their mode count.
+    """
+    if first.shape != second.shape:
+        return 1.0
+    norms = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
+    overlap = min(1.0, abs(np.vdot(first, second)) / norms)
+    return float(np.sqrt(1 - overlap**2))
+
+
+def _mask(scan: ScanData) -> torch.Tensor | None:
+    return None if scan.mask is None else torch.from_numpy(scan.mask)
