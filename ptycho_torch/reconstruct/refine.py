@@ -22,16 +22,14 @@ from torch import Tensor
 from ptycho_torch.data.scan import Array, ScanData
 from ptycho_torch.errors import DivergedError
 from ptycho_torch.losses.diffraction import DiffractionLoss
-from ptycho_torch.physics.forward import diffract
 from ptycho_torch.physics.patches import extract, merge, scan_canvas, split_positions
 from ptycho_torch.physics.probe import illumination, probe_energy, shift_field, shift_probe
 from ptycho_torch.physics.projection import replace_modulus
 from ptycho_torch.physics.scaling import compute_scales
-from ptycho_torch.reconstruct.stitch import Canvas, cut_patches, stitch
+from ptycho_torch.reconstruct.assemble import canvas_intensity
+from ptycho_torch.reconstruct.stitch import Canvas, stitch
 
 logger = logging.getLogger(__name__)
-
-_CHUNK = 128
 
 
 @dataclass(frozen=True)
@@ -229,15 +227,7 @@ def _fitted_loss(
 ) -> float:
     """Amplitude loss of an object at the scale that fits best."""
     loss = DiffractionLoss("amplitude", 1.0, mask)
-    predicted = torch.cat(
-        [
-            diffract(
-                cut_patches(canvas, positions_px[part], probe.shape[-1]),
-                shift_probe(probe, split_positions(torch.from_numpy(positions_px[part]), 2)[1]),
-            )
-            for part in (slice(first, first + _CHUNK) for first in range(0, len(amplitude), _CHUNK))
-        ]
-    )
+    predicted = canvas_intensity(canvas, positions_px, probe)
     gain = float((predicted.sqrt() * amplitude).sum() / predicted.sum())
     return float(loss(predicted * gain**2, amplitude))
 

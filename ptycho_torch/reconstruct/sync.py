@@ -24,7 +24,6 @@ from ptycho_torch.data.scan import Array
 from ptycho_torch.physics.patches import split_positions
 from ptycho_torch.physics.probe import illumination, shift_probe
 
-_CHUNK = 2048
 _DENSE = 64
 
 
@@ -87,37 +86,32 @@ def _overlaps(
 ) -> tuple[Array, Array]:
     """Weighted inner products sum |P_i P_j| p_i conj(p_j) where two patches overlap.
 
-    Both patches of a pair are rolled onto each other's grid by index arithmetic; the weights carry
-    a border of zeros, so what falls outside counts nothing.
-
     Returns:
         Complex overlaps (edge,) and the light each pair shares (edge,), float.
     """
     size = patches.shape[-1]
     corners, rest = split_positions(torch.from_numpy(positions_px), size)
     weight = illumination(shift_probe(probe.cpu(), rest)).sqrt()
-    weighted = patches.detach().cpu().to(torch.complex64) * weight
-    overlaps, lights = [], []
-    for start in range(0, len(pairs), _CHUNK):
-        first, second = torch.from_numpy(pairs[start : start + _CHUNK]).unbind(dim=1)
-        index, inside = _aligned(corners[second] - corners[first], size)
-        moved = weighted[first].flatten(1).gather(1, index)
-        lit = weight[first].flatten(1).gather(1, index) * inside
-        overlaps.append((moved * inside * weighted[second].flatten(1).conj()).sum(dim=1))
-        lights.append((lit * weight[second].flatten(1)).sum(dim=1))
-    return torch.cat(overlaps).numpy(), torch.cat(lights).numpy()
+    weighted = (patches.detach().cpu().to(torch.complex64) * weight).numpy()
+    offsets = (corners[pairs[:, 1]] - corners[pairs[:, 0]]).numpy()
+    light = weight.numpy()
+    overlap = np.zeros(len(pairs), dtype=np.complex128)
+    shared = np.zeros(len(pairs), dtype=np.float64)
+    for edge, ((first, second), offset) in enumerate(zip(pairs, offsets, strict=True)):
+        if np.abs(offset).max() < size:
+            mine, other = _common(offset, size)
+            overlap[edge] = np.vdot(weighted[second][other], weighted[first][mine])
+            shared[edge] = np.vdot(light[second][other], light[first][mine])
+    return overlap, shared
 
 
-def _aligned(offset: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Flat index into the first patch for every pixel of the second, and whether it exists."""
-    steps = torch.arange(size)
-    rows = offset[:, 0, None] + steps
-    cols = offset[:, 1, None] + steps
-    in_rows = (rows >= 0) & (rows < size)
-    in_cols = (cols >= 0) & (cols < size)
-    index = rows.clamp(0, size - 1)[:, :, None] * size + cols.clamp(0, size - 1)[:, None, :]
-    inside = in_rows[:, :, None] & in_cols[:, None, :]
-    return index.flatten(1), inside.flatten(1)
+def _common(offset: Array, size: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where two patches overlap, in the first one's pixels and in the second one's."""
+    starts = [max(int(step), 0) for step in offset]
+    lengths = [size - abs(int(step)) for step in offset]
+    mine = tuple(slice(a, a + n) for a, n in zip(starts, lengths, strict=True))
+    back = [start - int(step) for start, step in zip(starts, offset, strict=True)]
+    return mine, tuple(slice(a, a + n) for a, n in zip(back, lengths, strict=True))
 
 
 def _hermitian(pairs: Array, overlap: Array, total: int) -> Any:
