@@ -158,31 +158,26 @@ class Repository:
             found.append(record[3:])
         return found
 
-    def work_tree_entry(self, path: str) -> Entry | None:
-        """Return mode and blob id of a path as it is on disk, or None when it is gone."""
-        absolute = self.root / path
-        if absolute.is_symlink():
-            return Entry("120000", git_blob_id(absolute))
-        if not absolute.is_file():
-            return None
-        mode = "100755" if os.access(absolute, os.X_OK) else "100644"
-        return Entry(mode, self._filtered_blob_id(path, absolute))
+    def work_tree_entries(self, paths: Sequence[str]) -> dict[str, Entry]:
+        """Return mode and blob id of paths as they are on disk; what is gone is absent.
 
-    def _filtered_blob_id(self, path: str, absolute: Path) -> str:
-        # Without clean filters (autocrlf, LFS) the id follows from the bytes alone: no process.
-        if not self._has_filters:
-            return git_blob_id(absolute)
-        return self._ask("hash-object", f"--path={path}", "--", str(absolute)).decode().strip()
-
-    @cached_property
-    def _has_filters(self) -> bool:
-        with self._repo.config_reader() as config:
-            filters = any(section.startswith("filter ") for section in config.sections())
-            autocrlf = str(config.get_value("core", "autocrlf", "false")).lower()
-        attributes = self.root / ".gitattributes"
-        text = attributes.read_text(errors="replace") if attributes.is_file() else ""
-        in_use = any(word in text for word in ("filter=", "eol=", "text", "ident"))
-        return in_use or autocrlf not in {"false", "0", "no", "off"} or (filters and in_use)
+        Clean filters (line ends, LFS) apply as for a commit.
+        """
+        found: dict[str, Entry] = {}
+        plain: list[str] = []
+        for path in paths:
+            place = self.root / path
+            if place.is_symlink():
+                found[path] = Entry("120000", git_blob_id(place))
+            elif place.is_file() and "\n" not in path:
+                plain.append(path)
+            elif place.is_file():
+                found[path] = Entry(_mode(place), git_blob_id(place))
+        if plain:
+            ids = self._ask("hash-object", "--stdin-paths", stdin="\n".join(plain) + "\n")
+            for path, blob in zip(plain, ids.decode().split(), strict=True):
+                found[path] = Entry(_mode(self.root / path), blob)
+        return found
 
     def diff(self, paths: Sequence[str]) -> bytes:
         """Return `git diff HEAD` over some paths."""
@@ -261,6 +256,10 @@ class Repository:
     def blob(self, blob_id: str) -> bytes:
         """Return a blob's bytes."""
         return self._ask("cat-file", "blob", blob_id)
+
+
+def _mode(place: Path) -> str:
+    return "100755" if os.access(place, os.X_OK) else "100644"
 
 
 def _is_below(path: str, folder: str) -> bool:

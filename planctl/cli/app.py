@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from planctl._version import __version__
 from planctl.cli import evidence, plans, records, running
 from planctl.errors import PlanctlError
 
+# Typer carries a click of its own; this is the root of the errors it raises for usage.
+_ClickException = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 # rich_markup_mode=None: rich help pages cost 100 ms of CPU.
 _PLAIN = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
 
@@ -72,12 +73,11 @@ def run(arguments: list[str]) -> int:
     try:
         result = app(arguments, standalone_mode=False, prog_name="planctl")
         return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         return error.exit_code
-    except click.ClickException as error:
-        error.show(file=sys.stderr)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except _ClickException as error:
+        return _usage(error)
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         return 130
     except PlanctlError as error:
@@ -87,8 +87,13 @@ def run(arguments: list[str]) -> int:
         # The reader of a pipe (`planctl … | head`) went away: nothing is left to say.
         sys.stderr.close()
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the one edge where a bug becomes a message
         return _bug(error)
+
+
+def _usage(error: Any) -> int:
+    error.show(file=sys.stderr)
+    return 2
 
 
 def _tell(error: PlanctlError, as_json: bool) -> None:

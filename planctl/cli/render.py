@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,8 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from planctl.models.ledger import Ledger
 from planctl.models.timeline import Timeline
 from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
+from planctl.ops.run_phase import PhaseResult, StepResult
+from planctl.ops.scaffold import Scaffold
 from planctl.ops.why import Why
 
 _STYLE = {
@@ -124,3 +128,80 @@ def timeline(item: Timeline) -> None:
         line(f"  {found.when:%Y-%m-%d %H:%M:%S}{zone}  {found.source}{note}")
     for text in item.contradictions:
         line(f"  contradiction: {text}")
+
+
+class LiveReporter:
+    """Sends a run's events and output to stderr while it goes on.
+
+    Args:
+        prefix: Several steps run at once: begin each line of output with its step.
+    """
+
+    def __init__(self, prefix: bool) -> None:
+        self._prefix = prefix
+        self._lock = threading.Lock()
+        self._partial: dict[str, bytes] = {}
+
+    def event(self, step: str, text: str) -> None:
+        """Print one line about a step."""
+        with self._lock:
+            sys.stderr.write(safe(f"planctl: {step}: {text}") + "\n")
+            sys.stderr.flush()
+
+    def output(self, step: str, piece: bytes) -> None:
+        """Pass on a piece of output."""
+        with self._lock:
+            if self._prefix:
+                piece = self._whole_lines(step, piece)
+            sys.stderr.buffer.write(piece)
+            sys.stderr.buffer.flush()
+
+    def _whole_lines(self, step: str, piece: bytes) -> bytes:
+        *lines, rest = (self._partial.get(step, b"") + piece).split(b"\n")
+        self._partial[step] = rest
+        return b"".join(step.encode() + b" | " + line + b"\n" for line in lines)
+
+
+def phase_result(result: PhaseResult) -> None:
+    """Print what became of a phase."""
+    rows = (
+        (step.phase, step.step, step.action, _seconds(step.duration_s), _outcome(step))
+        for step in result.steps
+    )
+    columns = ("phase", "step", "action", "seconds", "result")
+    table(f"{result.initiative} {result.phase}", columns, rows)
+    for step in result.steps:
+        for problem in step.problems:
+            line(f"{step.step}: {problem}")
+        if step.blocked:
+            line(f"{step.step}: blocker {step.blocked}")
+    line(f"evidence: {result.hub}")
+
+
+def _seconds(duration_s: float | None) -> str:
+    return "" if duration_s is None else f"{duration_s:.1f}"
+
+
+def _outcome(step: StepResult) -> Text:
+    if step.action == "ran":
+        word = f"{len(step.artifacts)} artifacts" if step.ok else "failed"
+        return _cell(word, "green" if step.ok else "bold red")
+    return _cell(step.reason)
+
+
+def scaffold(result: Scaffold) -> None:
+    """Print what was written, extended and left as it was."""
+    for word, paths in (
+        ("wrote", result.written),
+        ("extended", result.extended),
+        ("kept", result.kept),
+    ):
+        for path in paths:
+            line(f"{word} {path}")
+
+
+def ledger(result: Ledger) -> None:
+    """Print the ledger's items."""
+    columns = ("item", "title", "status", "priority", "attempts")
+    rows = ((i.id, i.title, i.status, i.priority, str(len(i.attempts))) for i in result.items)
+    table("ledger", columns, rows)

@@ -20,12 +20,13 @@ from pydantic import (
     model_validator,
 )
 
-from planctl.models.check import Check, RelativePath, check_kind
+from planctl.models.check import Check, RelativePath, TestsCheck, check_kind
 from planctl.models.paths import relative_path
 
 SCHEMA = "planctl/plan/v1"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
+_ANY = 1_000_000
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -244,6 +245,13 @@ class Plan(_Model):
             if name not in self.env:
                 raise KeyError(name)
         return self.model_copy(update={"env": {**self.env, **overrides}})
+
+
+def checks_of(step: Step) -> tuple[Check, ...]:
+    """Return a step's checks; a pytest step must also have passed at least one test."""
+    if step.kind != "pytest" or any(isinstance(check, TestsCheck) for check in step.checks):
+        return step.checks
+    return (*step.checks, TestsCheck(tests=step.log, passed=1, skipped=_ANY))
 
 
 def contract_digest(contract: dict[str, Any]) -> str:

@@ -209,7 +209,7 @@ def _picture(path: Path) -> str:
             size = picture.size
     except (UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _No(f"is no picture: {error}") from error
-    spread = max(int(high) - int(low) for low, high in bands)  # type: ignore[misc, arg-type]
+    spread = max(int(high) - int(low) for low, high in bands)  # type: ignore[misc]
     if spread == 0:
         raise _No("is one flat colour")
     return f"{size[0]}×{size[1]} pixels, spread {spread}/255"
@@ -231,7 +231,7 @@ def _file(check: FileCheck, path: Path) -> str:
 
 
 def _tests(check: TestsCheck, text: str) -> str:
-    lines = _SUMMARY_LINE.findall(text)
+    lines: list[str] = _SUMMARY_LINE.findall(text)
     if not lines:
         raise _No("holds no closing line of pytest")
     counts = {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)", lines[-1])}

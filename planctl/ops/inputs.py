@@ -38,14 +38,13 @@ class TreeState:
     def disk(self) -> dict[str, Entry]:
         """Path → entry on disk: HEAD with what was changed, added and deleted since."""
         entries = dict(self.head)
-        for path in self._repo.changed_paths():
-            if _EVIDENCE.match(path):
-                continue
-            entry = self._repo.work_tree_entry(path)
-            if entry is None:
-                entries.pop(path, None)
+        changed = [path for path in self._repo.changed_paths() if not _EVIDENCE.match(path)]
+        now = self._repo.work_tree_entries(changed)
+        for path in changed:
+            if path in now:
+                entries[path] = now[path]
             else:
-                entries[path] = entry
+                entries.pop(path, None)
         return entries
 
     def at_head(self, globs: tuple[str, ...]) -> dict[str, Entry]:

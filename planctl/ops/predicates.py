@@ -10,10 +10,11 @@ from typing import Any
 from planctl._files import sha256_file
 from planctl._git import Commit, Entry
 from planctl.errors import BadFileError
-from planctl.models.plan import Plan, Step, contract_digest
+from planctl.models.plan import Plan, Step, checks_of, contract_digest
 from planctl.models.receipt import Receipt, StoredReceipt, Subject
 from planctl.models.verdict import Compared, Predicate, Verdict
 from planctl.ops.checks import run_checks
+from planctl.ops.collect import folder_digest
 from planctl.ops.inputs import TreeState, moved_files
 
 CLOCK_SLACK = dt.timedelta(minutes=2)
@@ -26,13 +27,21 @@ def subject_path(root: Path, receipt: Receipt, subject: Subject) -> Path:
     return root / receipt.hub / subject.name
 
 
-def present(root: Path, receipt: Receipt) -> Predicate:
-    """Every artifact the receipt recorded is there."""
-    gone = [s.name for s in receipt.subjects if not subject_path(root, receipt, s).is_file()]
+def present(root: Path, step: Step, receipt: Receipt) -> Predicate:
+    """Every artifact the receipt recorded is there, and it recorded every declared one."""
+    gone = [s.name for s in receipt.subjects if not subject_path(root, receipt, s).exists()]
+    names = {subject.declared for subject in receipt.subjects}
+    for target in (step.log, *(item.to.rstrip("/") for item in step.collect)):
+        if target not in names and not any(name.startswith(f"{target}/") for name in names):
+            gone.append(target)
     if not gone:
         return Predicate("present", True, f"{len(receipt.subjects)} artifacts")
     ids = tuple(Compared(name, "recorded", None) for name in gone)
     return Predicate("present", False, f"gone: {_listed(gone)}", ids, Verdict.MISSING)
+
+
+def _digest(path: Path, subject: Subject) -> str:
+    return sha256_file(path) if subject.kind == "file" else folder_digest(path)
 
 
 def intact(root: Path, receipt: Receipt, broken: str | None) -> Predicate:
@@ -44,7 +53,7 @@ def intact(root: Path, receipt: Receipt, broken: str | None) -> Predicate:
     moved: list[Compared] = []
     for subject in receipt.subjects:
         path = subject_path(root, receipt, subject)
-        if path.is_file() and (now := sha256_file(path)) != subject.sha256:
+        if path.exists() and (now := _digest(path, subject)) != subject.sha256:
             moved.append(Compared(subject.name, subject.sha256, now))
     if not moved:
         return Predicate("intact", True, "receipt and artifacts are as recorded")
@@ -64,9 +73,10 @@ def exited(receipt: Receipt) -> Predicate:
 
 def checks_hold(step: Step, resolve: Callable[[str], Path]) -> Predicate:
     """Every check of the plan holds now, on the artifacts as they lie there."""
-    if not step.checks:
+    checks = checks_of(step)
+    if not checks:
         return Predicate("checks", True, "the step has none")
-    results = run_checks(step.checks, resolve)
+    results = run_checks(checks, resolve)
     bad = [result for result in results if not result.ok]
     if not bad:
         return Predicate("checks", True, f"{len(results)} hold")
@@ -244,18 +254,21 @@ def parents(
     if not step.needs:
         return Predicate("parents", True, "needs nothing")
     bad: list[Compared] = []
+    worst = Verdict.DIRTY
     for need in step.needs:
         digest = stored.receipt.parents.get(need)
         if digest is None:
             bad.append(Compared(need, None, "not recorded"))
+            worst = Verdict.STALE
             continue
         verdict, why = judge(need, digest)
         if not verdict.accepted:
             bad.append(Compared(need, digest, f"{verdict}: {why}"))
+            worst = verdict if verdict is Verdict.DIRTY is worst else Verdict.STALE
     if not bad:
         return Predicate("parents", True, ", ".join(f"`{need}`" for need in step.needs))
     text = "; ".join(f"needs `{item.name}`, which is {item.now}" for item in bad)
-    return Predicate("parents", False, text, tuple(bad), Verdict.STALE)
+    return Predicate("parents", False, text, tuple(bad), worst)
 
 
 def resolver(root: Path, receipt: Receipt, parent: Callable[[str], Receipt | None]) -> Any:

@@ -79,10 +79,9 @@ def _load(workspace: Workspace, path: Path, added: dict[str, Added]) -> LoadedRe
     digest = payload_digest(payload)
     stored = StoredReceipt(path=shown, payload_sha256=digest, receipt=receipt)
     broken = _name_problem(path, receipt, digest)
-    if broken is None and shown in added:
-        # The same blob as first committed needs no further look; signatures may come later.
-        if git_blob_id(path) != added[shown].blob:
-            broken = _history_problem(workspace, shown, payload, added[shown])
+    # The same blob as first committed needs no further look; signatures may come later.
+    if broken is None and shown in added and git_blob_id(path) != added[shown].blob:
+        broken = _history_problem(workspace, shown, payload, added[shown])
     return LoadedReceipt(shown, stored, broken)
 
 

@@ -24,7 +24,7 @@ from planctl.ops.receipts import LoadedReceipt, receipts_of, tips
 from planctl.workspace import Hub, Workspace
 
 _EVIDENCE_FOLDERS = ("green", "cli", "analysis")
-_ORDER = ("intact", "present", "exit", "checks", "contract", "gate", "inputs", "parents", "clock")
+_ORDER = ("intact", "exit", "present", "checks", "contract", "gate", "inputs", "parents", "clock")
 # Of several receipts without a fresh one, the one that says most about the present.
 _RANK = (
     Verdict.DIRTY,
@@ -97,7 +97,7 @@ class _Judge:
         root, receipt, repo = self.workspace.root, stored.receipt, self.workspace.repo
         inputs = predicates.inputs(self.tree, self.plan, phase, step, receipt, root)
         answers = [
-            predicates.present(root, receipt),
+            predicates.present(root, step, receipt),
             predicates.intact(root, receipt, broken),
             predicates.exited(receipt),
             predicates.checks_hold(step, predicates.resolver(root, receipt, self.parent)),

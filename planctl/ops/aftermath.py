@@ -1,0 +1,61 @@
+"""After a run: inventory, blocker, summary and ledger, told from the receipts."""
+
+from __future__ import annotations
+
+from planctl.models.plan import Plan
+from planctl.models.receipt import StoredReceipt
+from planctl.ops import block, ledger, summary
+from planctl.ops import hub as hubs
+from planctl.ops.record import StepRun
+from planctl.workspace import Hub, Workspace
+
+
+def after_step(
+    workspace: Workspace,
+    plan: Plan,
+    hub: Hub,
+    phase: str,
+    run: StepRun,
+    receipts: list[StoredReceipt],
+) -> str | None:
+    """Rewrite the inventory; a failed step also gets a blocker file.
+
+    Args:
+        receipts: Every receipt of the hub.
+
+    Returns:
+        Repository-relative path of the blocker, or None.
+    """
+    hubs.write_inventory(hub, receipts)
+    if run.ok or hub.scratch:
+        return None
+    _, step = plan.step(run.stored.receipt.step)
+    log = hub.path / run.stored.receipt.log
+    return block.block_step(workspace, plan, hub, phase, step, run.stored, log).path
+
+
+def after_phase(
+    workspace: Workspace, plan: Plan, hub: Hub, phase: str, receipts: list[StoredReceipt]
+) -> None:
+    """Prepend the turn summary and file the attempt in the ledger; nothing for a scratch hub.
+
+    Args:
+        receipts: Every receipt of the hub; those no summary has told of yet are told now.
+    """
+    if hub.scratch:
+        return
+    from planctl.ops.verify import verify
+
+    report = verify(workspace, plan, phase)
+    proven = sum(step.verdict.accepted for step in report.steps)
+    verdict = f"Phase {phase}: {proven} of {len(report.steps)} steps proven."
+    still_open = [step.step for step in report.steps if not step.verdict.accepted]
+    following = f"planctl run-phase {plan.id} {phase}" if still_open else _next_phase(plan, phase)
+    summary.record_run(workspace, plan, hub, phase, receipts, verdict, following)
+    ledger.record_run(workspace, plan, phase, receipts, verdict)
+
+
+def _next_phase(plan: Plan, phase: str) -> str:
+    names = list(plan.phases)
+    later = names[names.index(phase) + 1 :]
+    return f"planctl run-phase {plan.id} {later[0]}" if later else f"planctl verify {plan.id}"

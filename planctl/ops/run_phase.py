@@ -1,0 +1,301 @@
+"""Running a phase: steps in dependency order, fresh ones skipped, everything recorded."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from planctl import clock
+from planctl._lock import hold
+from planctl._process import Stop, stop_on_signals
+from planctl.errors import InterruptedRunError
+from planctl.executors.local import LocalExecutor
+from planctl.models.plan import Plan
+from planctl.models.receipt import StoredReceipt
+from planctl.models.verdict import VerifyReport
+from planctl.ops.aftermath import after_phase, after_step
+from planctl.ops.preflight import preflight
+from planctl.ops.receipts import receipts_of
+from planctl.ops.record import Recorder, StepRun, run_step
+from planctl.ops.schedule import Task, schedule
+from planctl.ops.verify import verify
+from planctl.workspace import Hub, Workspace
+
+
+class Reporter(Protocol):
+    """Gets word of a run while it goes on; may be called from several threads."""
+
+    def event(self, step: str, text: str) -> None:
+        """One line about a step."""
+        ...
+
+    def output(self, step: str, piece: bytes) -> None:
+        """A piece of a command's output, secrets taken out."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run a phase.
+
+    Attributes:
+        step: Only this step (and what it needs).
+        force: Run it even if it is fresh.
+        dry_run: Only say what would run.
+        jobs: Steps that may run at once.
+        scratch: Record into this hub instead of the plan's; nothing else is written.
+        env: Replaces values of the plan's `env`.
+    """
+
+    step: str | None = None
+    force: bool = False
+    dry_run: bool = False
+    jobs: int = 1
+    scratch: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What became of one step.
+
+    Attributes:
+        action: `ran`, `skipped`, `would run` or `not reached`.
+        ok: It is proven now (`not reached` is not).
+        reason: Why it ran, or what satisfies it.
+        problems: What went wrong, first thing first.
+        artifacts: Repository-relative paths of what was recorded.
+        blocked: Path of the blocker file, when it failed.
+    """
+
+    phase: str
+    step: str
+    action: str
+    ok: bool
+    reason: str
+    problems: tuple[str, ...] = ()
+    receipt: str | None = None
+    log: str | None = None
+    exit_code: int | None = None
+    duration_s: float | None = None
+    artifacts: tuple[str, ...] = ()
+    blocked: str | None = None
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """What became of a phase."""
+
+    initiative: str
+    phase: str
+    hub: str
+    steps: tuple[StepResult, ...]
+    ok: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        return asdict(self)
+
+
+def run_phase(
+    workspace: Workspace, initiative: str, phase: str, options: RunOptions, reporter: Reporter
+) -> PhaseResult:
+    """Run the steps of a phase that are not proven, and record what they did.
+
+    Args:
+        workspace: The repository.
+        initiative: Its id.
+        phase: Name of the phase.
+        options: See `RunOptions`.
+        reporter: Gets a line a step and the commands' output.
+
+    Returns:
+        What became of every step, also when one failed (`ok` is then False).
+
+    Raises:
+        PlanError: The plan cannot be used.
+        PreconditionError: Something the run needs is not there.
+        LockedError: Another planctl works on this hub.
+        InterruptedRunError: Ctrl-C or SIGTERM; logs are kept, there is no receipt for what it cut.
+    """
+    plan = workspace.load_plan_with(initiative, dict(options.env))
+    hub = workspace.hub(plan, options.scratch)
+    wanted = preflight(workspace, plan, phase, options.step)
+    if options.dry_run:
+        tasks = _tasks(workspace, plan, hub, wanted, options)
+        return _dry(plan, phase, hub, tasks)
+    lock = workspace.repo.git_dir / "planctl" / f"{hub.name.replace('/', '%')}.lock"
+    now = clock.iso(workspace.clock())
+    with hold(lock, f"run-phase {initiative} {phase}", now):
+        _remove_leftovers(hub)
+        tasks = _tasks(workspace, plan, hub, wanted, options)
+        return _Run(workspace, plan, hub, tasks, reporter, options.jobs).all(phase)
+
+
+def _tasks(
+    workspace: Workspace, plan: Plan, hub: Hub, wanted: tuple[str, ...], options: RunOptions
+) -> tuple[Task, ...]:
+    report = _report(workspace, plan, hub)
+    return schedule(plan, report, workspace.root, wanted, options.force)
+
+
+def _report(workspace: Workspace, plan: Plan, hub: Hub) -> VerifyReport:
+    return verify(workspace, plan, hub=hub if hub.scratch else None)
+
+
+def _remove_leftovers(hub: Hub) -> None:
+    """Remove the temporary files of a planctl that was killed while it wrote."""
+    for pattern in (".*.tmp", ".*.part"):
+        for path in hub.path.rglob(pattern):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _dry(plan: Plan, phase: str, hub: Hub, tasks: tuple[Task, ...]) -> PhaseResult:
+    steps = tuple(
+        StepResult(
+            task.phase,
+            task.step,
+            "would run" if task.runs else "skipped",
+            not task.runs,
+            task.reason,
+        )
+        for task in tasks
+    )
+    return PhaseResult(plan.id, phase, hub.name, steps, True)
+
+
+class _Run:
+    """One `run-phase` under way."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        plan: Plan,
+        hub: Hub,
+        tasks: tuple[Task, ...],
+        reporter: Reporter,
+        jobs: int,
+    ) -> None:
+        self.workspace, self.plan, self.hub = workspace, plan, hub
+        self.tasks, self.reporter, self.jobs = tasks, reporter, jobs
+        self.stop = Stop()
+        self.results: dict[str, StepResult] = {}
+        report = _report(workspace, plan, hub)
+        self.proof = {
+            step.step: step.stored.payload_sha256
+            for step in report.steps
+            if step.stored is not None
+        }
+        on_branches = frozenset[str]()
+        if not hub.scratch:
+            on_branches = workspace.repo.paths_on_branches(hub.name)
+        self.recorder = Recorder(
+            workspace=workspace,
+            plan=plan,
+            hub=hub,
+            executor=LocalExecutor(workspace.clock, self.stop),
+            known={
+                item.stored.payload_sha256: item.stored
+                for item in receipts_of(workspace, plan, hub)
+                if item.stored is not None
+            },
+            on_output=reporter.output,
+            taken=frozenset((workspace.root / path).as_posix() for path in on_branches),
+        )
+
+    def all(self, phase: str) -> PhaseResult:
+        """Run every task; stop starting new ones when one has failed."""
+        for task in self.tasks:
+            if not task.runs:
+                self.reporter.event(task.step, f"skipped: {task.reason}")
+                self.results[task.step] = StepResult(
+                    task.phase, task.step, "skipped", True, task.reason, receipt=_receipt_in(task)
+                )
+        pending = {task.step: task for task in self.tasks if task.runs}
+        with stop_on_signals(self.stop), ThreadPoolExecutor(self.jobs) as pool:
+            self._work_off(pending, pool)
+        for task in pending.values():
+            self.results[task.step] = StepResult(
+                task.phase, task.step, "not reached", False, task.reason
+            )
+        steps = tuple(self.results[task.step] for task in self.tasks)
+        result = PhaseResult(
+            self.plan.id, phase, self.hub.name, steps, all(step.ok for step in steps)
+        )
+        ran = [step for step in steps if step.action == "ran"]
+        if ran:
+            after_phase(self.workspace, self.plan, self.hub, phase, self._of_hub())
+        if self.stop.requested:
+            raise InterruptedRunError(
+                f"interrupted; {len(ran)} steps were recorded before",
+                f"`planctl run-phase {self.plan.id} {phase}` goes on at the first step not fresh",
+            )
+        return result
+
+    def _of_hub(self) -> list[StoredReceipt]:
+        known = self.recorder.known.values()
+        return [item for item in known if item.receipt.hub == self.hub.name]
+
+    def _work_off(self, pending: dict[str, Task], pool: ThreadPoolExecutor) -> None:
+        running: dict[Future[StepRun | None], Task] = {}
+        failed = False
+        while running or (pending and not failed and not self.stop.requested):
+            if not failed and not self.stop.requested:
+                for task in self._ready(pending, running):
+                    running[pool.submit(self._one, task)] = pending.pop(task.step)
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                task = running.pop(future)
+                self.results[task.step] = self._finished(task, future.result())
+                failed = failed or not self.results[task.step].ok
+
+    def _ready(
+        self, pending: dict[str, Task], running: Mapping[Future[StepRun | None], Task]
+    ) -> list[Task]:
+        free = self.jobs - len(running)
+        ready = [
+            task for task in pending.values() if all(need in self.results for need in task.needs)
+        ]
+        return ready[:free]
+
+    def _one(self, task: Task) -> StepRun | None:
+        _, step = self.plan.step(task.step)
+        self.reporter.event(task.step, f"runs ({task.reason})")
+        parents = {need: self.proof[need] for need in step.needs if need in self.proof}
+        return run_step(self.recorder, task.phase, step, parents)
+
+    def _finished(self, task: Task, run: StepRun | None) -> StepResult:
+        if run is None:
+            self.reporter.event(task.step, "interrupted; its log is kept")
+            return StepResult(task.phase, task.step, "ran", False, task.reason, ("interrupted",))
+        receipt = run.stored.receipt
+        self.proof[task.step] = run.stored.payload_sha256
+        blocked = after_step(self.workspace, self.plan, self.hub, task.phase, run, self._of_hub())
+        word = "done" if run.ok else f"failed: {run.problems[0]}"
+        self.reporter.event(task.step, f"{word} ({run.job.duration_s:.1f} s)")
+        return StepResult(
+            phase=task.phase,
+            step=task.step,
+            action="ran",
+            ok=run.ok,
+            reason=task.reason,
+            problems=run.problems,
+            receipt=run.stored.path,
+            log=f"{receipt.hub}/{receipt.log}",
+            exit_code=receipt.exit_code,
+            duration_s=run.job.duration_s,
+            artifacts=tuple(f"{receipt.hub}/{subject.name}" for subject in receipt.subjects),
+            blocked=blocked,
+        )
+
+
+def _receipt_in(task: Task) -> str | None:
+    word = task.reason.rsplit(" ", 1)[-1]
+    return word if word.endswith(".json") else None
