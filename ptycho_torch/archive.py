@@ -44,6 +44,22 @@ def write_archive(path: Path, members: Mapping[str, bytes], code_version: str) -
     write_bytes(path, payload)
 
 
+def is_archive(path: Path) -> bool:
+    """Say whether a file claims to be a container; scans in NPZ files are zips too.
+
+    Args:
+        path: The file.
+
+    Returns:
+        True for a zip with a manifest.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MANIFEST in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Read a container and check all of it.
 

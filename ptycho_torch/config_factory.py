@@ -6,13 +6,14 @@ is flag, config file, default (`ptycho_torch.config`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ptycho_torch.config import InferencePayload, TrainingPayload
+from ptycho_torch.config import ExecutionConfig, InferencePayload, TrainingPayload
 from ptycho_torch.errors import ConfigError, DataFileError
 
 Payload = TypeVar("Payload", bound=BaseModel)
@@ -75,6 +76,38 @@ def create_inference_payload(config_file: Path | None = None, **flags: Any) -> I
     payload = _validate(InferencePayload, values)
     _require_files(payload.model_path, payload.test_data_file)
     return payload
+
+
+def create_execution_config(**flags: Any) -> ExecutionConfig:
+    """Build the execution section alone, for commands that need no more.
+
+    Args:
+        **flags: Field names with their values; None means "not given".
+
+    Returns:
+        The section.
+
+    Raises:
+        ConfigError: A setting is unknown, has the wrong type or is out of range.
+    """
+    given = {name: _unalias(name, value) for name, value in flags.items() if value is not None}
+    return _validate(ExecutionConfig, given)
+
+
+def require_range(name: str, value: float, lowest: float, highest: float = math.inf) -> None:
+    """Refuse a number outside its range.
+
+    Args:
+        name: The setting, for the message.
+        value: The number.
+        lowest: Smallest number allowed.
+        highest: Largest number allowed.
+
+    Raises:
+        ConfigError: The number is outside.
+    """
+    if not lowest <= value <= highest:
+        raise ConfigError(f"`{name}` is {value}", f"give a number from {lowest:g} to {highest:g}")
 
 
 def _route(payload_class: type[BaseModel], flags: Mapping[str, object]) -> dict[str, object]:

@@ -90,7 +90,7 @@ def _parts(field: Array) -> tuple[tuple[str, Array, str], ...]:
     """Split into amplitude and phase, the phase about its own mean direction."""
     direction = np.nansum(field)
     turned = field * np.conj(direction) / abs(direction) if abs(direction) > 0 else field
-    return ("amplitude", np.abs(field), "gray"), ("phase", np.angle(turned), "twilight")
+    return ("amplitude", np.abs(field), "gray"), ("phase", np.angle(turned), "viridis")
 
 
 def _figure(columns: int, rows: int) -> Figure:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 from ptycho_torch.cli import edge
 from ptycho_torch.cli import options as opt
+from ptycho_torch.cli.render import show
 
 
 @edge.guarded
@@ -41,6 +39,5 @@ def infer(
     from ptycho_torch.reconstruction import run_inference_torch
 
     result = run_inference_torch(payload, scan)
-    if as_json:
-        json.dump(result.summary(), sys.stdout, indent=2)
-        print()
+    if as_json or not payload.execution.quiet:
+        show(result.summary(), as_json)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 from ptycho_torch.cli import edge
 from ptycho_torch.cli import options as opt
+from ptycho_torch.cli.render import show
 
 
 @edge.guarded
@@ -56,6 +54,5 @@ def train(
     from ptycho_torch.workflows import run_cdi_example_torch
 
     result = run_cdi_example_torch(payload, scans)
-    if as_json:
-        json.dump(result.summary(), sys.stdout, indent=2)
-        print()
+    if as_json or not payload.execution.quiet:
+        show(result.summary(), as_json)
