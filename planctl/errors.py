@@ -104,3 +104,10 @@ class StepFailedError(PlanctlError):
 
     slug = "step-failed"
     exit_code = 1
+
+
+class InterruptedRunError(PlanctlError):
+    """Ctrl-C or SIGTERM ended a run; nothing is recorded, its log stays."""
+
+    slug = "interrupted"
+    exit_code = 130

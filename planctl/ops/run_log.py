@@ -1,4 +1,4 @@
-"""Logs of runs: a header that says what ran on what, the raw output, a trailer that says how it ended.
+"""Logs of runs: a header says what ran on what, then the raw output, a trailer says how it ended.
 
 The output between the two is evidence byte for byte; only declared secrets are taken out before.
 """
@@ -122,9 +122,7 @@ class LogFile:
         redactor: Takes secrets out of header and trailer; the output comes without them.
     """
 
-    def __init__(
-        self, path: Path, redactor: Redactor, taken: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, path: Path, redactor: Redactor, taken: frozenset[str] = frozenset()) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._redactor = redactor
         self.path, handle = _create(path, taken)

@@ -1,0 +1,75 @@
+"""Turn Summary blocks: what a turn did, in sentences, and what planctl saw of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+HEADING = "### Turn Summary"
+_HEADING = re.compile(rf"^{HEADING}\b.*$", re.MULTILINE)
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class TurnSummary:
+    """One turn.
+
+    Attributes:
+        stamp: UTC, as names spell it.
+        sentences: What was done and found, one a line.
+        next: What comes next.
+        artifacts: Folder → names below it.
+        files_touched: Repository-relative paths that differ from the commit.
+        tests_run: Test commands with how they ended.
+        artifacts_updated: Hub-relative names that receipts recorded.
+    """
+
+    stamp: str
+    sentences: tuple[str, ...]
+    next: str
+    artifacts: dict[str, tuple[str, ...]]
+    files_touched: tuple[str, ...] = ()
+    tests_run: tuple[str, ...] = ()
+    artifacts_updated: tuple[str, ...] = ()
+
+
+def render(turn: TurnSummary) -> str:
+    """Spell a block; ends with one line end, no blank line after it."""
+    folders = (f"{folder}/{{{', '.join(names)}}}" for folder, names in turn.artifacts.items())
+    lines = [
+        f"{HEADING} ({turn.stamp})",
+        *(_flat(sentence) for sentence in turn.sentences),
+        f"Next: {_flat(turn.next)}",
+        f"Artifacts: {_listed(folders, '; ')}",
+        "",
+        "Checklist:",
+        f"- Files touched: {_listed(turn.files_touched)}",
+        f"- Tests run: {_listed(turn.tests_run, '; ')}",
+        f"- Artifacts updated: {_listed(turn.artifacts_updated)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _flat(text: str) -> str:
+    """Return a text on one line that cannot be taken for a heading of the file."""
+    flat = " ".join(text.split())
+    return flat.lstrip("#").lstrip() if flat.startswith("#") else flat
+
+
+def _listed(items: Iterable[str], between: str = ", ") -> str:
+    flat = [_flat(item) for item in items]
+    more = f" and {len(flat) - _SHOWN} more" if len(flat) > _SHOWN else ""
+    return between.join(flat[:_SHOWN]) + more if flat else "none"
+
+
+def prepended(block: str, old: bytes) -> bytes:
+    """Return a summary with a block on top and the old bytes, whatever they are, after it."""
+    return block.encode() + (b"\n" + old if old else b"")
+
+
+def blocks(text: str) -> tuple[str, ...]:
+    """Return the Turn Summary blocks of a file, in file order; text before the first is dropped."""
+    starts = [match.start() for match in _HEADING.finditer(text)]
+    ends = [*starts[1:], len(text)]
+    return tuple(text[start:end].strip() for start, end in zip(starts, ends, strict=True))

@@ -1,0 +1,211 @@
+"""Blockers: a failed step, or a person, says what stands in the way and what must hold again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from planctl import clock
+from planctl._files import atomic_write, free_name
+from planctl.errors import NotFoundError
+from planctl.models.blocker import Blocker, Failure, Signature, render, signature
+from planctl.models.plan import Plan, Step
+from planctl.models.receipt import StoredReceipt
+from planctl.ops import ledger
+from planctl.ops.hub import slugged
+from planctl.ops.receipts import receipts_of
+from planctl.ops.run_log import body
+from planctl.ops.write_lock import write_lock
+from planctl.workspace import FINDINGS, Hub, Workspace
+
+_MAX_LOG_BYTES = 8_000_000
+# Signature kind → words that a finding about it would use.
+_KIN = {
+    "cuda-out-of-memory": ("cuda", "memory"),
+    "out-of-memory": ("memory",),
+    "killed-by-kernel": ("memory", "killed"),
+    "non-finite-loss": ("non-finite", "nan", "diverge"),
+    "import-error": ("import",),
+    "missing-file": ("missing",),
+}
+
+
+def block_step(
+    workspace: Workspace,
+    plan: Plan,
+    hub: Hub,
+    phase: str,
+    step: Step,
+    stored: StoredReceipt,
+    log: Path,
+) -> Blocker:
+    """Write `red/blocked_<stamp>_<step>.md` for a failed run.
+
+    The same signature twice in a row (no other end of this step between) marks the focus blocked
+    in the ledger.
+
+    Args:
+        workspace: The repository.
+        plan: The plan.
+        hub: The hub of the run.
+        phase: The step's phase.
+        step: The step.
+        stored: The failed run's receipt.
+        log: The run's log.
+    """
+    receipt = stored.receipt
+    problems = tuple(result.seen for result in receipt.checks if not result.ok)
+    failure = Failure(receipt.exit_code, receipt.timed_out, _output(log), problems)
+    sign = signature(failure)
+    in_a_row = 1 + _repeated(workspace, plan, stored, sign)
+    made = Blocker(
+        path="",
+        initiative=plan.id,
+        title=step.id,
+        stamp=clock.iso(workspace.clock()),
+        signature=sign,
+        reason=_reason(failure, step),
+        command=receipt.command,
+        commit=receipt.commit,
+        return_condition=f"planctl run-phase {plan.id} {phase} --step {step.id}",
+        phase=phase,
+        step=step.id,
+        receipt=stored.path,
+        log=f"{hub.name}/{receipt.log}",
+        exit_code=receipt.exit_code,
+        attempts=_attempts(workspace, plan, hub, step.id),
+        in_a_row=in_a_row,
+        focus_blocked=in_a_row > 1,
+        findings=_findings(workspace, plan, sign),
+    )
+    return _filed(workspace, plan, hub, made)
+
+
+def block_by_hand(
+    workspace: Workspace,
+    initiative: str,
+    reason: str,
+    step: str | None = None,
+    return_condition: str | None = None,
+) -> Blocker:
+    """Write a blocker a person or an agent reports, and mark the focus blocked.
+
+    Args:
+        workspace: The repository.
+        initiative: The initiative.
+        reason: What stands in the way.
+        step: The step it stops, if it is one.
+        return_condition: Command that succeeds once it is gone; running the step without it.
+
+    Raises:
+        NotFoundError: No such initiative, step or hub.
+    """
+    plan = workspace.load_plan(initiative)
+    hub = workspace.hub(plan)
+    phase, command = None, "(none)"
+    if step is not None:
+        phase, found = _step(plan, step)
+        command = found.run
+    first = next(iter(plan.phases))
+    again = f"planctl run-phase {plan.id} {phase or first}" + (f" --step {step}" if step else "")
+    made = Blocker(
+        path="",
+        initiative=plan.id,
+        title=step or reason.strip().splitlines()[0][:60],
+        stamp=clock.iso(workspace.clock()),
+        signature=Signature("by-hand", tuple(reason.strip().splitlines()[:5])),
+        reason=reason.strip(),
+        command=command,
+        commit=workspace.now_head,
+        return_condition=return_condition or again,
+        phase=phase,
+        step=step,
+        attempts=0 if step is None else _attempts(workspace, plan, hub, step),
+        focus_blocked=True,
+        findings=_findings(workspace, plan, None),
+    )
+    filed = _filed(workspace, plan, hub, made)
+    ledger.attempt(workspace, plan.id, f"blocked: {reason} See {filed.path}.")
+    return filed
+
+
+def _step(plan: Plan, step: str) -> tuple[str, Step]:
+    try:
+        return plan.step(step)
+    except KeyError as error:
+        known = ", ".join(f"`{item.id}`" for _, item in plan.steps())
+        raise NotFoundError(f"`{plan.id}` has no step `{step}`", f"it has {known}") from error
+
+
+def _filed(workspace: Workspace, plan: Plan, hub: Hub, made: Blocker) -> Blocker:
+    name = f"blocked_{clock.stamp(clock.parse(made.stamp))}_{slugged(made.title)}.md"
+    with write_lock(workspace, f"blocker of {plan.id}"):
+        path = free_name(hub.path / "red" / name)
+        atomic_write(path, render(made))
+    if made.focus_blocked:
+        ledger.set_status(workspace, plan, "blocked")
+    return replace(made, path=workspace.relative(path))
+
+
+def _output(log: Path) -> str:
+    if not log.is_file():
+        return ""
+    with log.open("rb") as stream:
+        size = log.stat().st_size
+        if size <= _MAX_LOG_BYTES:
+            return body(stream.read()).decode("utf-8", "replace")
+        # What ended the run stands at the end of a huge log.
+        stream.seek(size - _MAX_LOG_BYTES)
+        return stream.read().decode("utf-8", "replace")
+
+
+def _reason(failure: Failure, step: Step) -> str:
+    if failure.timed_out:
+        return f"`{step.id}` ran out of its time ({step.timeout_s:g} s)."
+    if failure.exit_code != 0:
+        return f"`{step.id}` ended with exit code {failure.exit_code}."
+    return f"`{step.id}` ended with 0, but: {'; '.join(failure.problems)}."
+
+
+def _repeated(workspace: Workspace, plan: Plan, stored: StoredReceipt, sign: Signature) -> int:
+    """Return how often the runs right before this one failed with the same signature."""
+    earlier = {digest[:16] for digest in stored.receipt.previous}
+    counts = [
+        facts.in_a_row
+        for facts in ledger.blockers(workspace, plan).values()
+        if facts.receipt is not None
+        and ledger.digest_in_name(facts.receipt) in earlier
+        and facts.signature == str(sign)
+    ]
+    return max(counts, default=0)
+
+
+def _attempts(workspace: Workspace, plan: Plan, hub: Hub, step: str) -> int:
+    return sum(
+        1
+        for item in receipts_of(workspace, plan, hub)
+        if item.stored is not None and item.stored.receipt.step == step
+    )
+
+
+def _findings(workspace: Workspace, plan: Plan, sign: Signature | None) -> dict[str, str]:
+    """Return the rows of `docs/findings.md` that the plan names or that are about the failure."""
+    path = workspace.root / FINDINGS
+    if not path.is_file():
+        return dict.fromkeys(plan.findings, "(no `docs/findings.md` here)")
+    rows = dict(_rows(path.read_text("utf-8", "replace")))
+    found = {name: rows.get(name, "(not in `docs/findings.md`)") for name in plan.findings}
+    words = () if sign is None else _KIN.get(sign.kind, ())
+    for name, text in rows.items():
+        if any(re.search(rf"\b{re.escape(word)}", text, re.IGNORECASE) for word in words):
+            found.setdefault(name, text)
+    return found
+
+
+def _rows(text: str) -> list[tuple[str, str]]:
+    pattern = re.compile(r"^\|\s*[*`]*([A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+)[*`]*\s*\|(.*)\|\s*$", re.M)
+    return [
+        (match[1], " — ".join(cell.strip() for cell in match[2].split("|") if cell.strip()))
+        for match in pattern.finditer(text)
+    ]

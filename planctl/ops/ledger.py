@@ -1,0 +1,175 @@
+"""The ledger `docs/fix_plan.md`: read it, add attempts, set a status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from planctl import clock
+from planctl._files import atomic_write
+from planctl.errors import NotFoundError
+from planctl.models import blocker, ledger
+from planctl.models.ledger import Attempt, Ledger, LedgerItem
+from planctl.models.plan import Plan
+from planctl.models.receipt import StoredReceipt
+from planctl.ops.summary import told
+from planctl.ops.write_lock import write_lock
+from planctl.workspace import ACTIVE, LEDGER, Workspace
+
+_TITLE = "# Fix plan\n"
+
+
+def show(workspace: Workspace) -> Ledger:
+    """Read the ledger.
+
+    Raises:
+        NotFoundError: There is none.
+        BadFileError: A region has no end or a status is none.
+    """
+    if not (workspace.root / LEDGER).is_file():
+        raise NotFoundError(f"there is no `{LEDGER}`", "`planctl init` writes one")
+    return ledger.parse(_read(workspace), LEDGER)
+
+
+def attempt(workspace: Workspace, initiative: str, text: str) -> LedgerItem:
+    """Add an attempt to an item, stamped by planctl's clock.
+
+    Args:
+        workspace: The repository.
+        initiative: The initiative; it gets an item if it has none.
+        text: What was tried and how it went; written on one line.
+
+    Returns:
+        The item as it stands now.
+
+    Raises:
+        NotFoundError: There is no such initiative.
+    """
+    plan = workspace.load_plan(initiative)
+    note = Attempt(when=clock.iso(workspace.clock()), text=f"note: {text}")
+
+    def edit(old: str) -> str:
+        return ledger.with_attempt(old, LEDGER, initiative, note)
+
+    return _rewrite(workspace, plan, edit)
+
+
+def set_status(workspace: Workspace, plan: Plan, status: ledger.Status) -> LedgerItem:
+    """Set the status of a plan's item; it gets an item if it has none."""
+    return _rewrite(workspace, plan, lambda old: ledger.with_status(old, LEDGER, plan.id, status))
+
+
+def add_item(workspace: Workspace, plan: Plan) -> LedgerItem:
+    """Give a plan an item if it has none."""
+    return _rewrite(workspace, plan, lambda old: old)
+
+
+def record_run(
+    workspace: Workspace,
+    plan: Plan,
+    phase: str,
+    receipts: Sequence[StoredReceipt],
+    verdict: str,
+) -> LedgerItem | None:
+    """Add one attempt that tells of every run the ledger has not told of yet.
+
+    The status follows: `pending` becomes `in_progress`; `blocked` too, once a step that a blocker
+    file names has passed.
+
+    Args:
+        workspace: The repository.
+        plan: The plan.
+        phase: The phase that was run, or `ad hoc`.
+        receipts: The hub's receipts.
+        verdict: One sentence: where the phase stands now.
+
+    Returns:
+        The item, or None when all was told before.
+    """
+    before = ledger.parse(_read(workspace), LEDGER).item(plan.id)
+    known = "" if before is None else " ".join(item.text for item in before.attempts)
+    untold = [item for item in receipts if item.receipt.ulid not in known]
+    if not untold:
+        return None
+    untold.sort(key=lambda item: item.receipt.ulid)
+    blocked = blockers(workspace, plan)
+    sentences = [told(item.receipt) + _blocker_of(item, blocked) for item in untold]
+    commits = ", ".join(sorted({item.receipt.commit[:8] for item in untold}))
+    text = f"{phase} at {commits}: {' '.join(sentences)} {verdict}"
+    new = Attempt(when=clock.iso(workspace.clock()), text=text)
+    lifted = any(_lifts(item, blocked) for item in untold)
+
+    def edit(old: str) -> str:
+        item = ledger.parse(old, LEDGER).item(plan.id)
+        text = ledger.with_attempt(old, LEDGER, plan.id, new)
+        resumes = item is not None and (
+            item.status == "pending" or (item.status == "blocked" and lifted)
+        )
+        return ledger.with_status(text, LEDGER, plan.id, "in_progress") if resumes else text
+
+    return _rewrite(workspace, plan, edit)
+
+
+def blockers(workspace: Workspace, plan: Plan) -> dict[str, blocker.BlockerFacts]:
+    """Return the blocker files of an initiative: repository-relative path → what they say."""
+    reports = workspace.root / ACTIVE / plan.id / "reports"
+    found: dict[str, blocker.BlockerFacts] = {}
+    for path in sorted(reports.glob("*/*/red/blocked_*.md")):
+        facts = blocker.facts(path.read_text("utf-8", "replace"))
+        if facts is not None:
+            found[workspace.relative(path)] = facts
+    return found
+
+
+def _blocker_of(item: StoredReceipt, known: dict[str, blocker.BlockerFacts]) -> str:
+    for path, facts in known.items():
+        if facts.receipt == item.path:
+            return f" Signature {facts.signature}, see {path}."
+    return ""
+
+
+def _lifts(item: StoredReceipt, known: dict[str, blocker.BlockerFacts]) -> bool:
+    """Tell whether a run passed right after one that a blocker file was written for."""
+    earlier = {digest[:16] for digest in item.receipt.previous}
+    return item.receipt.ok and any(
+        facts.receipt is not None and digest_in_name(facts.receipt) in earlier
+        for facts in known.values()
+    )
+
+
+def digest_in_name(receipt: str) -> str:
+    """Return the 16 hex digits of the payload digest that a receipt's file name ends with."""
+    found = re.search(r"_([0-9a-f]{16})\.json$", receipt)
+    return found[1] if found else ""
+
+
+def _read(workspace: Workspace) -> str:
+    path = workspace.root / LEDGER
+    # Bytes that are no UTF-8 come back out as they went in.
+    return path.read_bytes().decode("utf-8", "surrogateescape") if path.is_file() else ""
+
+
+def _rewrite(workspace: Workspace, plan: Plan, edit: Callable[[str], str]) -> LedgerItem:
+    path: Path = workspace.root / LEDGER
+    with write_lock(workspace, f"ledger of {plan.id}"):
+        old = _read(workspace)
+        text = old or _TITLE
+        if ledger.parse(text, LEDGER).item(plan.id) is None:
+            text = ledger.with_item(text, _new_item(plan))
+        text = edit(text)
+        if text != old:
+            atomic_write(path, text.encode("utf-8", "surrogateescape"))
+    item = ledger.parse(text, LEDGER).item(plan.id)
+    assert item is not None
+    return item
+
+
+def _new_item(plan: Plan) -> LedgerItem:
+    return LedgerItem(
+        id=plan.id,
+        title=" ".join(plan.title.split()),
+        status="pending",
+        priority=plan.priority,
+        depends_on=plan.depends_on,
+    )

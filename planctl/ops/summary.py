@@ -1,0 +1,165 @@
+"""Turn Summaries: written from receipts, put on top of the hub's and the initiative's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from planctl import clock
+from planctl._files import atomic_write
+from planctl.errors import NotFoundError
+from planctl.models import turn
+from planctl.models.plan import Plan
+from planctl.models.receipt import Receipt, StoredReceipt
+from planctl.ops.write_lock import write_lock
+from planctl.workspace import ACTIVE, Hub, Workspace
+
+
+@dataclass(frozen=True)
+class SummaryView:
+    """The turns of an initiative, newest first.
+
+    Attributes:
+        path: Repository-relative path of its `summary.md`.
+    """
+
+    initiative: str
+    path: str
+    blocks: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        return asdict(self)
+
+
+def show(workspace: Workspace, initiative: str) -> SummaryView:
+    """Return the Turn Summaries of an initiative.
+
+    Raises:
+        NotFoundError: No such initiative, or it has no summary yet.
+    """
+    path = workspace.initiative_dir(initiative) / "summary.md"
+    shown = workspace.relative(path)
+    if not path.is_file():
+        raise NotFoundError(
+            f"`{initiative}` has no `{shown}` yet", f"`planctl run-phase {initiative} …` writes one"
+        )
+    return SummaryView(initiative, shown, turn.blocks(path.read_text("utf-8", "replace")))
+
+
+def record_run(
+    workspace: Workspace,
+    plan: Plan,
+    hub: Hub,
+    phase: str,
+    receipts: Sequence[StoredReceipt],
+    verdict: str,
+    next_: str,
+) -> str | None:
+    """Tell of every run that no block has told of yet.
+
+    A planctl that was killed after its receipts and before its summary is told of by the next one.
+
+    Args:
+        workspace: The repository.
+        plan: The plan.
+        hub: The plan's hub.
+        phase: The phase that was run, or `ad hoc`.
+        receipts: The hub's receipts.
+        verdict: One sentence: where the phase stands now.
+        next_: What comes next.
+
+    Returns:
+        The block that was written, or None when all is told.
+    """
+    with write_lock(workspace, f"summary of {plan.id}"):
+        untold = untold_runs(hub, receipts)
+        if not untold:
+            return None
+        block = turn.render(_turn(workspace, plan, hub, phase, untold, verdict, next_))
+        for path in (hub.path / "summary.md", workspace.initiative_dir(plan.id) / "summary.md"):
+            _prepend(path, block)
+    return block
+
+
+def untold_runs(hub: Hub, receipts: Sequence[StoredReceipt]) -> tuple[StoredReceipt, ...]:
+    """Return the receipts of a hub that its summary does not name, oldest first."""
+    path = hub.path / "summary.md"
+    told = path.read_text("utf-8", "replace") if path.is_file() else ""
+    own = (item for item in receipts if item.receipt.hub == hub.name)
+    untold = (item for item in own if item.receipt.ulid not in told)
+    return tuple(sorted(untold, key=lambda item: item.receipt.ulid))
+
+
+def _prepend(path: Path, block: str) -> None:
+    old = path.read_bytes() if path.is_file() else b""
+    atomic_write(path, turn.prepended(block, old))
+
+
+def _turn(
+    workspace: Workspace,
+    plan: Plan,
+    hub: Hub,
+    phase: str,
+    runs: Sequence[StoredReceipt],
+    verdict: str,
+    next_: str,
+) -> turn.TurnSummary:
+    receipts = [item.receipt for item in runs]
+    names = tuple(subject.name for receipt in receipts for subject in receipt.subjects)
+    return turn.TurnSummary(
+        stamp=clock.stamp(workspace.clock()),
+        sentences=(_opening(plan, phase, receipts), *map(told, receipts), verdict),
+        next=next_,
+        artifacts={hub.name: names},
+        files_touched=_touched(workspace),
+        tests_run=tuple(_test_run(item) for item in receipts if _is_test(item)),
+        artifacts_updated=names,
+    )
+
+
+def _opening(plan: Plan, phase: str, receipts: Sequence[Receipt]) -> str:
+    title = plan.phases[phase].title if phase in plan.phases else ""
+    commits = sorted({receipt.commit[:8] for receipt in receipts})
+    dirty = sorted({path for receipt in receipts for path in receipt.dirty})
+    runs = "1 run" if len(receipts) == 1 else f"{len(receipts)} runs"
+    where = f"phase {phase}" + (f" ({title})" if title else "") if phase in plan.phases else phase
+    uncommitted = f", on uncommitted changes of {len(dirty)} inputs" if dirty else ""
+    return f"Recorded {runs} of {where} at {', '.join(commits)}{uncommitted}."
+
+
+def told(receipt: Receipt) -> str:
+    """Say in one sentence how a run ended; every such sentence differs by the receipt's id."""
+    seconds = (receipt.finished - receipt.started).total_seconds()
+    failed = [result for result in receipt.checks if not result.ok]
+    if receipt.timed_out:
+        how = f"ran out of its time after {seconds:.0f} s"
+    elif receipt.exit_code != 0:
+        how = f"failed with exit code {receipt.exit_code} after {seconds:.0f} s"
+    elif failed:
+        how = f"ended with 0 in {seconds:.0f} s but {len(failed)} checks do not hold"
+    else:
+        held = f", {len(receipt.checks)} checks hold" if receipt.checks else ""
+        how = f"passed in {seconds:.0f} s{held}"
+    return f"`{receipt.step}` {how} (receipt {receipt.ulid})."
+
+
+def _is_test(receipt: Receipt) -> bool:
+    return receipt.contract.get("kind") == "pytest"
+
+
+def _test_run(receipt: Receipt) -> str:
+    state = "exit 0" if receipt.exit_code == 0 else f"exit {receipt.exit_code}"
+    return f"`{receipt.command}` ({state}, {receipt.log})"
+
+
+def _touched(workspace: Workspace) -> tuple[str, ...]:
+    """Return what differs from the commit, evidence aside: that stands under Artifacts."""
+    changed = workspace.repo.changed_paths()
+    return tuple(
+        path
+        for path in sorted(changed)
+        if not path.startswith(f"{ACTIVE}/") or "/reports/" not in path
+    )
