@@ -4,7 +4,7 @@
 |---|---|
 | `manifest.json` | format, schema version, code version, size and SHA-256 of every member |
 | `weights.safetensors` | state of `networks.PtychoPINN`, the probe included |
-| `config.json` | sections `data` (grouping), `model` and `training`, without paths |
+| `config.json` | sections `data` (grouping), `model` and `training`, without paths, and `probe` |
 | `scales.json` | every scale with its origin (`physics.scaling`) |
 
 The name is the one PtychoPINN's users know; the file is a zip (see `archive`). Loading is strict:
@@ -13,6 +13,7 @@ whatever is damaged, foreign, missing or of the wrong shape is refused with the 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from ptycho_torch import __version__
 from ptycho_torch.archive import encode_json, parse_json, read_archive, write_archive
 from ptycho_torch.config import DataConfig, ModelConfig, TrainingConfig, TrainingPayload
+from ptycho_torch.data.scan import Array
 from ptycho_torch.errors import BundleError
 from ptycho_torch.physics.scaling import Scales
 
@@ -50,6 +52,7 @@ class BundleInfo:
         model: Architecture and physics.
         training: How it was trained.
         scales: The frozen scales.
+        probe_digest: SHA-256 of the probe in the training file, before any refinement.
         shapes: Shape of every tensor.
     """
 
@@ -59,6 +62,7 @@ class BundleInfo:
     model: ModelConfig
     training: TrainingConfig
     scales: Scales
+    probe_digest: str
     shapes: dict[str, tuple[int, ...]]
 
 
@@ -76,7 +80,7 @@ class InferenceBundle:
 
 
 def save_torch_bundle(
-    folder: Path, network: PtychoPINN, payload: TrainingPayload, scales: Scales
+    folder: Path, network: PtychoPINN, payload: TrainingPayload, scales: Scales, file_probe: Array
 ) -> Path:
     """Write a trained network as a bundle; equal training gives equal bytes.
 
@@ -85,6 +89,8 @@ def save_torch_bundle(
         network: The trained network.
         payload: The settings it was trained with.
         scales: The scales it was trained with.
+        file_probe: (mode, row, col) complex64 probe of the training file, so that inference can
+            tell whether a scan has the same one.
 
     Returns:
         The file.
@@ -96,6 +102,7 @@ def save_torch_bundle(
         "data": payload.data.model_dump(mode="json", exclude=PATHS),
         "model": payload.model.model_dump(mode="json"),
         "training": payload.training.model_dump(mode="json"),
+        "probe": {"sha256": probe_digest(file_probe)},
     }
     members = {
         WEIGHTS: save(state),
@@ -105,6 +112,18 @@ def save_torch_bundle(
     path = folder / BUNDLE_FILE
     write_archive(path, members, __version__)
     return path
+
+
+def probe_digest(probe: Array) -> str:
+    """Identify a file's probe.
+
+    Args:
+        probe: (mode, row, col) complex64.
+
+    Returns:
+        SHA-256 in hexadecimal.
+    """
+    return hashlib.sha256(probe.astype("<c8").tobytes()).hexdigest()
 
 
 def load_inference_bundle_torch(path: Path) -> InferenceBundle:
@@ -189,8 +208,16 @@ def _info(
         model=_section(file, config, "model", ModelConfig),
         training=_section(file, config, "training", TrainingConfig),
         scales=Scales.from_dict(parse_json(file, SCALES, members[SCALES])),
+        probe_digest=_source_probe(file, config),
         shapes=shapes,
     )
+
+
+def _source_probe(file: Path, config: dict[str, Any]) -> str:
+    section = config.get("probe")
+    if not isinstance(section, dict) or not isinstance(section.get("sha256"), str):
+        raise BundleError(f"`{CONFIG}` in `{file}` does not say which probe it was trained with")
+    return str(section["sha256"])
 
 
 def _section(

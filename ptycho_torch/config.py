@@ -155,6 +155,7 @@ class ExecutionConfig(_Config):
         logger: Where Lightning's metrics go besides `loss_curve.json`.
         enable_checkpointing: Write the best and the last checkpoint of every epoch.
         resume: Go on from the last checkpoint in `output_dir`.
+        reconstruct: After training, reconstruct the test scan into `output_dir`.
         log_patch_stats: Record statistics and pictures of the predicted patches.
         patch_stats_limit: Number of batches recorded.
         quiet: Only warnings and errors on stderr.
@@ -168,6 +169,7 @@ class ExecutionConfig(_Config):
     logger: LoggerName = "csv"
     enable_checkpointing: bool = True
     resume: bool = False
+    reconstruct: bool = False
     log_patch_stats: bool = False
     patch_stats_limit: Positive = 2
     quiet: bool = False

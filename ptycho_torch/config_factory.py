@@ -203,6 +203,11 @@ def _check_combinations(payload: TrainingPayload) -> None:
             f"{data.gridsize} needs {data.group_size - 1} neighbours",
             f"use --neighbor_count {data.group_size - 1} or more",
         )
+    if execution.reconstruct and data.test_data_file is None:
+        raise ConfigError(
+            "`reconstruct` is on, but there is no `test_data_file`",
+            "name the scan to reconstruct with --test_data_file",
+        )
     if execution.resume and not execution.enable_checkpointing:
         raise ConfigError(
             "`resume` needs checkpoints, but `enable_checkpointing` is off",

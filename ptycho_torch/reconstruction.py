@@ -14,15 +14,14 @@ import numpy as np
 import torch
 
 from ptycho_torch.artifacts import make_folder, write_json
-from ptycho_torch.bundle import BundleInfo, InferenceBundle, load_inference_bundle_torch
-from ptycho_torch.config import ExecutionConfig, InferencePayload
+from ptycho_torch.bundle import InferenceBundle, load_inference_bundle_torch, probe_digest
+from ptycho_torch.config import ExecutionConfig, InferenceConfig, InferencePayload
 from ptycho_torch.data.dataset import PatternSet, prepare_patterns
 from ptycho_torch.data.grouping import make_groups
 from ptycho_torch.data.loading import load_inference_scan
 from ptycho_torch.data.scan import Array, ScanData
 from ptycho_torch.errors import DivergedError, PreconditionError
 from ptycho_torch.instrumentation.patch_stats import PatchStatsLogger
-from ptycho_torch.networks import PtychoPINN
 from ptycho_torch.reconstruct.assemble import Assembly, assemble
 from ptycho_torch.reconstruct.debug_dump import write_debug_dump
 from ptycho_torch.reconstruct.predict import Prediction, predict_patches
@@ -83,28 +82,58 @@ def run_inference_torch(payload: InferencePayload, scan: ScanData | None = None)
     scan = load_inference_scan(payload) if scan is None else scan
     bundle = load_inference_bundle_torch(payload.model_path)
     prepare_torch(payload.execution, bundle.info.training.seed)
+    make_folder(payload.execution.output_dir)
+    write_config(payload.execution.output_dir, payload)
+    execution, recorder = payload.execution, None
+    if execution.log_patch_stats:
+        recorder = PatchStatsLogger(execution.output_dir, "inference", execution.patch_stats_limit)
+    return reconstruct_scan(bundle, scan, payload.inference, execution, recorder)
+
+
+def reconstruct_scan(
+    bundle: InferenceBundle,
+    scan: ScanData,
+    inference: InferenceConfig,
+    execution: ExecutionConfig,
+    recorder: PatchStatsLogger | None = None,
+) -> InferenceResult:
+    """Reconstruct a scan and write object, pictures, metrics and what else was asked for.
+
+    Args:
+        bundle: Network, grouping and scales.
+        scan: The measurement.
+        inference: Number of groups, batch size, phases, refinement, debug folder.
+        execution: Output folder and device.
+        recorder: Takes the predicted patches, or None.
+
+    Returns:
+        Reconstruction, metrics and files.
+
+    Raises:
+        PreconditionError: Scan and bundle do not fit, or the device is not there.
+        DivergedError: The prediction is not finite.
+    """
     _check_fit(bundle, scan)
     log_scales(bundle.info.scales, "from the bundle: ")
-    folder = payload.execution.output_dir
-    make_folder(folder)
-    write_config(folder, payload)
-    prediction, patterns = predict_scan(bundle, scan, payload)
-    _record(prediction, payload)
-    assembly, result = _reconstruct(
-        bundle.info, bundle.network, prediction, patterns, scan, payload
-    )
-    files = write_reconstruction(folder, result)
-    metrics = _metrics(result, assembly, scan)
-    write_json(folder / METRICS_FILE, metrics)
-    files.append(folder / METRICS_FILE)
-    if payload.inference.debug_dump_dir is not None:
-        slots = prediction.members.numel()
-        positions = scan.positions_px[prediction.patterns.numpy()]
+    device = choose_device(execution.accelerator)
+    prediction, patterns = predict_scan(bundle, scan, inference, device)
+    if recorder is not None:
+        _record(recorder, prediction, inference.batch_size)
+    assembly, result = _reconstruct(bundle, prediction, patterns, scan, inference)
+    files = write_reconstruction(execution.output_dir, result)
+    metrics = {
+        "synchronised": assembly.synchronised,
+        "components": assembly.components,
+        **_judged(result, scan),
+    }
+    files.append(execution.output_dir / METRICS_FILE)
+    write_json(files[-1], metrics)
+    if inference.debug_dump_dir is not None:
         files += write_debug_dump(
-            payload.inference.debug_dump_dir,
+            inference.debug_dump_dir,
             prediction.patches.numpy(),
-            positions,
-            slots,
+            result.positions_px,
+            prediction.members.numel(),
             assembly.canvas,
         )
     logger.info("reconstruction saved: %s", files[0])
@@ -112,36 +141,34 @@ def run_inference_torch(payload: InferencePayload, scan: ScanData | None = None)
 
 
 def predict_scan(
-    bundle: InferenceBundle, scan: ScanData, payload: InferencePayload
+    bundle: InferenceBundle, scan: ScanData, inference: InferenceConfig, device: torch.device
 ) -> tuple[Prediction, PatternSet]:
     """Group a scan as in training and predict the patches of its groups.
 
     Args:
         bundle: Network, grouping and scales.
         scan: The measurement.
-        payload: Number of groups, batch size and device.
+        inference: Number of groups and batch size.
+        device: Where to compute.
 
     Returns:
         The patches by pattern, and the patterns in the network's units.
 
     Raises:
         DivergedError: A patch is not finite.
-        PreconditionError: The scan is too small for its groups, or the device is not there.
+        PreconditionError: The scan is too small for its groups.
     """
     info = bundle.info
     groups = make_groups(
         scan.positions_px,
         info.data.gridsize,
         info.data.neighbor_count,
-        payload.inference.n_images,
+        inference.n_images,
         info.training.seed,
     )
     logger.info("%d groups of %d patterns", len(groups), groups.channels)
     patterns = prepare_patterns(scan, info.scales, bundle.network.probe.cpu(), info.model)
-    device = choose_device(payload.execution.accelerator)
-    prediction = predict_patches(
-        bundle.network, patterns, groups, payload.inference.batch_size, device
-    )
+    prediction = predict_patches(bundle.network, patterns, groups, inference.batch_size, device)
     if not bool(torch.isfinite(prediction.patches.abs()).all()):
         raise DivergedError(
             "the network predicts patches that are not finite", "train again, at a lower rate"
@@ -180,19 +207,19 @@ def refine_reconstruction(
 
 
 def _reconstruct(
-    info: BundleInfo,
-    network: PtychoPINN,
+    bundle: InferenceBundle,
     prediction: Prediction,
     patterns: PatternSet,
     scan: ScanData,
-    payload: InferencePayload,
+    inference: InferenceConfig,
 ) -> tuple[Assembly, Reconstruction]:
-    chosen = prediction.patterns
+    """Stitch the patches, and refine the object if asked to."""
+    info, chosen = bundle.info, prediction.patterns
     positions = scan.positions_px[chosen.numpy()]
-    probe = network.probe.cpu()
+    probe = bundle.network.probe.cpu()
     amplitude = patterns.amplitude[chosen]
     assembly = assemble(
-        prediction.patches, positions, probe, amplitude, _mask(scan), payload.inference.sync
+        prediction.patches, positions, probe, amplitude, _mask(scan), inference.sync
     )
     result = Reconstruction(
         canvas=assembly.canvas,
@@ -201,9 +228,8 @@ def _reconstruct(
         patterns=chosen.numpy(),
         scales=info.scales,
     )
-    epochs = payload.inference.refine_epochs
-    if epochs > 0:
-        options = RpieOptions(epochs=epochs, seed=info.training.seed)
+    if inference.refine_epochs > 0:
+        options = RpieOptions(epochs=inference.refine_epochs, seed=info.training.seed)
         result = _refined(result, amplitude, _mask(scan), options)
     return assembly, result
 
@@ -218,24 +244,12 @@ def _refined(
     return replace(start, canvas=found.canvas, probe=probe)
 
 
-def _record(prediction: Prediction, payload: InferencePayload) -> None:
-    execution = payload.execution
-    if not execution.log_patch_stats:
-        return
-    recorder = PatchStatsLogger(execution.output_dir, "inference", execution.patch_stats_limit)
-    for index, batch in enumerate(prediction.batches(payload.inference.batch_size)):
+def _record(recorder: PatchStatsLogger, prediction: Prediction, batch_size: int) -> None:
+    for index, batch in enumerate(prediction.batches(batch_size)):
         if not recorder.wants_more():
             break
         recorder.record(batch, index)
     recorder.write()
-
-
-def _metrics(result: Reconstruction, assembly: Assembly, scan: ScanData) -> dict[str, Any]:
-    return {
-        "synchronised": assembly.synchronised,
-        "components": assembly.components,
-        **_judged(result, scan),
-    }
 
 
 def _judged(result: Reconstruction, scan: ScanData) -> dict[str, Any]:
@@ -258,10 +272,13 @@ def _check_fit(bundle: InferenceBundle, scan: ScanData) -> None:
             f"`{scan.source}` has patterns of {scan.n_pixel} px, the model needs {size} px",
             "crop or pad the scan, or train a model for it",
         )
+    if probe_digest(scan.probe) == bundle.info.probe_digest:
+        return
     difference = probe_difference(bundle.network.probe.cpu().numpy(), scan.probe)
     if difference > PROBE_TOLERANCE:
         logger.warning(
-            "the probe in `%s` differs from the model's by %.2f; the model's is used",
+            "the model was trained with another probe than the one in `%s` (difference %.2f); "
+            "the model's is used",
             scan.source,
             difference,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ptycho_torch.artifacts import make_folder, write_bytes
-from ptycho_torch.bundle import BUNDLE_FILE, PATHS, save_torch_bundle
+from ptycho_torch.bundle import BUNDLE_FILE, PATHS, load_inference_bundle_torch, save_torch_bundle
 from ptycho_torch.config import TrainingPayload
 from ptycho_torch.config_factory import create_training_payload
 from ptycho_torch.data.datamodule import PtychoDataModule
@@ -29,6 +29,7 @@ from ptycho_torch.model import PtychoPINN_Lightning
 from ptycho_torch.networks import PtychoPINN
 from ptycho_torch.physics.scaling import Scales, compute_scales
 from ptycho_torch.reconstruct.refine import prepare_probe, unexplained_fraction
+from ptycho_torch.reconstruction import InferenceResult, reconstruct_scan
 from ptycho_torch.runtime import choose_device, log_scales, prepare_torch, write_config
 from ptycho_torch.training.callbacks import LOSS_CURVE_FILE
 from ptycho_torch.training.fit import (
@@ -59,12 +60,14 @@ class TrainedModel:
         scales: The scales it was trained with.
         fit: Loss curve and verdict.
         bundle: The bundle written.
+        reconstruction: Of the test scan, when it was asked for.
     """
 
     network: PtychoPINN
     scales: Scales
     fit: FitResult
     bundle: Path
+    reconstruction: InferenceResult | None = None
 
     def summary(self) -> dict[str, Any]:
         """Sum the run up.
@@ -81,6 +84,7 @@ class TrainedModel:
             "loss_ratio": self.fit.ratio,
             **{name: value for name, value in last.items() if name.endswith("loss")},
             "intensity_scale": self.scales.intensity_scale,
+            **({} if self.reconstruction is None else self.reconstruction.summary()),
         }
 
 
@@ -110,7 +114,11 @@ def run_cdi_example_torch(
     write_config(payload.execution.output_dir, payload)
     model = train_cdi_model_torch(payload, scans)
     logger.info("Model bundle saved: %s", model.bundle)
-    return model
+    if not payload.execution.reconstruct or scans.test is None:
+        return model
+    bundle = load_inference_bundle_torch(model.bundle)
+    found = reconstruct_scan(bundle, scans.test, payload.inference, payload.execution)
+    return replace(model, reconstruction=found)
 
 
 def train_cdi_model_torch(payload: TrainingPayload, scans: TrainingScans) -> TrainedModel:
@@ -135,7 +143,8 @@ def train_cdi_model_torch(payload: TrainingPayload, scans: TrainingScans) -> Tra
     result = fit(module, setup.data, plan)
     _warn_of_noise_fit(result, setup)
     network = setup.network.cpu().eval()
-    bundle = save_torch_bundle(payload.execution.output_dir, network, payload, setup.scales)
+    folder = payload.execution.output_dir
+    bundle = save_torch_bundle(folder, network, payload, setup.scales, scans.train.probe)
     return TrainedModel(network, setup.scales, result, bundle)
 
 

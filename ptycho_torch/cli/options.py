@@ -194,6 +194,15 @@ Resume = Annotated[
     typer.Option("--resume", help="Go on from the last checkpoint in the output folder."),
 ]
 
+Reconstruct = Annotated[
+    bool | None,
+    flag(
+        "reconstruct",
+        "After training, reconstruct the test scan.",
+        _default(_RUN, "reconstruct"),
+    ),
+]
+
 ModelPath = Annotated[
     Path | None, flag("model_path", "Model bundle, or the folder that holds wts.h5.zip.")
 ]

@@ -35,6 +35,7 @@ def train(
     logger: opt.LoggerFlag = None,
     enable_checkpointing: opt.Checkpointing = None,
     resume: opt.Resume = None,
+    reconstruct: opt.Reconstruct = None,
     log_patch_stats: opt.LogPatchStats = None,
     patch_stats_limit: opt.PatchStatsLimit = None,
     quiet: opt.Quiet = None,
