@@ -17,6 +17,7 @@ MAX_SHIFT_PX = 6
 """A larger shift is not drift but a wrong frame: it is left alone and shows in every figure."""
 
 _UPSAMPLING = 50
+_ITERATIONS = 5
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,46 @@ def align(found: Array, truth: Array, margin: int) -> Aligned:
     inner = _centre(found, margin)
     if np.ptp(np.abs(inner)) == 0 and np.ptp(np.angle(inner)) == 0:
         return Aligned(match_gain(inner, truth), (0.0, 0.0))
-    ramp = fit_ramp(inner, truth)
-    shift, _, _ = phase_cross_correlation(  # type: ignore[no-untyped-call]
-        truth, inner * _ramp(inner.shape, ramp, 0), upsample_factor=_UPSAMPLING, normalization=None
-    )
-    if np.abs(shift).max() > min(MAX_SHIFT_PX, margin) or np.abs(shift).max() < 1 / _UPSAMPLING:
-        shift = np.zeros(2)
-    else:
-        # The ramp must go before interpolation, or it would be interpolated as detail.
-        level = found * _ramp(found.shape, ramp, margin)
-        parts = [ndimage.shift(p, shift, order=3, mode="nearest") for p in (level.real, level.imag)]
-        inner = _centre(parts[0] + 1j * parts[1], margin)
+    # The ramp must go before interpolation, or it would be interpolated as detail.
+    level = found * _ramp(found.shape, fit_ramp(inner, truth), margin)
+    shift = _find_shift(level, truth, margin)
+    inner = _centre(_moved(level, shift), margin)
     inner = inner * _ramp(inner.shape, fit_ramp(inner, truth), 0)
     return Aligned(match_gain(inner, truth), (float(shift[0]), float(shift[1])))
+
+
+def _find_shift(found: Array, truth: Array, margin: int) -> Array:
+    """Shift to apply, by repeated cross-correlation of windowed images.
+
+    The window keeps the borders from correlating but pulls each estimate towards 0; measuring
+    what is left after moving removes that.
+    """
+    window = np.hanning(truth.shape[0])[:, None] * np.hanning(truth.shape[1])[None, :]
+    reference = (truth - truth.mean()) * window
+    shift = np.zeros(2)
+    for _ in range(_ITERATIONS):
+        inner = _centre(_moved(found, shift), margin)
+        inner = match_gain(inner * _ramp(inner.shape, fit_ramp(inner, truth), 0), truth)
+        step, _, _ = phase_cross_correlation(  # type: ignore[no-untyped-call]
+            reference,
+            (inner - inner.mean()) * window,
+            upsample_factor=_UPSAMPLING,
+            normalization=None,
+        )
+        shift = shift + step
+        if np.abs(shift).max() > min(MAX_SHIFT_PX, margin):
+            return np.zeros(2)
+        if np.abs(step).max() < 2 / _UPSAMPLING:
+            break
+    return shift
+
+
+def _moved(image: Array, shift: Array) -> Array:
+    if not np.any(shift):
+        return image
+    parts = [ndimage.shift(p, shift, order=3, mode="nearest") for p in (image.real, image.imag)]
+    moved: Array = parts[0] + 1j * parts[1]
+    return moved
 
 
 def fit_ramp(found: Array, truth: Array) -> tuple[float, float]:

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ptycho_torch.data.formats import read_scan
+from ptycho_torch.data.scan import ScanData
+from ptycho_torch.errors import DivergedError
+from ptycho_torch.metrics import evaluate
+from ptycho_torch.physics.scaling import compute_scales
+from ptycho_torch.reconstruct.refine import (
+    RpieOptions,
+    RpieResult,
+    prepare_probe,
+    run_rpie,
+    unexplained_fraction,
+)
+from ptycho_torch.simulation import make_probe, simulate_scan
+
+STAR = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "siemens_star_aps_n64.npz"
+
+
+@pytest.fixture(scope="module")
+def scan() -> ScanData:
+    return simulate_scan(seed=2, n_patterns=196, nphotons=1e8, kind="lines")
+
+
+def refine(scan: ScanData, options: RpieOptions, **extra: object) -> RpieResult:
+    scales = compute_scales(scan.amplitude(), scan.probe)
+    amplitude = torch.from_numpy(scan.amplitude() * np.float32(scales.amplitude_scale))
+    probe = torch.from_numpy(scan.probe * np.complex64(scales.probe_factor))
+    return run_rpie(amplitude, scan.positions_px, probe, options, **extra)
+
+
+def score(scan: ScanData, result: RpieResult) -> dict[str, float]:
+    canvas = result.canvas
+    return evaluate(canvas.object, canvas.origin, scan.object, scan.positions_px)["reconstruction"]
+
+
+def test_object_is_found_from_the_flat_start(scan):
+    result = refine(scan, RpieOptions(epochs=12))
+    assert result.r_factors[-1] < 0.1 * result.r_factors[0]
+    row = score(scan, result)
+    assert row["mae_amplitude"] < 0.01
+    assert row["mae_phase_rad"] < 0.05
+
+
+def test_refinement_starts_from_the_given_object(scan):
+    first = refine(scan, RpieOptions(epochs=6))
+    more = refine(scan, RpieOptions(epochs=1), start=first.canvas)
+    fresh = refine(scan, RpieOptions(epochs=1))
+    assert more.r_factors[0] < 1.3 * first.r_factors[-1]
+    assert more.r_factors[0] < 0.3 * fresh.r_factors[0]
+
+
+def test_one_seed_gives_one_result(scan):
+    first, again, other = (refine(scan, RpieOptions(epochs=1, seed=s)) for s in (1, 1, 2))
+    assert np.array_equal(first.canvas.object, again.canvas.object)
+    assert not np.array_equal(first.canvas.object, other.canvas.object)
+
+
+def test_the_probe_stays_unless_it_is_to_be_updated(scan):
+    result = refine(scan, RpieOptions(epochs=1))
+    given = torch.from_numpy(scan.probe / np.linalg.norm(scan.probe))
+    torch.testing.assert_close(result.probe, given)
+
+
+def test_a_wrong_probe_is_repaired(scan):
+    wrong = make_probe(64, spot=0.24, coma_rad=0.0) * np.linalg.norm(scan.probe)
+    spoiled = replace(scan, probe=wrong.astype(np.complex64))
+    prepared = prepare_probe(spoiled, epochs=10)
+    right = scan.probe / np.linalg.norm(scan.probe)
+
+    def likeness(probe: np.ndarray) -> float:
+        return float(np.abs(np.vdot(right, probe)) / np.linalg.norm(probe))
+
+    assert likeness(prepared) > likeness(wrong) + 0.03
+    assert np.square(np.abs(prepared)).sum() == pytest.approx(1e8, rel=0.01)
+    before, after = (
+        refine(replace(scan, probe=p), RpieOptions(epochs=5)).r_factors[-1]
+        for p in (spoiled.probe, prepared)
+    )
+    assert after < 0.5 * before
+
+
+def test_masked_pixels_are_ignored(scan):
+    mask = np.ones((64, 64), dtype=bool)
+    mask[31:34, 30:33] = False
+    hot = scan.diffraction.copy()
+    hot[:, ~mask] = 1e7
+    spoiled = replace(scan, diffraction=hot)
+    scales = compute_scales(scan.amplitude(), scan.probe)
+    amplitude = torch.from_numpy(spoiled.amplitude() * np.float32(scales.amplitude_scale))
+    probe = torch.from_numpy(scan.probe * np.complex64(scales.probe_factor))
+    options = RpieOptions(epochs=8)
+    blind = run_rpie(amplitude, scan.positions_px, probe, options)
+    seeing = run_rpie(amplitude, scan.positions_px, probe, options, mask=torch.from_numpy(mask))
+    assert score(scan, seeing)["relative_error"] < 0.5 * score(scan, blind)["relative_error"]
+
+
+def test_a_run_that_becomes_non_finite_stops(scan):
+    scales = compute_scales(scan.amplitude(), scan.probe)
+    amplitude = torch.from_numpy(scan.amplitude() * np.float32(scales.amplitude_scale))
+    amplitude[0, 3, 3] = float("inf")
+    probe = torch.from_numpy(scan.probe * np.complex64(scales.probe_factor))
+    with pytest.raises(DivergedError, match="epoch 1"):
+        run_rpie(amplitude, scan.positions_px, probe, RpieOptions(epochs=2))
+
+
+def test_unexplained_fraction_tells_a_right_probe_from_a_wrong_one(scan):
+    wrong = replace(scan, probe=make_probe(64, spot=0.08))
+    assert unexplained_fraction(scan) < 0.01
+    assert unexplained_fraction(wrong) > 0.25
+    assert unexplained_fraction(replace(scan, object=None)) is None
+
+
+def test_the_siemens_star_needs_its_probe_prepared():
+    if not STAR.exists():
+        pytest.skip("the Siemens star scan is not on this machine")
+    scan = read_scan(STAR)
+    assert unexplained_fraction(scan) == pytest.approx(0.80, abs=0.02)
+    prepared = replace(scan, probe=prepare_probe(scan, epochs=4))
+    assert unexplained_fraction(prepared) < 0.4
