@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ptycho_torch.errors import BundleError, DataFileError
 
@@ -111,8 +112,8 @@ def intensity_scale(nphotons: float, mean_intensity: float) -> float:
 
 
 def compute_scales(
-    amplitude: np.ndarray[Any, Any],
-    probe: np.ndarray[Any, Any],
+    amplitude: npt.NDArray[Any],
+    probe: npt.NDArray[Any],
     nphotons: float | None = None,
     nphotons_origin: str = "as given",
 ) -> Scales:

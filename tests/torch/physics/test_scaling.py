@@ -18,7 +18,7 @@ def scales() -> Scales:
 
 
 def test_intensity_scale_has_its_known_value():
-    assert intensity_scale(1e9, 1024) == pytest.approx(988.2118, abs=5e-5)
+    assert intensity_scale(1e9, 1024.0) == pytest.approx(988.2118, abs=5e-5)
 
 
 def test_patterns_of_mean_1024_at_1e9_photons_give_that_scale():
