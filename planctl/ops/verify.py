@@ -325,8 +325,6 @@ def _with_commits(workspace: Workspace, steps: list[StepVerdict]) -> list[StepVe
         for item in answer.ids
         if item.moved_by is None
     }
-    if not moved:
-        return steps
     commits = workspace.repo.last_changes(moved)
     return [_named(step, commits) for step in steps]
 
