@@ -9,6 +9,7 @@ from dataclasses import dataclass
 HEADING = "### Turn Summary"
 _HEADING = re.compile(rf"^{HEADING}\b.*$", re.MULTILINE)
 _SHOWN = 20
+_GAP = 3
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class TurnSummary:
     """One turn.
 
     Attributes:
+        id: Never repeated: the id of the turn's first receipt.
         stamp: UTC, as names spell it.
         sentences: What was done and found, one a line.
         next: What comes next.
@@ -25,6 +27,7 @@ class TurnSummary:
         artifacts_updated: Hub-relative names that receipts recorded.
     """
 
+    id: str
     stamp: str
     sentences: tuple[str, ...]
     next: str
@@ -35,10 +38,16 @@ class TurnSummary:
 
 
 def render(turn: TurnSummary) -> str:
-    """Spell a block; ends with one line end, no blank line after it."""
-    folders = (f"{folder}/{{{', '.join(names)}}}" for folder, names in turn.artifacts.items())
+    """Spell a block; ends with one line end, no blank line after it.
+
+    The turn's id stands, as an HTML comment where it is not in the text already, on the first
+    line, on the last and on one of any four in a row. So `merge=union` keeps the blocks of two
+    branches apart: git takes lines that both have as one only at the edge of a difference, or
+    when more than three of them follow each other (`xdl_simplify_non_conflicts` in its xmerge.c).
+    """
+    folders = [f"{folder}/{{{', '.join(names)}}}" for folder, names in turn.artifacts.items()]
     lines = [
-        f"{HEADING} ({turn.stamp})",
+        f"{HEADING} ({turn.stamp}) <!-- {turn.id} -->",
         *(_flat(sentence) for sentence in turn.sentences),
         f"Next: {_flat(turn.next)}",
         f"Artifacts: {_listed(folders, '; ')}",
@@ -48,7 +57,20 @@ def render(turn: TurnSummary) -> str:
         f"- Tests run: {_listed(turn.tests_run, '; ')}",
         f"- Artifacts updated: {_listed(turn.artifacts_updated)}",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(_anchored(lines, turn.id)) + "\n"
+
+
+def _anchored(lines: list[str], token: str) -> list[str]:
+    """Return the lines with the token on the first, the last and one of any four in a row."""
+    found = list(lines)
+    last = -1
+    for index in range(len(found)):
+        if token in found[index]:
+            last = index
+        elif index == len(found) - 1 or index - last > _GAP:
+            last = max(i for i in range(index + 1) if found[i] not in ("", "Checklist:"))
+            found[last] += f" <!-- {token} -->"
+    return found
 
 
 def _flat(text: str) -> str:

@@ -140,8 +140,10 @@ def _step(plan: Plan, step: str) -> tuple[str, Step]:
 
 def _filed(workspace: Workspace, plan: Plan, hub: Hub, made: Blocker) -> Blocker:
     name = f"blocked_{clock.stamp(clock.parse(made.stamp))}_{slugged(made.title)}.md"
+    on_branches = workspace.repo.paths_on_branches(f"{hub.name}/red")
+    taken = frozenset((workspace.root / path).as_posix() for path in on_branches)
     with write_lock(workspace, f"blocker of {plan.id}"):
-        path = free_name(hub.path / "red" / name)
+        path = free_name(hub.path / "red" / name, taken)
         atomic_write(path, render(made))
     if made.focus_blocked:
         ledger.set_status(workspace, plan, "blocked")

@@ -14,6 +14,7 @@ from planctl.models import inventory
 from planctl.models.inventory import InventoryRow
 from planctl.models.plan_edit import with_hub
 from planctl.models.receipt import StoredReceipt
+from planctl.ops.merge_rules import ensure_merge_rules
 from planctl.ops.write_lock import write_lock
 from planctl.workspace import ACTIVE, HUB_FOLDERS, Hub, Workspace
 
@@ -55,8 +56,6 @@ def new_hub(workspace: Workspace, initiative: str, slug: str | None = None) -> N
         NotFoundError: There is no such initiative.
         PlanError: The plan cannot be used, or not be edited in place.
     """
-    from planctl.ops.scaffold import ensure_merge_rules
-
     workspace.load_plan(initiative)
     plan_path = workspace.initiative_dir(initiative) / "plan.yaml"
     reports = workspace.root / ACTIVE / initiative / "reports"

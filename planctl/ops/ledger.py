@@ -13,7 +13,8 @@ from planctl.models import blocker, ledger
 from planctl.models.ledger import Attempt, Ledger, LedgerItem
 from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt
-from planctl.ops.summary import told
+from planctl.ops.merge_rules import ensure_merge_rules
+from planctl.ops.summary import named_phase, told
 from planctl.ops.write_lock import write_lock
 from planctl.workspace import ACTIVE, LEDGER, Workspace
 
@@ -96,7 +97,7 @@ def record_run(
     blocked = blockers(workspace, plan)
     sentences = [told(item.receipt) + _blocker_of(item, blocked) for item in untold]
     commits = ", ".join(sorted({item.receipt.commit[:8] for item in untold}))
-    text = f"{phase} at {commits}: {' '.join(sentences)} {verdict}"
+    text = f"{named_phase(plan, phase)} at {commits}: {' '.join(sentences)} {verdict}"
     new = Attempt(when=clock.iso(workspace.clock()), text=text)
     lifted = any(_lifts(item, blocked) for item in untold)
 
@@ -152,6 +153,7 @@ def _read(workspace: Workspace) -> str:
 
 def _rewrite(workspace: Workspace, plan: Plan, edit: Callable[[str], str]) -> LedgerItem:
     path: Path = workspace.root / LEDGER
+    ensure_merge_rules(workspace)
     with write_lock(workspace, f"ledger of {plan.id}"):
         old = _read(workspace)
         text = old or _TITLE

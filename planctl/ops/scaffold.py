@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from planctl import clock
 from planctl._files import atomic_write
 from planctl.errors import PreconditionError, UsageError
 from planctl.models.plan import initiative_id
+from planctl.ops.merge_rules import MERGE_RULES, append_lines
 from planctl.ops.write_lock import write_lock
 from planctl.workspace import ACTIVE, FINDINGS, LEDGER, SETTINGS, Workspace
 
 TESTING_GUIDE = "docs/TESTING_GUIDE.md"
 PLAN_SCHEMA = "plans/plan.schema.json"
 
-# Evidence is kept byte for byte on every system; files with one line an entry join line by line
-# when branches merge. `union` is built into git: no clone has to set anything up.
-MERGE_RULES = (
-    f"{ACTIVE}/*/reports/** -text",
-    f"{ACTIVE}/**/artifact_inventory.* merge=union",
-    f"{ACTIVE}/**/summary.md merge=union",
-    f"{LEDGER} merge=union",
-)
 # A rule like `*.log` further up must not keep evidence out of the repository.
 IGNORE_RULES = (
     f"!{ACTIVE}/*/reports/**",
@@ -70,21 +62,8 @@ def init(workspace: Workspace) -> Scaffold:
         written, kept = _write_absent(workspace, contents)
         extended: list[str] = []
         for name, rules in ((".gitattributes", MERGE_RULES), (".gitignore", IGNORE_RULES)):
-            (extended if _append_lines(workspace.root / name, rules) else kept).append(name)
+            (extended if append_lines(workspace.root / name, rules) else kept).append(name)
     return Scaffold(tuple(written), tuple(extended), tuple(kept))
-
-
-def ensure_merge_rules(workspace: Workspace) -> tuple[str, ...]:
-    """Add what `.gitattributes` lacks so that branches with evidence merge without conflict.
-
-    Returns:
-        The lines that were added; empty when all were there.
-    """
-    path = workspace.root / ".gitattributes"
-    if not _missing(path, MERGE_RULES):
-        return ()
-    with write_lock(workspace, "merge rules"):
-        return _append_lines(path, MERGE_RULES)
 
 
 def new(workspace: Workspace, initiative: str, title: str = "") -> Scaffold:
@@ -157,21 +136,3 @@ def _write_absent(workspace: Workspace, contents: dict[str, str]) -> tuple[list[
         atomic_write(path, text)
         written.append(name)
     return written, kept
-
-
-def _missing(path: Path, lines: tuple[str, ...]) -> list[str]:
-    there = path.read_bytes().decode("utf-8", "replace").splitlines() if path.is_file() else []
-    known = {line.strip() for line in there}
-    return [line for line in lines if line not in known]
-
-
-def _append_lines(path: Path, lines: tuple[str, ...]) -> tuple[str, ...]:
-    """Add the lines a file lacks at its end; return them."""
-    missing = _missing(path, lines)
-    if not missing:
-        return ()
-    old = path.read_bytes() if path.is_file() else b""
-    gap = b"" if not old or old.endswith(b"\n") else b"\n"
-    added = "\n".join(["# planctl: evidence", *missing, ""])
-    atomic_write(path, old + gap + added.encode())
-    return tuple(missing)

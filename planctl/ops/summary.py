@@ -13,8 +13,9 @@ from planctl.errors import NotFoundError
 from planctl.models import turn
 from planctl.models.plan import Plan
 from planctl.models.receipt import Receipt, StoredReceipt
+from planctl.ops.merge_rules import ensure_merge_rules
 from planctl.ops.write_lock import write_lock
-from planctl.workspace import ACTIVE, Hub, Workspace
+from planctl.workspace import Hub, Workspace
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def record_run(
     Returns:
         The block that was written, or None when all is told.
     """
+    ensure_merge_rules(workspace)
     with write_lock(workspace, f"summary of {plan.id}"):
         untold = untold_runs(hub, receipts)
         if not untold:
@@ -110,11 +112,12 @@ def _turn(
     receipts = [item.receipt for item in runs]
     names = tuple(subject.name for receipt in receipts for subject in receipt.subjects)
     return turn.TurnSummary(
+        id=receipts[0].ulid,
         stamp=clock.stamp(workspace.clock()),
         sentences=(_opening(plan, phase, receipts), *map(told, receipts), verdict),
         next=next_,
         artifacts={hub.name: names},
-        files_touched=_touched(workspace),
+        files_touched=_touched(workspace, hub),
         tests_run=tuple(_test_run(item) for item in receipts if _is_test(item)),
         artifacts_updated=names,
     )
@@ -124,26 +127,35 @@ def _opening(plan: Plan, phase: str, receipts: Sequence[Receipt]) -> str:
     title = plan.phases[phase].title if phase in plan.phases else ""
     commits = sorted({receipt.commit[:8] for receipt in receipts})
     dirty = sorted({path for receipt in receipts for path in receipt.dirty})
-    runs = "1 run" if len(receipts) == 1 else f"{len(receipts)} runs"
-    where = f"phase {phase}" + (f" ({title})" if title else "") if phase in plan.phases else phase
-    uncommitted = f", on uncommitted changes of {len(dirty)} inputs" if dirty else ""
+    where = named_phase(plan, phase) + (f" ({title})" if title else "")
+    uncommitted = f", on uncommitted changes of {_counted(len(dirty), 'input')}" if dirty else ""
+    runs = _counted(len(receipts), "run")
     return f"Recorded {runs} of {where} at {', '.join(commits)}{uncommitted}."
+
+
+def named_phase(plan: Plan, phase: str) -> str:
+    """Return `phase A` for a phase of the plan, any other word as it is."""
+    return f"phase {phase}" if phase in plan.phases else phase
 
 
 def told(receipt: Receipt) -> str:
     """Say in one sentence how a run ended; every such sentence differs by the receipt's id."""
-    seconds = (receipt.finished - receipt.started).total_seconds()
-    failed = [result for result in receipt.checks if not result.ok]
+    took = (receipt.finished - receipt.started).total_seconds()
+    failed = sum(not result.ok for result in receipt.checks)
     if receipt.timed_out:
-        how = f"ran out of its time after {seconds:.0f} s"
+        how = f"ran out of its time after {took:.0f} s"
     elif receipt.exit_code != 0:
-        how = f"failed with exit code {receipt.exit_code} after {seconds:.0f} s"
+        how = f"failed with exit code {receipt.exit_code} after {took:.0f} s"
     elif failed:
-        how = f"ended with 0 in {seconds:.0f} s but {len(failed)} checks do not hold"
+        how = f"ended with 0 in {took:.0f} s but {_counted(failed, 'check')} failed"
     else:
-        held = f", {len(receipt.checks)} checks hold" if receipt.checks else ""
-        how = f"passed in {seconds:.0f} s{held}"
+        held = f", {_counted(len(receipt.checks), 'check')} passed" if receipt.checks else ""
+        how = f"passed in {took:.0f} s{held}"
     return f"`{receipt.step}` {how} (receipt {receipt.ulid})."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _is_test(receipt: Receipt) -> bool:
@@ -151,15 +163,18 @@ def _is_test(receipt: Receipt) -> bool:
 
 
 def _test_run(receipt: Receipt) -> str:
-    state = "exit 0" if receipt.exit_code == 0 else f"exit {receipt.exit_code}"
-    return f"`{receipt.command}` ({state}, {receipt.log})"
+    closing = [result.seen for result in receipt.checks if result.ok and "tests" in result.check]
+    said = [f"exit {receipt.exit_code}", *closing, receipt.log]
+    return f"`{receipt.command}` ({', '.join(said)})"
 
 
-def _touched(workspace: Workspace) -> tuple[str, ...]:
-    """Return what differs from the commit, evidence aside: that stands under Artifacts."""
-    changed = workspace.repo.changed_paths()
-    return tuple(
-        path
-        for path in sorted(changed)
-        if not path.startswith(f"{ACTIVE}/") or "/reports/" not in path
-    )
+def _touched(workspace: Workspace, hub: Hub) -> tuple[str, ...]:
+    """Return what differs from the commit, the hub's evidence as one brace list in front."""
+    changed = sorted(workspace.repo.changed_paths())
+    inside = [path.removeprefix(f"{hub.name}/") for path in changed if _is_in(path, hub)]
+    evidence = [f"{hub.name}/{{{', '.join(inside)}}}"] if inside else []
+    return (*evidence, *(path for path in changed if not _is_in(path, hub)))
+
+
+def _is_in(path: str, hub: Hub) -> bool:
+    return path.startswith(f"{hub.name}/")

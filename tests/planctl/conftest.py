@@ -110,3 +110,37 @@ class SteppingClock:
 def clock() -> SteppingClock:
     """Return a clock of the test's own."""
     return SteppingClock()
+
+
+PLAN = """\
+schema: planctl/plan/v1
+id: X-001
+title: A plan for a test
+findings: [POLICY-001]
+hub: 2025-11-14T024800Z/first
+env: {{ OUT: out }}
+phases:
+{phases}"""
+
+
+def phase(name: str, *steps: str, inputs: str = "src/**") -> str:
+    """Return the YAML of a phase; each step as the body of a `{…}` mapping."""
+    lines = [f"  {name}:", f"    title: Phase {name}", f'    inputs: ["{inputs}"]', "    steps:"]
+    return "\n".join([*lines, *(f"      - {{ {step} }}" for step in steps)]) + "\n"
+
+
+@pytest.fixture
+def initiative(repo: Repo) -> Callable[..., Repo]:
+    """Return a function that commits initiative X-001 with the given phases."""
+
+    def make(*phases: str) -> Repo:
+        repo.write("src/code.py", "answer = 42\n")
+        repo.write(".gitignore", "out/\n")
+        repo.write("plans/active/X-001/plan.yaml", PLAN.format(phases="".join(phases)))
+        repo.commit("plan")
+        return repo
+
+    return make
+
+
+HUB = "plans/active/X-001/reports/2025-11-14T024800Z/first"
