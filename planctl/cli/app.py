@@ -12,7 +12,9 @@ from planctl.cli import evidence, plans, records, running
 from planctl.errors import PlanctlError
 
 # Typer carries a click of its own; this is the root of the errors it raises for usage.
-_ClickException = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+_ClickException: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 # rich_markup_mode=None: rich help pages cost 100 ms of CPU.
 _PLAIN = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
 

@@ -6,18 +6,21 @@ import json
 import sys
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from planctl.models.ledger import Ledger
-from planctl.models.timeline import Timeline
 from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
-from planctl.ops.run_phase import PhaseResult, StepResult
-from planctl.ops.scaffold import Scaffold
-from planctl.ops.why import Why
+
+if TYPE_CHECKING:
+    # Each command pays only for the operation it shows.
+    from planctl.models.ledger import Ledger
+    from planctl.models.timeline import Timeline
+    from planctl.ops.run_phase import PhaseResult, StepResult
+    from planctl.ops.scaffold import Scaffold
+    from planctl.ops.why import Why
 
 _STYLE = {
     Verdict.FRESH: "green",

@@ -19,6 +19,8 @@ from planctl.ops.inputs import TreeState, moved_files
 
 CLOCK_SLACK = dt.timedelta(minutes=2)
 _SHOWN = 6
+# Checks planctl adds to a run by itself; all others are the plan's and are asked again.
+_OF_THE_RUN = {"inputs", "collect", "output"}
 _OUTSIDE = "a change outside git"
 
 
@@ -63,12 +65,14 @@ def intact(root: Path, receipt: Receipt, broken: str | None) -> Predicate:
 
 
 def exited(receipt: Receipt) -> Predicate:
-    """The command ended with 0."""
+    """The command ended with 0, left what it should, and ran on inputs that stood still."""
     ids = (Compared("exit code", "0", str(receipt.exit_code)),)
     text = f"the command ended with {receipt.exit_code}"
     if receipt.timed_out:
         text += " (its time ran out)"
-    return Predicate("exit", receipt.exit_code == 0, text, ids, Verdict.FAILED)
+    wrong = [item.seen for item in receipt.checks if not item.ok and set(item.check) & _OF_THE_RUN]
+    ok = receipt.exit_code == 0 and not wrong
+    return Predicate("exit", ok, "; ".join([text, *wrong[:_SHOWN]]), ids, Verdict.FAILED)
 
 
 def checks_hold(step: Step, resolve: Callable[[str], Path]) -> Predicate:

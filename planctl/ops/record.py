@@ -113,8 +113,8 @@ def run_step(recorder: Recorder, phase: str, step: Step, parents: dict[str, str]
     log_name = log.path.relative_to(recorder.hub.path).as_posix()
     if job.interrupted:
         return None
-    got = Collected((), (), ())
-    if job.exit_code == 0:
+    got = Collected((), (), _moved_meanwhile(recorder, phase, step, before.inputs))
+    if job.exit_code == 0 and not got.problems:
         got = collect(recorder.hub, step, recorder.plan.env, before.fingerprints, recorder.taken)
     receipt = Receipt(
         ulid=_ulid(recorder),
@@ -155,14 +155,30 @@ def run_step(recorder: Recorder, phase: str, step: Step, parents: dict[str, str]
     return _judge(recorder, step, receipt, job, got)
 
 
+def _moved_meanwhile(
+    recorder: Recorder, phase: str, step: Step, before: InputSnapshot
+) -> tuple[CheckResult, ...]:
+    """Return a failed check when inputs changed while the step ran: which ones it read is open."""
+    now = snapshot(recorder.workspace.repo, _globs(recorder.plan, phase, step))
+    if now.files == before.files:
+        return ()
+    moved = sorted({item.path for item in set(now.files) ^ set(before.files)})
+    named = ", ".join(f"`{path}`" for path in moved[:6])
+    seen = f"{named} changed while the step ran"
+    return (CheckResult(check={"inputs": "unchanged during the run"}, ok=False, seen=seen),)
+
+
+def _globs(plan: Plan, phase: str, step: Step) -> tuple[str, ...]:
+    return (step.inputs or ()) if phase not in plan.phases else plan.inputs_of(phase, step)
+
+
 def _look(recorder: Recorder, phase: str, step: Step) -> Before:
     workspace, plan = recorder.workspace, recorder.plan
-    globs = step.inputs if phase not in plan.phases else plan.inputs_of(phase, step)
     wanted = plan.phases[phase].gate if phase in plan.phases else None
     gate = None if wanted is None else workspace.repo.resolve(wanted)
     commit = workspace.now_head
     return Before(
-        inputs=snapshot(workspace.repo, globs or ()),
+        inputs=snapshot(workspace.repo, _globs(plan, phase, step)),
         commit=commit,
         gate=gate,
         gate_contained=None if gate is None else workspace.repo.is_ancestor(gate, commit),

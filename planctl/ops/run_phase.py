@@ -18,6 +18,7 @@ from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt
 from planctl.models.verdict import VerifyReport
 from planctl.ops.aftermath import after_phase, after_step
+from planctl.ops.merge_rules import ensure_merge_rules
 from planctl.ops.preflight import preflight
 from planctl.ops.receipts import receipts_of
 from planctl.ops.record import Recorder, StepRun, run_step
@@ -132,6 +133,8 @@ def run_phase(
     now = clock.iso(workspace.clock())
     with hold(lock, f"run-phase {initiative} {phase}", now):
         _remove_leftovers(hub)
+        if not hub.scratch:
+            ensure_merge_rules(workspace)
         tasks = _tasks(workspace, plan, hub, wanted, options)
         return _Run(workspace, plan, hub, tasks, reporter, options.jobs).all(phase)
 

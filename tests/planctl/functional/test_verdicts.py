@@ -232,7 +232,16 @@ def test_an_old_file_lying_about_is_not_collected(project: Project) -> None:
         f"{project.hub.relative_to(project.root)}/analysis/one.txt: "
         "was not recorded by this step or one it needs",
     ]
-    assert project.verdicts()["one"] != "fresh"
+    assert project.verdicts()["one"] == "failed"
+
+
+def test_inputs_that_change_while_a_step_runs_prove_nothing(project: Project) -> None:
+    change = "cp src/solo.txt out.keep && echo other > src/solo.txt && echo solo"
+    project.edit("run: echo solo", f"run: {change}")
+    result = project.run_phase("--step", "solo", expect=1)
+    assert result["steps"][0]["problems"] == ["`src/solo.txt` changed while the step ran"]
+    (project.root / "src/solo.txt").write_text("solo\n")
+    assert project.verdicts()["solo"] == "failed"
 
 
 def test_a_failing_command_is_failed_and_what_needs_it_is_not_reached(project: Project) -> None:
