@@ -108,7 +108,7 @@ class TrainingConfig(_Config):
 
     max_epochs: Positive = 50
     batch_size: Positive = 4
-    learning_rate: PositiveFloat = 2e-3
+    learning_rate: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     beta1: Fraction = 0.9
     beta2: Fraction = 0.99

@@ -154,6 +154,7 @@ def _make_trainer(plan: FitPlan, callbacks: list[Callback]) -> Trainer:
         logger=_loggers(execution),
         callbacks=callbacks,
         enable_checkpointing=execution.enable_checkpointing,
+        limit_val_batches=None if plan.monitor == "val_loss" else 0,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
