@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -29,6 +30,19 @@ MAX_TENSOR_BYTES = 1 << 30
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.(json|safetensors)")
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".dill", ".pt", ".pth", ".ckpt", ".joblib")
+# What zipfile raises, depending on which of its structures is damaged.
+_ZIP_FAILURES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 _RETRY = "copy the bundle again, or train again"
 
 
@@ -77,7 +91,7 @@ def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             members = {info.filename: _read_member(path, archive, info) for info in _infos(archive)}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _ZIP_FAILURES as error:
         raise BundleError(f"`{path}` is damaged: {error}", _RETRY) from error
     manifest = _checked_manifest(path, members.pop(MANIFEST, None))
     _check_members(path, manifest, members)
