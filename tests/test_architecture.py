@@ -89,14 +89,14 @@ def test_only_the_edges_catch_everything() -> None:
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or ast.unparse(node.type) in {"Exception"})
     ]
-    assert set(broad) <= {"planctl/cli/app.py", "ptycho_torch/cli/edge.py"}
+    assert set(broad) == {"planctl/cli/app.py", "ptycho_torch/cli/edge.py"}
 
 
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
         ("git", {"planctl/_git.py"}),
-        ("rich", {"planctl/cli/render.py"}),
+        ("rich", {"planctl/cli/render.py", "ptycho_torch/training/"}),
         ("lightning", {"ptycho_torch/model.py", "ptycho_torch/data/datamodule.py", "training/"}),
     ],
 )
@@ -184,10 +184,8 @@ def test_mypy_is_clean() -> None:
 
 
 def test_no_machine_paths_in_the_project() -> None:
+    words = ["-e", f"{ROOT.parent}/", "-e", f"{Path.home()}/"]
     listed = subprocess.run(
-        ["git", "grep", "-nIE", r"(/home/|/root/|/Users/)[a-z]"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+        ["git", "grep", "-nIF", *words], cwd=ROOT, capture_output=True, text=True
     )
     assert not listed.stdout
