@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -59,7 +60,7 @@ class Ended:
         exit_code: The command's own; 124 time limit, 126/127 cannot start, 130 interrupted,
             128 + n when signal n ended it.
         peak_memory_bytes: Largest resident set of one process of the command, as the kernel saw
-            it; never less than planctl's own, from which the shell was forked.
+            it; 0 when it is less than planctl's own, with which the kernel starts counting.
         left_behind: Processes of the group outlived the command and were killed.
     """
 
@@ -237,8 +238,10 @@ class _Child:
         self._reaped = True
         self._process.returncode = code
         self.exit_code = 128 - code if code < 0 else code
-        unit = 1 if sys.platform == "darwin" else 1024
-        self.peak_memory_bytes = int(getattr(usage, "ru_maxrss", 0)) * unit
+        # A child's high-water mark starts at that of the process it was forked from.
+        largest = int(getattr(usage, "ru_maxrss", 0))
+        if largest > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+            self.peak_memory_bytes = largest * (1 if sys.platform == "darwin" else 1024)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

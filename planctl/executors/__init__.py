@@ -38,7 +38,7 @@ class JobResult:
         exit_code: The command's; 124 time limit, 126/127 cannot start, 130 interrupted.
         started: UTC, from planctl's clock; `finished` likewise.
         duration_s: Seconds by the steady clock.
-        peak_memory_bytes: Largest resident set of one of its processes, 0 if unknown.
+        peak_memory_bytes: Largest resident set of one of its processes; 0 if unknown (small).
         left_behind: Processes outlived the command and were killed.
     """
 

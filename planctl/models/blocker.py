@@ -113,8 +113,8 @@ def _tail(output: str) -> list[str]:
 
 
 def _cut(line: str) -> str:
-    plain = "".join(char if char.isprintable() else " " for char in line).strip()
-    return plain[:_LINE_CHARS]
+    start = line.strip()[:_LINE_CHARS]
+    return "".join(char if char.isprintable() else " " for char in start).strip()
 
 
 def _without_particulars(line: str) -> str:

@@ -90,11 +90,15 @@ def trailer_text(result: JobResult) -> str:
     elif result.interrupted:
         how = " (interrupted)"
     lines = [END, f"# exit: {result.exit_code}{how}", f"# duration: {result.duration_s:.2f} s"]
-    lines.append(f"# peak memory: {result.peak_memory_bytes / _MIB:.1f} MiB")
+    lines.append(f"# peak memory: {_memory(result.peak_memory_bytes)}")
     if result.left_behind:
         lines.append("# left behind: processes outlived the command and were killed")
     lines.append(f"# finished: {clock.iso(result.finished)}")
     return "\n".join(lines) + "\n"
+
+
+def _memory(size: int) -> str:
+    return f"{size / _MIB:.1f} MiB" if size else "less than planctl's own"
 
 
 def body(data: bytes) -> bytes:

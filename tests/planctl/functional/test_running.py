@@ -65,7 +65,7 @@ TWO_STEPS = (
     "id: first, run: 'mkdir -p out && echo one | tee out/one.txt', log: cli/first.log, "
     "collect: [{from: $OUT/one.txt, to: analysis/one.txt}], "
     "checks: [{log: cli/first.log, matches: '^one$'}]",
-    "id: second, needs: [first], run: 'echo begun; sleep 0.1; touch out/begun; "
+    "id: second, needs: [first], run: 'echo begun; sleep 0.1; echo $$ > out/begun; "
     "if [ -e out/slow ]; then sleep 60; fi; echo two > out/two.txt', log: cli/second.log, "
     "collect: [{from: $OUT/two.txt, to: analysis/two.txt}]",
 )
@@ -77,9 +77,10 @@ def test_a_run_killed_with_signal_9_is_resumed_at_the_step_it_cut(
     repo = initiative(phase("A", *TWO_STEPS))
     repo.write("out/slow", "")
     process = start(repo, "run-phase", "X-001", "A")
-    wait_for((repo.root / "out/begun").exists)
+    wait_for(filled(repo.root / "out/begun"))
     process.kill()
     process.communicate()
+    wait_for(lambda: not alive(int((repo.root / "out/begun").read_text())))
     (repo.root / "out/slow").unlink()
     killed = (repo.root / HUB / "cli/second.log").read_bytes()
     assert b"begun" in killed

@@ -132,6 +132,18 @@ def test_peak_memory_is_that_of_the_largest_process(tmp_path: Path) -> None:
     assert 250e6 < ended.peak_memory_bytes < 600e6
 
 
+def test_the_memory_of_a_small_command_is_not_taken_for_planctls(tmp_path: Path) -> None:
+    assert run("true", tmp_path)[0].peak_memory_bytes == 0
+
+
+def test_asked_twice_a_stop_kills_without_grace(tmp_path: Path) -> None:
+    stop = Stop()
+    stop.request()
+    stop.request()
+    ended, _ = run("trap '' TERM; sleep 60 || true; sleep 60", tmp_path, stop=stop, grace_s=60)
+    assert (ended.exit_code, ended.duration_s < 10) == (130, True)
+
+
 def test_an_error_while_writing_kills_the_command(tmp_path: Path) -> None:
     def full(piece: bytes) -> None:
         raise OSError(28, "No space left on device")

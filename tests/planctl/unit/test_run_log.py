@@ -110,9 +110,13 @@ def test_secrets_in_header_values_are_taken_out(tmp_path: Path) -> None:
     assert b"hunter2" not in log.path.read_bytes()
 
 
+def test_the_trailer_gives_memory_in_mebibytes() -> None:
+    assert "# peak memory: 3.0 MiB\n" in trailer_text(RESULT)
+
+
 def test_the_trailer_names_time_limit_and_left_processes() -> None:
     result = JobResult(124, True, False, WHEN, WHEN, 60.0, 0, left_behind=True)
     text = trailer_text(result)
-    assert "# exit: 124 (time limit)\n# duration: 60.00 s\n# peak memory: 0.0 MiB" in text
+    assert "# exit: 124 (time limit)\n# duration: 60.00 s\n# peak memory: less" in text
     assert "# left behind" in text
     assert text.endswith("# finished: 2025-11-14T02:48:00Z\n")
