@@ -1,0 +1,236 @@
+"""`ptycho-torch`: scans and results as files, each command with JSON and help."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from ptycho_torch.cli.app import app
+from ptycho_torch.data.formats import read_scan
+
+COMMANDS = (
+    *("simulate", "split", "train", "infer", "refine", "evaluate", "parity", "convert", "info"),
+)
+STAR = Path(__file__).resolve().parents[3] / ".." / "shared/data/siemens_star_aps_n64.npz"
+
+
+def run(*arguments: object) -> Any:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def run_json(*arguments: object) -> dict[str, Any]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    return dict(json.loads(result.stdout))
+
+
+@pytest.fixture(scope="module")
+def reconstruction(
+    trained: Any, tiny: Any, cli: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("reconstruction")
+    fixed = ("--model_path", trained.folder, "--test_data", tiny.test, "--output_dir", folder)
+    assert cli("infer", *fixed).code == 0
+    return folder / "reconstruction.npz"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_json(command: str) -> None:
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout
+    assert re.search(r"Usage: \S+ " + command, result.stdout)
+
+
+def test_the_list_of_commands_is_the_documented_one() -> None:
+    listed = re.findall(r"^  ([a-z]+) ", run("--help").stdout.split("Commands:")[1], re.MULTILINE)
+    assert tuple(listed) == COMMANDS
+
+
+def test_version() -> None:
+    from ptycho_torch import __version__
+
+    assert run("--version").stdout.strip() == __version__
+
+
+class TestSimulate:
+    """Two scans of different objects under one probe."""
+
+    SMALL = ("--n-pixel", 32, "--n-patterns", 16, "--n-test-patterns", 9)
+
+    def test_equal_seeds_give_equal_bytes(self, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            run_json("simulate", "--out-dir", tmp_path / name, "--seed", 7, *self.SMALL)
+        for name in ("train.npz", "test.npz"):
+            assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+    def test_train_and_test_differ_in_the_object_not_in_the_probe(self, tmp_path: Path) -> None:
+        report = run_json("simulate", "--out-dir", tmp_path, *self.SMALL)
+        assert (report["train"]["patterns"], report["test"]["patterns"]) == (16, 9)
+        train, test = (read_scan(tmp_path / f"{name}.npz") for name in ("train", "test"))
+        assert np.array_equal(train.probe.round(0), test.probe.round(0)) or np.allclose(
+            train.probe / np.linalg.norm(train.probe), test.probe / np.linalg.norm(test.probe)
+        )
+        assert train.object is not None
+        assert test.object is not None
+        overlap = tuple(
+            slice(0, min(n)) for n in zip(train.object.shape, test.object.shape, strict=True)
+        )
+        assert not np.allclose(train.object[overlap], test.object[overlap], atol=0.05)
+
+    def test_dose_and_family_are_honoured(self, tmp_path: Path) -> None:
+        weak = run("simulate", "--out-dir", tmp_path, *self.SMALL, "--nphotons", 1e4)
+        assert weak.exit_code == 0
+        counts = read_scan(tmp_path / "train.npz").diffraction.sum(axis=(1, 2)).mean()
+        assert counts == pytest.approx(1e4, rel=0.05)
+        unknown = run("simulate", "--out-dir", tmp_path, "--kind", "unicorns")
+        assert unknown.exit_code == 2
+        assert "unicorns" in unknown.stderr
+
+
+def test_split_writes_disjoint_halves(tiny: Any, tmp_path: Path) -> None:
+    report = run_json("split", tiny.train, "--out-dir", tmp_path, "--rule", "alternate")
+    halves = [read_scan(report[name]["file"]).positions_px for name in ("train", "test")]
+    assert not {tuple(p) for p in halves[0]} & {tuple(p) for p in halves[1]}
+    assert len(halves[0]) + len(halves[1]) == 25
+
+
+@pytest.mark.skipif(not STAR.exists(), reason="the shared data sets are not here")
+def test_split_keeps_what_the_reader_decided(tmp_path: Path) -> None:
+    run_json("split", STAR, "--out-dir", tmp_path)
+    assert read_scan(tmp_path / "train.npz").measurement == "amplitude"
+
+
+def test_evaluate_shows_the_flat_row_beside(reconstruction: Path, tiny: Any) -> None:
+    report = run_json("evaluate", reconstruction, "--truth", tiny.test, "--scan", tiny.test)
+    assert set(report["reconstruction"]) == set(report["flat"])
+    assert report["reconstruction"]["mae_phase_rad"] < report["flat"]["mae_phase_rad"]
+    assert report["data"]["r_factor"] < report["data"]["flat_r_factor"]
+    text = run("evaluate", reconstruction, "--truth", tiny.test).stdout
+    assert "flat:" in text
+    assert "mae_amplitude" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "nothing to compare with"),
+        (("--scan", "{other}"), 4, "the reconstruction"),
+        (("--truth", "nix.npz"), 4, "nix.npz"),
+    ],
+)
+def test_evaluate_explains_what_it_lacks(
+    arguments: tuple[str, ...], code: int, message: str, reconstruction: Path, tiny: Any
+) -> None:
+    given = [argument.format(other=tiny.train) for argument in arguments]
+    result = run("evaluate", reconstruction, *given)
+    assert result.exit_code == code
+    assert message in result.stderr
+
+
+def test_evaluate_refuses_what_is_no_reconstruction(tiny: Any) -> None:
+    result = run("evaluate", tiny.train, "--truth", tiny.test)
+    assert result.exit_code == 4
+    assert "not a reconstruction" in result.stderr
+
+
+def test_refine_lowers_the_r_factor(reconstruction: Path, tiny: Any, tmp_path: Path) -> None:
+    fixed = (reconstruction, "--scan", tiny.test, "--output_dir", tmp_path)
+    report = run_json("refine", *fixed, "--epochs", 4)
+    values = report["metrics"]
+    assert values["r_factor"] < 0.8 * values["start_r_factor"]
+    again = run_json("refine", tmp_path / "reconstruction.npz", *fixed[1:], "--epochs", 2)
+    assert again["metrics"]["start_r_factor"] == pytest.approx(values["r_factor"])
+    assert run("refine", *fixed, "--epochs", 0).exit_code == 2
+
+
+def test_refine_can_move_the_probe(reconstruction: Path, tiny: Any, tmp_path: Path) -> None:
+    probes = []
+    for name, more in (("fixed", ()), ("moved", ("--update-probe",))):
+        run_json(
+            *("refine", reconstruction, "--scan", tiny.test, "--output_dir", tmp_path / name),
+            *("--epochs", 2, *more),
+        )
+        with np.load(tmp_path / name / "reconstruction.npz") as found:
+            probes.append(found["probe"])
+    assert not np.allclose(probes[0], probes[1], rtol=1e-3)
+
+
+class TestParity:
+    """The same groups along the training path and along the inference path."""
+
+    def test_a_sound_bundle_passes(self, trained: Any) -> None:
+        report = run_json("parity", "--model_path", trained.folder, "--n_images", 6)
+        assert report["groups"] == 6
+        assert report["equal"] is True
+
+    def test_a_bundle_with_another_scale_fails_with_1(self, trained: Any, tmp_path: Path) -> None:
+        import shutil
+
+        from ptycho_torch.archive import encode_json, read_archive, write_archive
+
+        folder = tmp_path / "copy"
+        shutil.copytree(trained.folder, folder)
+        _, members = read_archive(folder / "wts.h5.zip")
+        scales = json.loads(members["scales.json"])
+        scales["amplitude_scale"] *= 3
+        members["scales.json"] = encode_json(scales)
+        write_archive(folder / "wts.h5.zip", members, "0.1.0")
+        result = run("parity", "--model_path", folder, "--n_images", 6, "--json")
+        assert result.exit_code == 1
+        assert json.loads(result.stdout)["equal"] is False
+
+    def test_a_folder_without_a_run_is_refused(self, tmp_path: Path) -> None:
+        result = run("parity", "--model_path", tmp_path)
+        assert result.exit_code == 4
+        assert "holds no `config.yaml`" in result.stderr
+
+
+def test_convert_brings_old_layouts_into_the_present_one(tmp_path: Path, tiny: Any) -> None:
+    scan = read_scan(tiny.train)
+    old = tmp_path / "old.npz"
+    np.savez(
+        old,
+        diffraction=np.moveaxis(scan.amplitude(), 0, -1),
+        probeGuess=np.moveaxis(scan.probe, 0, -1),
+        xcoords=scan.positions_px[:, 1],
+        ycoords=scan.positions_px[:, 0],
+    )
+    report = run_json("convert", old, tmp_path / "new/scan.npz", "--measurement", "amplitude")
+    assert (report["patterns"], report["measurement"]) == (25, "amplitude")
+    found = read_scan(tmp_path / "new/scan.npz")
+    assert np.allclose(found.amplitude(), scan.amplitude())
+    assert np.array_equal(found.positions_px, scan.positions_px)
+    assert run("convert", old, tmp_path / "new.h5").exit_code == 2
+
+
+class TestInfo:
+    """What a file is, after checking it."""
+
+    def test_of_a_bundle(self, trained: Any) -> None:
+        report = run_json("info", trained.folder / "wts.h5.zip")
+        assert report["kind"] == "bundle"
+        assert report["data"]["gridsize"] == 2
+        assert report["scales"]["intensity_scale"] > 0
+        assert report["probe_shape"] == [1, 32, 32]
+        assert report["parameters"] > 100_000
+        assert report == run_json("info", trained.folder)
+
+    def test_of_a_scan(self, tiny: Any) -> None:
+        report = run_json("info", tiny.train)
+        assert (report["kind"], report["patterns"], report["n_pixel"]) == ("scan", 25, 32)
+
+    def test_of_a_damaged_bundle(self, trained: Any, tmp_path: Path) -> None:
+        content = bytearray((trained.folder / "wts.h5.zip").read_bytes())
+        content[len(content) // 2] ^= 1
+        (tmp_path / "wts.h5.zip").write_bytes(content)
+        result = run("info", tmp_path / "wts.h5.zip")
+        assert result.exit_code == 4
+        assert result.stderr.startswith("error: ")
