@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from planctl._files import files_below, free_name, sha256_file
+from planctl._files import atomic_write, files_below, free_name, sha256_file
 from planctl.models.plan import Collect, Step
 from planctl.models.receipt import CheckResult, DataFile, Subject
 from planctl.ops.inputs import digest_files, expand
@@ -110,31 +110,35 @@ def _copy(hub: Hub, item: Collect, source: Path, taken: frozenset[str]) -> list[
 
 
 def _folder(hub: Hub, target: Path, declared: str) -> list[Subject]:
-    rows = [(path, sha256_file(path)) for path in files_below(target)]
+    rows = _rows(target)
+    name = target.relative_to(hub.path).as_posix()
     if len(rows) <= MAX_SINGLE_FILES:
         return [
-            Subject(
-                name=path.relative_to(hub.path).as_posix(),
-                sha256=digest,
-                declared=f"{declared}/{path.relative_to(target).as_posix()}",
-            )
+            Subject(name=f"{name}/{path}", sha256=digest, declared=f"{declared}/{path}")
             for path, digest in rows
         ]
-    lines = [f"{digest}  {path.relative_to(target).as_posix()}\n" for path, digest in rows]
     manifest = target.with_name(f"{target.name}.sha256")
-    manifest.write_text("".join(lines), "utf-8")
-    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
-    name = target.relative_to(hub.path).as_posix()
+    atomic_write(manifest, _listing(rows))
     return [
-        Subject(name=name, sha256=digest, declared=declared, kind="folder"),
+        Subject(name=name, sha256=folder_digest(target), declared=declared, kind="folder"),
         Subject(name=f"{name}.sha256", sha256=sha256_file(manifest), declared=f"{declared}.sha256"),
     ]
 
 
+def _rows(folder: Path) -> list[tuple[str, str]]:
+    """Return (relative path, SHA-256) of the files below a folder, sorted by path."""
+    files = ((path.relative_to(folder).as_posix(), path) for path in files_below(folder))
+    return [(name, sha256_file(path)) for name, path in sorted(files)]
+
+
+def _listing(rows: list[tuple[str, str]]) -> str:
+    return "".join(f"{digest}  {name}\n" for name, digest in rows)
+
+
 def folder_digest(folder: Path) -> str:
-    """Return the digest of a folder's `sha256sum` listing: what a `folder` subject records."""
-    lines = (
-        f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n"
-        for path in files_below(folder)
-    )
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    """Return the digest of a folder's sorted `sha256sum` listing.
+
+    This is in-toto's `dirHash` (Go's Hash1, in hex): the SHA-256 of the lines
+    `<sha256>  <relative path>`, sorted by path.
+    """
+    return hashlib.sha256(_listing(_rows(folder)).encode()).hexdigest()
