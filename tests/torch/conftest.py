@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +75,23 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyScans:
     for path, seed in ((scans.train, 7), (scans.test, 8)):
         write_npz(path, simulate_scan(seed, n_pixel=32, n_patterns=25, step_px=4.5))
     return scans
+
+
+def run_python(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run this interpreter in a process of its own, with one thread."""
+    return subprocess.run(
+        [sys.executable, *map(str, args)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=cwd,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    return run_python
 
 
 def call(command: str, *args: object) -> Outcome:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,18 +23,6 @@ Run = Callable[..., Any]
 ONE_EPOCH = ("--n_images", 8, "--batch_size", 4, "--max_epochs", 1, "--no_deterministic")
 
 
-def python(*args: object, **kwargs: Any) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *map(str, args)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-        **kwargs,
-    )
-
-
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -49,7 +34,7 @@ def curve(folder: Path) -> dict[str, Any]:
 class TestPatchStatsCLI:
     """`--log-patch-stats` describes the patches that the network predicts."""
 
-    def test_patch_stats_dump(self, tiny: Any, tmp_path: Path) -> None:
+    def test_patch_stats_dump(self, tiny: Any, python: Run, tmp_path: Path) -> None:
         """The real command lines of training and inference leave real statistics and pictures."""
         model, result = tmp_path / "train", tmp_path / "infer"
         logged = ("--log-patch-stats", "--patch-stats-limit", 2)
@@ -420,111 +405,3 @@ class TestFailures:
             signal.signal(signal.SIGINT, before)
         assert (outcome.code, outcome.err.splitlines()[-1]) == (130, "error: interrupted")
         assert not (tmp_path / "wts.h5.zip").exists()
-
-
-KILLED = """
-import os, signal, sys
-from ptycho_torch.training.callbacks import CollapseWatch
-from ptycho_torch.train import main
-original = CollapseWatch.on_train_batch_end
-def strike(self, trainer, *args):
-    original(self, trainer, *args)
-    if trainer.current_epoch == 3 and args[-1] == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-CollapseWatch.on_train_batch_end = strike
-main()
-"""
-
-
-class TestResume:
-    """A killed run goes on as if nothing had happened."""
-
-    @staticmethod
-    def arguments(tiny: Any, folder: Path, *more: object) -> list[str]:
-        fixed = ("--train_data_file", tiny.train, "--test_data_file", tiny.test)
-        size = ("--n_images", 16, "--gridsize", 2, "--batch_size", 4, "--max_epochs", 10)
-        logged = ("--log-patch-stats", "--deterministic")
-        return [str(a) for a in (*fixed, "--output_dir", folder, *size, *logged, *more)]
-
-    @pytest.mark.parametrize("scheduler", ["cosine", "plateau"])
-    def test_a_killed_run_resumes_to_the_same_bits(
-        self, scheduler: str, tiny: Any, cli: Run, tmp_path: Path
-    ) -> None:
-        whole, broken = tmp_path / "whole", tmp_path / "broken"
-        more = ("--scheduler", scheduler)
-        assert cli("train", *self.arguments(tiny, whole, *more)).code == 0
-        killed = python("-c", KILLED, *self.arguments(tiny, broken, *more))
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-        assert len(curve(broken)["epochs"]) == 3, "killed in the middle of epoch 4"
-        assert not (broken / "wts.h5.zip").exists()
-        resumed = cli("train", *self.arguments(tiny, broken, *more, "--resume"))
-        assert resumed.code == 0, resumed.err
-        assert "resuming from" in resumed.err
-        assert "epoch 3/10" not in resumed.err, "finished epochs are not repeated"
-        for name in ("wts.h5.zip", "loss_curve.json", "analysis/torch_patch_stats.json"):
-            assert digest(broken / name) == digest(whole / name), name
-
-    def test_resuming_another_run_is_refused(self, tiny: Any, cli: Run, tmp_path: Path) -> None:
-        common = ("--train_data_file", tiny.train, "--output_dir", tmp_path, *ONE_EPOCH)
-        assert cli("train", *common).code == 0
-        outcome = cli("train", *common, "--resume", "--seed", 5)
-        assert outcome.code == 4
-        assert "had other data or settings than this one" in outcome.err
-
-    def test_resuming_nothing_starts_from_the_beginning(
-        self, tiny: Any, cli: Run, tmp_path: Path
-    ) -> None:
-        common = ("--train_data_file", tiny.train, "--output_dir", tmp_path, *ONE_EPOCH)
-        outcome = cli("train", *common, "--resume")
-        assert outcome.code == 0
-        assert "starting from the beginning" in outcome.err
-
-    def test_a_new_run_removes_what_an_old_one_left(
-        self, tiny: Any, cli: Run, tmp_path: Path
-    ) -> None:
-        common = ("--train_data_file", tiny.train, "--output_dir", tmp_path, *ONE_EPOCH)
-        assert cli("train", *common).code == 0
-        outcome = cli("train", *common, "--max_epochs", 4, "--learning-rate", 1000)
-        assert outcome.code == 5
-        assert not (tmp_path / "wts.h5.zip").exists(), "an old bundle must not pass for the new"
-
-
-class TestStartUp:
-    """Help and every early error answer before torch is loaded."""
-
-    HEAVY = ("torch", "lightning", "scipy", "matplotlib", "h5py")
-    PROBE = (
-        "import sys, time\n"
-        "from ptycho_torch.{module} import main\n"
-        "try:\n    main()\n"
-        "except SystemExit as end:\n    code = end.code\n"
-        "print([m for m in {heavy!r} if m in sys.modules], code, time.process_time())\n"
-    )
-
-    @pytest.mark.parametrize(
-        ("module", "arguments", "code"),
-        [
-            ("train", "--help", 0),
-            ("train", "--no-such-flag", 2),
-            ("train", "--batch_size x", 2),
-            ("train", "--train_data_file nix.npz --learning-rate -3", 2),
-            ("train", "--train_data_file nix.npz", 4),
-            ("train", "--config nix.yaml", 4),
-            ("inference", "--help", 0),
-            ("inference", "--no-such-flag", 2),
-            ("inference", "--model_path nix", 2),
-            ("inference", "--model_path nix --test_data nix.npz", 4),
-            ("cli.app", "--help", 0),
-            ("cli.app", "no-such-command", 2),
-            ("cli.app", "train --train_data_file nix.npz", 4),
-            ("cli.app", "refine --help", 0),
-        ],
-    )
-    def test_answers_without_torch(
-        self, module: str, arguments: str, code: int, tmp_path: Path
-    ) -> None:
-        probe = self.PROBE.format(module=module, heavy=self.HEAVY)
-        result = python("-c", probe, *arguments.split(), cwd=tmp_path)
-        loaded, found, seconds = result.stdout.splitlines()[-1].rsplit(" ", 2)
-        assert (loaded, int(found)) == ("[]", code), result.stderr
-        assert float(seconds) < 0.5

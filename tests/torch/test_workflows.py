@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,12 +110,11 @@ class TestPredecessorsMistakes:
             ("ptycho_torch.reconstruction", ("lightning", "matplotlib")),
         ],
     )
-    def test_1_imports_stay_small(self, module: str, unwanted: tuple[str, ...]) -> None:
+    def test_1_imports_stay_small(
+        self, module: str, unwanted: tuple[str, ...], python: Any
+    ) -> None:
         code = f"import sys, {module}; print([m for m in {unwanted!r} if m in sys.modules])"
-        result = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
-        assert result.stdout.strip() == "[]"
+        assert python("-c", code).stdout.strip() == "[]"
 
     def test_2_the_unit_of_the_probe_does_not_matter(
         self, payload: TrainingPayload, tmp_path: Path
