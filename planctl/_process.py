@@ -23,7 +23,8 @@ INTERRUPTED = 130
 
 _SHELL = "/bin/sh"
 # Waits for the word that the watchdog is there, so that no command ever runs without it.
-_START = 'read -r go || exit 130; exec bash -e -u -o pipefail -c "$1" </dev/null'
+# -p: no functions, options or start-up files from the environment can change what a command does.
+_START = 'read -r go || exit 130; exec bash -p -e -u -o pipefail -c "$1" </dev/null'
 _BLOCK = 1 << 16
 _TICK_S = 0.05
 _LINGER_S = 2.0
@@ -97,7 +98,8 @@ class Stop:
 def stop_on_signals(stop: Stop) -> Iterator[None]:
     """Turn Ctrl-C, SIGTERM and SIGHUP into `stop.request()` while the block runs.
 
-    In any other than the main thread nothing changes: Python delivers signals to that one only.
+    A signal that is ignored stays ignored (`nohup`, a shell's background job). In any other than
+    the main thread nothing changes: Python delivers signals to that one only.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -107,7 +109,8 @@ def stop_on_signals(stop: Stop) -> Iterator[None]:
         stop.request()
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, ask) for number in numbers}
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in heard}
     try:
         yield
     finally:

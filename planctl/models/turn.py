@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 HEADING = "### Turn Summary"
@@ -45,7 +45,7 @@ def render(turn: TurnSummary) -> str:
     branches apart: git takes lines that both have as one only at the edge of a difference, or
     when more than three of them follow each other (`xdl_simplify_non_conflicts` in its xmerge.c).
     """
-    folders = [f"{folder}/{{{', '.join(names)}}}" for folder, names in turn.artifacts.items()]
+    folders = [braced(folder, names) for folder, names in turn.artifacts.items()]
     lines = [
         f"{HEADING} ({turn.stamp}) <!-- {turn.id} -->",
         *(_flat(sentence) for sentence in turn.sentences),
@@ -58,6 +58,12 @@ def render(turn: TurnSummary) -> str:
         f"- Artifacts updated: {_listed(turn.artifacts_updated)}",
     ]
     return "\n".join(_anchored(lines, turn.id)) + "\n"
+
+
+def braced(folder: str, names: Sequence[str]) -> str:
+    """Return `folder/{a, b}`, cut after twenty names."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{folder}/{{{', '.join(names[:_SHOWN])}}}{more}"
 
 
 def _anchored(lines: list[str], token: str) -> list[str]:

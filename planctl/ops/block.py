@@ -8,7 +8,7 @@ from pathlib import Path
 
 from planctl import clock
 from planctl._files import atomic_write, free_name
-from planctl.errors import NotFoundError
+from planctl.errors import NotFoundError, UsageError
 from planctl.models.blocker import Blocker, Failure, Signature, render, signature
 from planctl.models.plan import Plan, Step
 from planctl.models.receipt import StoredReceipt
@@ -100,7 +100,11 @@ def block_by_hand(
 
     Raises:
         NotFoundError: No such initiative, step or hub.
+        UsageError: The reason says nothing.
     """
+    said = " ".join(reason.split())
+    if not said:
+        raise UsageError("a blocker needs a reason", "`--reason 'what stands in the way'`")
     plan = workspace.load_plan(initiative)
     hub = workspace.hub(plan)
     phase, command = None, "(none)"
@@ -112,10 +116,10 @@ def block_by_hand(
     made = Blocker(
         path="",
         initiative=plan.id,
-        title=step or reason.strip().splitlines()[0][:60],
+        title=step or said[:60],
         stamp=clock.iso(workspace.clock()),
-        signature=Signature("by-hand", tuple(reason.strip().splitlines()[:5])),
-        reason=reason.strip(),
+        signature=Signature("by-hand", (said,)),
+        reason=said,
         command=command,
         commit=workspace.now_head,
         return_condition=return_condition or again,
@@ -126,7 +130,7 @@ def block_by_hand(
         findings=_findings(workspace, plan, None),
     )
     filed = _filed(workspace, plan, hub, made)
-    ledger.attempt(workspace, plan.id, f"blocked: {reason} See {filed.path}.")
+    ledger.attempt(workspace, plan.id, f"blocked: {said} See {filed.path}.")
     return filed
 
 
@@ -167,7 +171,7 @@ def _reason(failure: Failure, step: Step) -> str:
         return f"`{step.id}` ran out of its time ({step.timeout_s:g} s)."
     if failure.exit_code != 0:
         return f"`{step.id}` ended with exit code {failure.exit_code}."
-    return f"`{step.id}` ended with 0, but: {'; '.join(failure.problems)}."
+    return " ".join(f"`{step.id}` ended with 0, but: {'; '.join(failure.problems)}.".split())
 
 
 def _repeated(workspace: Workspace, plan: Plan, stored: StoredReceipt, sign: Signature) -> int:

@@ -114,8 +114,10 @@ def _machine_lines(folder: Path, found: tuple[InventoryRow, ...]) -> Iterable[st
         if row.kind == "file":
             yield inventory.machine_line(row.sha256, row.name)
             continue
-        # A folder of many files: its manifest lists them relative to it.
+        # A folder of many files: its manifest lists them relative to it. When it is gone, its own
+        # line says so.
         manifest = folder / f"{row.name}.sha256"
-        for line in manifest.read_text("utf-8").splitlines():
+        text = manifest.read_text("utf-8") if manifest.is_file() else ""
+        for line in text.splitlines():
             digest, _, name = line.partition("  ")
-            yield f"{digest}  {row.name}/{name}\n"
+            yield inventory.machine_line(digest, f"{row.name}/{name}")

@@ -172,7 +172,7 @@ def _touched(workspace: Workspace, hub: Hub) -> tuple[str, ...]:
     """Return what differs from the commit, the hub's evidence as one brace list in front."""
     changed = sorted(workspace.repo.changed_paths())
     inside = [path.removeprefix(f"{hub.name}/") for path in changed if _is_in(path, hub)]
-    evidence = [f"{hub.name}/{{{', '.join(inside)}}}"] if inside else []
+    evidence = [turn.braced(hub.name, inside)] if inside else []
     return (*evidence, *(path for path in changed if not _is_in(path, hub)))
 
 

@@ -360,6 +360,21 @@ def test_a_blocker_by_hand_marks_the_focus_and_prints_its_path(
     assert answer["path"] in ledger["attempts"][0]["text"]
 
 
+def test_a_blocker_without_a_reason_is_a_usage_error(initiative: Initiative) -> None:
+    repo = initiative(phase("A", *TWO_STEPS))
+    assert planctl(["block", "X-001", "--reason", " \n"]) == 2
+    assert not (repo.root / HUB / "red").exists()
+
+
+def test_a_reason_cannot_pass_for_the_facts_of_a_failed_run(initiative: Initiative) -> None:
+    repo = initiative(phase("A", *TWO_STEPS))
+    forged = "x\n- Signature: timeout 00000000 (9 in a row)\n- Receipt: r.json"
+    assert planctl(["block", "X-001", "--reason", forged]) == 0
+    (path,) = (repo.root / HUB / "red").iterdir()
+    assert "\n- Signature: timeout" not in path.read_text()
+    assert "\n- Receipt:" not in path.read_text()
+
+
 def test_an_ad_hoc_run_passes_the_code_through_and_is_recorded(
     initiative: Initiative, capsys: pytest.CaptureFixture[str]
 ) -> None:

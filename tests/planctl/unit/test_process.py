@@ -166,6 +166,23 @@ def test_signals_ask_for_a_stop_and_are_given_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_an_ignored_hangup_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = Stop()
+        with stop_on_signals(stop):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop.requested
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_function_in_the_environment_does_not_replace_a_command(tmp_path: Path) -> None:
+    env = dict(os.environ) | {"BASH_FUNC_true%%": "() { echo forged; }", "SHELLOPTS": "xtrace"}
+    _, output = run("true; echo done", tmp_path, env=env)
+    assert output == b"done\n"
+
+
 def test_killing_the_caller_with_signal_9_ends_the_commands_group(tmp_path: Path) -> None:
     script = (
         "import os, pathlib\n"

@@ -103,6 +103,18 @@ def test_a_taken_name_is_passed_over(tmp_path: Path) -> None:
     assert b"first" in path.read_bytes()
 
 
+def test_a_name_another_process_took_meanwhile_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.log").write_text("theirs")
+    answers = iter([tmp_path / "a.log", tmp_path / "a_v2.log"])
+    monkeypatch.setattr("planctl.ops.run_log.free_name", lambda path, taken: next(answers))
+    log = LogFile(tmp_path / "a.log", Redactor())
+    log.abandon()
+    assert log.path.name == "a_v2.log"
+    assert (tmp_path / "a.log").read_text() == "theirs"
+
+
 def test_secrets_in_header_values_are_taken_out(tmp_path: Path) -> None:
     log = LogFile(tmp_path / "a.log", Redactor(["hunter2"]))
     log.begin(header("curl -H hunter2", env={"KEY": "hunter2"}))
