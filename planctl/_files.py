@@ -17,16 +17,38 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def git_blob_id(path: Path) -> str:
-    """Return the git blob id (SHA-1) of a file or symbolic link as its bytes are on disk."""
+def git_blob_id(path: Path, algorithm: str = "sha1") -> str:
+    """Return the git blob id of a file or symbolic link as its bytes are on disk.
+
+    Args:
+        path: The file or link.
+        algorithm: `sha1`, or `sha256` in a repository of that object format.
+    """
+    digest = hashlib.new(algorithm)
     if path.is_symlink():
         content = os.fsencode(os.readlink(path))
-        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+        digest.update(b"blob %d\0" % len(content) + content)
+        return digest.hexdigest()
+    digest.update(b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def behind_link(root: Path, path: Path) -> bool:
+    """Tell whether a path below a folder is a symbolic link or reached through one.
+
+    Args:
+        root: The folder; it may itself lie behind links.
+        path: Starts with `root`.
+    """
+    place = root
+    for part in path.relative_to(root).parts:
+        place = place / part
+        if place.is_symlink():
+            return True
+    return False
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,27 @@ from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryErr
 from planctl._files import git_blob_id
 from planctl.errors import GitError
 
-_NO_LOCKS = {"GIT_OPTIONAL_LOCKS": "0"}
+# No lock is taken to look, and history is what was committed: no replaced objects, no grafts.
+_ENVIRONMENT = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+}
+# Settings of a clone that let git look away from changes, or that dress up what it prints.
+_SETTINGS = (
+    "core.fsmonitor=false",
+    "core.untrackedCache=false",
+    "core.trustctime=true",
+    "core.checkStat=default",
+    "color.ui=false",
+    "log.showSignature=false",
+)
+_OPTIONS = ("--literal-pathspecs", *(word for item in _SETTINGS for word in ("-c", item)))
+_GITLINK = "160000"
+# `git hash-object --stdin-paths` cannot be asked about these.
+_ODD_NAME = re.compile(r'[\r\n]|^"')
+_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+_HEADER = re.compile(r"\x01([0-9a-f]{40,64}) (-?\d+) (-?\d+)")
 _IN_PROGRESS = {
     "rebase-merge": "a rebase",
     "rebase-apply": "a rebase",
@@ -37,12 +58,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit's id, author and committer time (UTC) and subject line."""
+    """A commit's id, author and committer time (UTC)."""
 
     id: str
     authored: dt.datetime
     committed: dt.datetime
-    subject: str
 
 
 @dataclass(frozen=True)
@@ -75,6 +95,7 @@ class Repository:
         if self._repo.working_tree_dir is None:
             raise GitError("the repository is bare", "run planctl in a clone with a work tree")
         self.root = Path(self._repo.working_tree_dir)
+        self._repo.git.update_environment(**_ENVIRONMENT)
 
     def _ask(self, *words: str, stdin: str = "") -> bytes:
         with tempfile.TemporaryFile() as stream:
@@ -82,11 +103,10 @@ class Repository:
             stream.seek(0)
             try:
                 answer = self._repo.git.execute(
-                    ["git", "--literal-pathspecs", *words],
+                    ["git", *_OPTIONS, *words],
                     istream=stream,
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
-                    env=_NO_LOCKS,
                 )
             except GitCommandError as error:
                 detail = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
@@ -149,35 +169,68 @@ class Repository:
         return entries
 
     def changed_paths(self) -> list[str]:
-        """Return paths that differ from HEAD in the index or work tree, new ones included."""
-        found: list[str] = []
-        records = _records(
-            self._ask("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all")
-        )
-        for record in records:
-            found.append(record[3:])
-        return found
+        """Return paths that differ from HEAD in the index or work tree, new ones included.
+
+        A new folder that is a repository of its own is one path.
+        """
+        options = ("--no-renames", "--untracked-files=all", "--ignore-submodules=none")
+        records = _records(self._ask("status", "--porcelain=v1", "-z", *options))
+        return [record[3:].rstrip("/") for record in records]
+
+    def unwatched_paths(self) -> dict[str, bool]:
+        """Return tracked paths whose changes `git status` was told not to show.
+
+        Returns:
+            Path → it may be left out of the work tree (`skip-worktree`, sparse checkouts); False
+            for `assume-unchanged`.
+        """
+        flagged = [r for r in self._ask("ls-files", "-v", "-z").split(b"\0") if r[:1] not in b"HM"]
+        return {
+            os.fsdecode(record[2:]): record[:1] in b"Ss"
+            for record in flagged
+            if record[:1] in b"Ss" or record[:1].islower()
+        }
+
+    def ignored_paths(self) -> list[str]:
+        """Return what lies in the work tree and git ignores; whole folders end with `/`."""
+        options = ("--others", "--ignored", "--exclude-standard", "--directory")
+        return _records(self._ask("ls-files", "-z", *options))
 
     def work_tree_entries(self, paths: Sequence[str]) -> dict[str, Entry]:
         """Return mode and blob id of paths as they are on disk; what is gone is absent.
 
-        Clean filters (line ends, LFS) apply as for a commit.
+        Clean filters (line ends, LFS) apply as for a commit. A folder with a repository of its own
+        (a submodule) counts with its commit, marked when it has changes of its own.
         """
         found: dict[str, Entry] = {}
         plain: list[str] = []
         for path in paths:
             place = self.root / path
             if place.is_symlink():
-                found[path] = Entry("120000", git_blob_id(place))
-            elif place.is_file() and "\n" not in path:
+                found[path] = Entry("120000", git_blob_id(place, self._hash))
+            elif place.is_file() and _ODD_NAME.search(path) is None:
                 plain.append(path)
             elif place.is_file():
-                found[path] = Entry(_mode(place), git_blob_id(place))
+                found[path] = Entry(_mode(place), git_blob_id(place, self._hash))
+            elif (place / ".git").exists():
+                found[path] = Entry(_GITLINK, self._commit_in(path))
         if plain:
             ids = self._ask("hash-object", "--stdin-paths", stdin="\n".join(plain) + "\n")
             for path, blob in zip(plain, ids.decode().split(), strict=True):
                 found[path] = Entry(_mode(self.root / path), blob)
         return found
+
+    @property
+    def _hash(self) -> str:
+        return "sha256" if len(self.head or "") == 64 else "sha1"
+
+    def _commit_in(self, path: str) -> str:
+        try:
+            commit = self._ask("-C", path, "rev-parse", "--verify", "HEAD").decode().strip()
+        except GitError:
+            return "no commit"
+        changed = self._ask("-C", path, "status", "--porcelain", "--untracked-files=all")
+        return f"{commit}, changed" if changed else commit
 
     def diff(self, paths: Sequence[str]) -> bytes:
         """Return `git diff HEAD` over some paths."""
@@ -232,11 +285,20 @@ class Repository:
         *options, paths = words
         flags = [option for option in options if isinstance(option, str)]
         output = self._ask(
-            "log", "-z", "--no-renames", "--format=%x01%H %at %ct %s", *flags, "--", *paths
+            "log", "-z", "--no-renames", "--format=%x01%H %at %ct", *flags, "--", *paths
         )
-        for block in output.decode("utf-8", "surrogateescape").split("\x01")[1:]:
-            head, *touched = block.split("\0")
-            yield _commit(head), [item.lstrip("\n") for item in touched if item.strip("\n")]
+        commit: Commit | None = None
+        touched: list[str] = []
+        for record in output.decode("utf-8", "surrogateescape").split("\0"):
+            header = _HEADER.fullmatch(record)
+            if header is None:
+                touched += [item] if (item := record.lstrip("\n")) else []
+                continue
+            if commit is not None:
+                yield commit, touched
+            commit, touched = _commit(*header.groups()), []
+        if commit is not None:
+            yield commit, touched
 
     def commits(self, ids: Iterable[str]) -> dict[str, Commit]:
         """Return what is known of commits by id; unknown ids are absent."""
@@ -249,8 +311,9 @@ class Repository:
         known = [line.split()[0] for line in lines.splitlines() if line.endswith(" commit")]
         if not known:
             return {}
-        output = self._ask("log", "--no-walk=unsorted", "-z", "--format=%H %at %ct %s", *known)
-        found = (_commit(line) for line in output.decode("utf-8", "replace").split("\0") if line)
+        output = self._ask("log", "--no-walk=unsorted", "-z", "--format=%x01%H %at %ct", *known)
+        matches = map(_HEADER.fullmatch, output.decode().split("\0"))
+        found = (_commit(*match.groups()) for match in matches if match)
         return {commit.id: commit for commit in found}
 
     def blob(self, blob_id: str) -> bytes:
@@ -266,14 +329,13 @@ def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder}/")
 
 
-def _commit(line: str) -> Commit:
-    commit_id, authored, committed, subject = (line.rstrip("\n") + " ").split(" ", 3)
-    return Commit(
-        commit_id,
-        dt.datetime.fromtimestamp(int(authored), dt.UTC),
-        dt.datetime.fromtimestamp(int(committed), dt.UTC),
-        subject.strip(),
-    )
+def _commit(commit_id: str, authored: str, committed: str) -> Commit:
+    return Commit(commit_id, _time(authored), _time(committed))
+
+
+def _time(seconds: str) -> dt.datetime:
+    # A commit may claim any number; what no calendar holds is the nearest time that it does.
+    return dt.datetime.fromtimestamp(min(max(int(seconds), 0), _LAST_SECOND), dt.UTC)
 
 
 def _records(output: bytes) -> list[str]:

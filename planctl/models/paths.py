@@ -26,6 +26,26 @@ def relative_path(text: str) -> str:
     return text
 
 
+def contained_path(text: str) -> str:
+    """Return `text` when it names something below a folder, as records do.
+
+    Unlike `relative_path` it takes any file name there can be: blanks, newlines.
+
+    Raises:
+        ValueError: Empty, absolute, with a `..` part, a NUL, or not UTF-8.
+    """
+    if not text or text.startswith("/") or ".." in text.split("/"):
+        raise ValueError(f"{text!r} does not lie below a folder")
+    if "\0" in text or not is_utf8(text):
+        raise ValueError(f"{text!r} holds a NUL or is not UTF-8")
+    return text
+
+
+def is_utf8(path: str) -> bool:
+    """Tell whether a path from the file system is UTF-8, so that a record can hold it."""
+    return not any("\ud800" <= char <= "\udfff" for char in path)
+
+
 @lru_cache(maxsize=1024)
 def glob_pattern(glob: str) -> re.Pattern[str]:
     """Compile a glob over repository paths.

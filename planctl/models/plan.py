@@ -261,7 +261,10 @@ def contract_digest(contract: dict[str, Any]) -> str:
 
 def canonical_json(value: object) -> bytes:
     """Serialise with sorted keys and no blanks, so that equal values give equal bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode()
 
 
 def ordered(steps: dict[str, tuple[str, ...]]) -> list[str]:

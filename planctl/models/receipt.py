@@ -11,11 +11,12 @@ import binascii
 import datetime as dt
 import hashlib
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from planctl.errors import ReceiptError
+from planctl.models.paths import contained_path
 from planctl.models.plan import canonical_json
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -24,6 +25,14 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 BUILD_TYPE = "https://planctl.dev/run-step/v1"
 BUILDER_ID = "https://planctl.dev/builder/local/v1"
 MAX_BYTES = 16_000_000
+
+
+# A receipt may come from anyone: what is used as a path, an id or a time is one, or it is refused.
+ContainedPath = Annotated[str, AfterValidator(contained_path)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+GitId = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
+Ulid = Annotated[str, Field(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+UtcTime = Annotated[AwareDatetime, AfterValidator(lambda when: when.astimezone(dt.UTC))]
 
 
 class _Model(BaseModel):
@@ -39,10 +48,10 @@ class Subject(_Model):
         declared: The name the plan gives it.
     """
 
-    name: str
-    sha256: str
+    name: ContainedPath
+    sha256: Sha256
     declared: str
-    kind: str = "file"
+    kind: Literal["file", "folder"] = "file"
 
 
 class InputFile(_Model):
@@ -57,7 +66,7 @@ class DataFile(_Model):
     """A file outside git that a step read or left: path, SHA-256 and size in bytes."""
 
     path: str
-    sha256: str
+    sha256: Sha256
     size: int
 
 
@@ -85,30 +94,30 @@ class Receipt(_Model):
         exit_code: Of the command; 124 when its time ran out.
     """
 
-    ulid: str
+    ulid: Ulid
     initiative: str
     phase: str
     step: str
-    hub: str
+    hub: ContainedPath
     command: str
     env: dict[str, str]
     contract: dict[str, Any]
-    contract_sha256: str
-    commit: str
+    contract_sha256: Sha256
+    commit: GitId
     branch: str | None
-    gate: str | None
+    gate: GitId | None
     gate_contained: bool | None
     inputs: tuple[InputFile, ...]
     dirty: tuple[str, ...]
     diff_sha256: str | None
     data: tuple[DataFile, ...]
     outputs: tuple[DataFile, ...]
-    parents: dict[str, str]
-    previous: tuple[str, ...]
+    parents: dict[str, Sha256]
+    previous: tuple[Sha256, ...]
     subjects: tuple[Subject, ...]
-    log: str
-    started: dt.datetime
-    finished: dt.datetime
+    log: ContainedPath
+    started: UtcTime
+    finished: UtcTime
     exit_code: int
     timed_out: bool
     checks: tuple[CheckResult, ...]
@@ -262,12 +271,12 @@ def envelope_payload(text: bytes, path: str) -> bytes:
     if len(text) > MAX_BYTES:
         raise ReceiptError(path, f"is larger than {MAX_BYTES:,} bytes")
     try:
-        envelope = json.loads(text)
+        envelope = _strict_json(text)
         if envelope["payloadType"] != PAYLOAD_TYPE:
             raise ReceiptError(path, f"payloadType is `{envelope['payloadType']}`")
         return base64.b64decode(envelope["payload"], validate=True)
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
-        raise ReceiptError(path, "is not a DSSE envelope") from error
+        raise ReceiptError(path, f"is not a DSSE envelope: {error}") from error
 
 
 def parse_receipt(payload: bytes, path: str) -> Receipt:
@@ -277,7 +286,7 @@ def parse_receipt(payload: bytes, path: str) -> Receipt:
         ReceiptError: Not a Statement planctl wrote.
     """
     try:
-        return _from_statement(json.loads(payload))
+        return _from_statement(_strict_json(payload))
     except ReceiptError:
         raise
     except ValidationError as error:
@@ -286,6 +295,22 @@ def parse_receipt(payload: bytes, path: str) -> Receipt:
         raise ReceiptError(path, first["msg"], key=key) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReceiptError(path, f"is not a run receipt: {error}") from error
+
+
+def _strict_json(text: bytes) -> Any:
+    """Read JSON that means the same to every reader: no key twice, no NaN."""
+
+    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
+            raise ValueError(f"key `{twice}` stands twice")
+        return found
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"`{constant}` is no JSON")
+
+    return json.loads(text, object_pairs_hook=no_duplicates, parse_constant=refuse)
 
 
 def _from_statement(raw: dict[str, Any]) -> Receipt:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from planctl._files import sha256_file
 from planctl._git import Entry, Repository
 from planctl.errors import PreconditionError
-from planctl.models.paths import matches
+from planctl.models.paths import is_utf8, matches
 from planctl.models.plan import Plan, Step
 from planctl.models.receipt import DataFile, InputFile
 from planctl.workspace import ACTIVE
 
 _EVIDENCE = re.compile(rf"{ACTIVE}/[^/]+/reports/")
+_T = TypeVar("_T")
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -24,10 +28,17 @@ class TreeState:
     """Every file git knows of, at HEAD and on disk; asked once, used for all steps.
 
     Evidence (`plans/active/*/reports/`) is never an input: recording a run must not make it stale.
+
+    Args:
+        repo: The repository.
+        sparse: Files that a sparse checkout left out count as they are at HEAD. That is right for
+            a verdict; a run did not have them.
     """
 
-    def __init__(self, repo: Repository) -> None:
+    def __init__(self, repo: Repository, sparse: bool = True) -> None:
         self._repo = repo
+        self._sparse = sparse
+        self._seen: dict[str, Entry | None] = {}
 
     @cached_property
     def head(self) -> dict[str, Entry]:
@@ -35,17 +46,13 @@ class TreeState:
         return {} if self._repo.head is None else self._repo.tree("HEAD")
 
     @cached_property
-    def disk(self) -> dict[str, Entry]:
-        """Path → entry on disk: HEAD with what was changed, added and deleted since."""
-        entries = dict(self.head)
-        changed = [path for path in self._repo.changed_paths() if not _EVIDENCE.match(path)]
-        now = self._repo.work_tree_entries(changed)
-        for path in changed:
-            if path in now:
-                entries[path] = now[path]
-            else:
-                entries.pop(path, None)
-        return entries
+    def changed(self) -> tuple[str, ...]:
+        """Paths that may differ from HEAD, also those git was told not to watch."""
+        found = dict.fromkeys(self._repo.changed_paths())
+        for path, may_be_absent in self._repo.unwatched_paths().items():
+            if not (may_be_absent and self._sparse and not os.path.lexists(self._repo.root / path)):
+                found[path] = None
+        return tuple(found)
 
     def at_head(self, globs: tuple[str, ...]) -> dict[str, Entry]:
         """Return the inputs that `globs` mean at HEAD."""
@@ -53,10 +60,16 @@ class TreeState:
 
     def on_disk(self, globs: tuple[str, ...]) -> dict[str, Entry]:
         """Return the inputs that `globs` mean on disk."""
-        return _select(self.disk, globs)
+        changed = _select(dict.fromkeys(self.changed), globs)
+        unseen = [path for path in changed if path not in self._seen]
+        now = self._repo.work_tree_entries(unseen)
+        self._seen |= {path: now.get(path) for path in unseen}
+        entries: dict[str, Entry | None] = {**self.at_head(globs), **changed}
+        entries |= {path: self._seen[path] for path in changed}
+        return {path: entry for path, entry in entries.items() if entry is not None}
 
 
-def _select(entries: dict[str, Entry], globs: tuple[str, ...]) -> dict[str, Entry]:
+def _select(entries: Mapping[str, _T], globs: tuple[str, ...]) -> dict[str, _T]:
     if not globs:
         return {}
     return {
@@ -74,31 +87,90 @@ class InputSnapshot:
         files: Every input file as it is on disk.
         dirty: Paths of inputs that differ from HEAD, deleted ones included.
         diff_sha256: Digest of `git diff HEAD` over the dirty paths; None when clean.
+        untracked: Content git does not hold but the globs mean: files git ignores, and what
+            symbolic links lead to.
+        unread: Ignored folders that the globs mean; their content is not recorded.
+        touched: Path → inode and change time; tells a file that was changed and changed back.
     """
 
     files: tuple[InputFile, ...]
     dirty: tuple[str, ...]
     diff_sha256: str | None
+    untracked: tuple[DataFile, ...] = ()
+    unread: tuple[str, ...] = ()
+    touched: dict[str, tuple[int, int]] = field(default_factory=dict, compare=False)
 
 
 def snapshot(repo: Repository, globs: tuple[str, ...]) -> InputSnapshot:
     """Look at a step's inputs, now.
 
     Raises:
-        PreconditionError: A glob matches no file: it would prove nothing.
+        PreconditionError: A glob matches no file, or all are excluded: it would prove nothing. Or
+            a file's name is not UTF-8: no receipt can hold it.
     """
-    state = TreeState(repo)
-    for glob in globs:
-        if not glob.startswith("!") and not state.on_disk((glob,)):
-            raise PreconditionError(
-                f"input `{glob}` matches no tracked or new file",
-                "correct the glob in `plan.yaml`; files git ignores are no inputs (see `data`)",
-            )
+    state = TreeState(repo, sparse=False)
     disk, head = state.on_disk(globs), state.at_head(globs)
+    _require_matches(state, globs, disk)
     dirty = tuple(path for path in sorted({*disk, *head}) if disk.get(path) != head.get(path))
     digest = hashlib.sha256(repo.diff(dirty)).hexdigest() if dirty else None
     files = tuple(InputFile(path=p, mode=e.mode, blob=e.blob) for p, e in sorted(disk.items()))
-    return InputSnapshot(files, dirty, digest)
+    ignored = [path for path in repo.ignored_paths() if _is_source(path, globs)]
+    return InputSnapshot(
+        files=files,
+        dirty=dirty,
+        diff_sha256=digest,
+        untracked=_untracked(repo.root, ignored, disk),
+        unread=tuple(path for path in ignored if path.endswith("/") or not is_utf8(path)),
+        touched={path: _touched(repo.root / path) for path in disk},
+    )
+
+
+def _require_matches(state: TreeState, globs: tuple[str, ...], disk: dict[str, Entry]) -> None:
+    hint = "correct the glob in `plan.yaml`; files git ignores are no inputs (see `data`)"
+    for glob in globs:
+        if not glob.startswith("!") and not state.on_disk((glob,)):
+            raise PreconditionError(f"input `{glob}` matches no tracked or new file", hint)
+    if globs and not disk:
+        raise PreconditionError("the inputs exclude every file they match", hint)
+    odd = next((path for path in disk if not is_utf8(path)), None)
+    if odd is not None:
+        raise PreconditionError(
+            f"the name of input `{odd}` is not UTF-8", "rename it, or exclude it with `!`"
+        )
+
+
+def _is_source(path: str, globs: tuple[str, ...]) -> bool:
+    name = path.rstrip("/")
+    return not _is_cache(name) and matches(name, globs) and not _EVIDENCE.match(path)
+
+
+def _is_cache(path: str) -> bool:
+    # Python rewrites its caches whenever it likes; they say nothing that their source does not.
+    return path.endswith((".pyc", "__pycache__"))
+
+
+def _untracked(root: Path, ignored: list[str], disk: dict[str, Entry]) -> tuple[DataFile, ...]:
+    loose = [path for path in ignored if (root / path).is_file() and is_utf8(path)]
+    loose += [path for path, entry in disk.items() if _leads_away(root, path, entry, disk)]
+    found = digest_files(root, tuple(sorted(loose)), "input")
+    return tuple(item for item in found if not _is_cache(item.path))
+
+
+def _leads_away(root: Path, path: str, entry: Entry, disk: dict[str, Entry]) -> bool:
+    if entry.mode != "120000" or not (root / path).exists():
+        return False
+    target, top = (root / path).resolve(), root.resolve()
+    return not target.is_relative_to(top) or target.relative_to(top).as_posix() not in disk
+
+
+def _touched(place: Path) -> tuple[int, int]:
+    seen = place.lstat()
+    return seen.st_ino, seen.st_ctime_ns
+
+
+def dirty_paths(repo: Repository) -> tuple[str, ...]:
+    """Return every path that differs from HEAD, evidence left out."""
+    return tuple(path for path in repo.changed_paths() if not _EVIDENCE.match(path))
 
 
 def expand(text: str, env: dict[str, str]) -> str:
@@ -117,7 +189,7 @@ def digest_files(root: Path, paths: tuple[str, ...], what: str) -> tuple[DataFil
     Args:
         root: What relative paths are relative to.
         paths: Files or folders.
-        what: `data` or `output`, for the message.
+        what: `data`, `input` or `output`, for the message.
 
     Raises:
         PreconditionError: One of them is not there.
