@@ -39,7 +39,8 @@ class RpieOptions:
     Attributes:
         epochs: Passes over all patterns.
         batch_size: Patterns a step.
-        alpha: Weight of the maximum in the object step's denominator.
+        alpha: Weight of the maximum in the object step's denominator; smaller is faster on clean
+            data and noisier on real data.
         update_probe: Whether the probe is refined too.
         probe_alpha: The same weight in the probe's step.
         seed: Of the order of the patterns.
@@ -47,7 +48,7 @@ class RpieOptions:
 
     epochs: int = 3
     batch_size: int = 16
-    alpha: float = 0.1
+    alpha: float = 0.2
     update_probe: bool = False
     probe_alpha: float = 1.0
     seed: int = 0

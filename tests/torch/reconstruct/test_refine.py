@@ -11,7 +11,9 @@ from ptycho_torch.data.formats import read_scan
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.errors import DivergedError
 from ptycho_torch.metrics import evaluate
+from ptycho_torch.physics.probe import probe_energy
 from ptycho_torch.physics.scaling import compute_scales
+from ptycho_torch.reconstruct.assemble import canvas_r_factor
 from ptycho_torch.reconstruct.refine import (
     RpieOptions,
     RpieResult,
@@ -42,7 +44,7 @@ def score(scan: ScanData, result: RpieResult) -> dict[str, float]:
 
 
 def test_object_is_found_from_the_flat_start(scan):
-    result = refine(scan, RpieOptions(epochs=12))
+    result = refine(scan, RpieOptions(epochs=12, alpha=0.1))
     assert result.r_factors[-1] < 0.1 * result.r_factors[0]
     row = score(scan, result)
     assert row["mae_amplitude"] < 0.01
@@ -125,3 +127,14 @@ def test_the_siemens_star_needs_its_probe_prepared():
     assert unexplained_fraction(scan) == pytest.approx(0.80, abs=0.02)
     prepared = replace(scan, probe=prepare_probe(scan, epochs=4))
     assert unexplained_fraction(prepared) < 0.4
+
+
+def test_probe_of_unit_energy_and_object_still_explain_the_patterns(scan):
+    scales = compute_scales(scan.amplitude(), scan.probe)
+    amplitude = torch.from_numpy(scan.amplitude() * np.float32(scales.amplitude_scale))
+    probe = torch.from_numpy(scan.probe * np.complex64(2 * scales.probe_factor))
+    options = RpieOptions(epochs=4, update_probe=True)
+    result = run_rpie(amplitude, scan.positions_px, probe, options)
+    assert probe_energy(result.probe) == pytest.approx(1, rel=1e-4)
+    found = canvas_r_factor(result.canvas, scan.positions_px, result.probe, amplitude)
+    assert found < 1.2 * result.r_factors[-1]
