@@ -193,7 +193,7 @@ class PlateauSchedule(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Attach the schedule to the optimiser."""
         self._schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            trainer.optimizers[0], factor=0.5, patience=self._patience, min_lr=self._min_lr
+            trainer.optimizers[0], factor=0.5, patience=self._patience, min_lr=self._min_lr, eps=0
         )
         if self._restored:
             self._schedule.load_state_dict(self._restored)

@@ -48,12 +48,20 @@ class TestResume:
         logged = ("--log-patch-stats", "--deterministic")
         return [str(a) for a in (*fixed, "--output_dir", folder, *size, *logged, *more)]
 
-    @pytest.mark.parametrize("scheduler", ["cosine", "plateau"])
+    @pytest.mark.parametrize(
+        "more",
+        [
+            ("--scheduler", "cosine"),
+            # So slow that no epoch counts as better: the rate falls when patience runs out, after
+            # the kill, and only if the count of bad epochs was restored.
+            ("--scheduler", "plateau", "--learning-rate", 1e-9),
+        ],
+        ids=["cosine", "plateau"],
+    )
     def test_a_killed_run_resumes_to_the_same_bits(
-        self, scheduler: str, tiny: Any, cli: Run, python: Run, tmp_path: Path
+        self, more: tuple[object, ...], tiny: Any, cli: Run, python: Run, tmp_path: Path
     ) -> None:
         whole, broken = tmp_path / "whole", tmp_path / "broken"
-        more = ("--scheduler", scheduler)
         assert cli("train", *self.arguments(tiny, whole, *more)).code == 0
         killed = python("-c", KILLED, *self.arguments(tiny, broken, *more))
         assert killed.returncode == -signal.SIGKILL, killed.stderr

@@ -18,6 +18,7 @@ from ptycho_torch.config_factory import create_inference_payload, create_trainin
 from ptycho_torch.data.formats import read_scan, write_npz
 from ptycho_torch.data.loading import TrainingScans, load_training_scans
 from ptycho_torch.errors import ConfigError, DataFileError
+from ptycho_torch.model import learning_rate_factor
 from ptycho_torch.reconstruct.predict import Prediction
 from ptycho_torch.reconstruct.stitch import Canvas, cut_patches
 from ptycho_torch.reconstruction import reconstruct_scan
@@ -161,6 +162,16 @@ class TestPredecessorsMistakes:
         header = (trained.folder / "metrics.csv").read_text().splitlines()[0]
         assert {"train_loss", "val_loss"} <= set(header.split(","))
 
+    def test_7_the_schedule_is_followed_step_by_step(self, trained: Any) -> None:
+        rows = json.loads((trained.folder / "loss_curve.json").read_text())["epochs"]
+        steps = 25 // 4
+        config = TrainingPayload().training
+        expected = [
+            config.learning_rate * learning_rate_factor(config, steps * epoch, 2 * steps)
+            for epoch in (1, 2)
+        ]
+        assert [row["learning_rate"] for row in rows] == pytest.approx(expected)
+
     def test_7_the_seed_decides_grouping_and_weights(self, payload: TrainingPayload) -> None:
         """It is set before anything random: what was drawn earlier in the process is no matter."""
         scans = load_training_scans(payload)
@@ -172,6 +183,12 @@ class TestPredecessorsMistakes:
             seen.append((setup.groups.indices.tolist(), weight))
         assert seen[0][0] == seen[1][0]
         assert torch.equal(seen[0][1], seen[1][1])
+
+
+def test_workers_and_batch_size_reach_the_loader(tiny: Any) -> None:
+    payload = create_training_payload(train_data_file=tiny.train, num_workers=3, batch_size=7)
+    loader = prepare_training(payload, load_training_scans(payload)).data.train_dataloader()
+    assert (loader.num_workers, loader.batch_size) == (3, 7)
 
 
 class TestReconstruction:
