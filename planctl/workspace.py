@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from planctl._files import behind_link
 from planctl._git import Repository
 from planctl.clock import Clock, system_clock
 from planctl.errors import BadFileError, NotFoundError, PlanError, UsageError
@@ -74,6 +75,28 @@ class Workspace:
     def initiatives(self) -> list[str]:
         """Return the ids of the active initiatives that have a plan, sorted."""
         return sorted(path.parent.name for path in (self.root / ACTIVE).glob("*/plan.yaml"))
+
+    def every_initiative(self) -> list[str]:
+        """Return the ids of the active initiatives, for a verdict on all of them.
+
+        Raises:
+            NotFoundError: There is none: nothing is proven.
+            PlanError: There are receipts of an initiative whose plan is gone.
+        """
+        names = self.initiatives()
+        receipts = (self.root / ACTIVE).glob("*/reports/*/*/receipts/*.json")
+        for name in sorted({path.relative_to(self.root / ACTIVE).parts[0] for path in receipts}):
+            if name not in names:
+                raise PlanError(
+                    f"{ACTIVE}/{name}/plan.yaml",
+                    "is gone, but the initiative has receipts",
+                    hint="bring it back, or remove the initiative with its reports",
+                )
+        if not names:
+            raise NotFoundError(
+                f"no initiative under `{ACTIVE}/`", "`planctl new ID` makes the first one"
+            )
+        return names
 
     def initiative_dir(self, initiative: str) -> Path:
         """Return the folder of an initiative.
@@ -146,22 +169,43 @@ class Workspace:
 
         Raises:
             NotFoundError: The plan has no hub yet.
-            BadFileError: `scratch` lies outside the repository.
+            BadFileError: `scratch` lies outside the repository or among committed evidence; or
+                the hub lies behind a symbolic link, where git does not see what is written.
         """
         if scratch is not None:
-            path = (Path.cwd() / scratch).resolve()
-            if not path.is_relative_to(self.root.resolve()):
-                raise BadFileError(str(scratch), "a scratch hub lies inside the repository")
-            return Hub(self.root, self.root / path.relative_to(self.root.resolve()), scratch=True)
+            return self._scratch(scratch)
         if plan.hub is None:
             raise NotFoundError(
                 f"`{plan.id}` has no hub yet", f"`planctl hub new {plan.id}` allocates one"
             )
-        return Hub(self.root, self.root / ACTIVE / plan.id / "reports" / plan.hub)
+        path = self.reports(plan) / plan.hub
+        if behind_link(self.root, path):
+            raise BadFileError(
+                self.relative(path),
+                "lies behind a symbolic link, where git does not see it",
+                hint="make it a folder of its own",
+            )
+        return Hub(self.root, path)
+
+    def _scratch(self, wanted: Path) -> Hub:
+        path, top = (Path.cwd() / wanted).resolve(), self.root.resolve()
+        if not path.is_relative_to(top) or path == top:
+            raise BadFileError(str(wanted), "a scratch hub lies inside the repository")
+        if path.is_relative_to(top / ACTIVE):
+            raise BadFileError(
+                str(wanted),
+                f"a scratch hub lies outside `{ACTIVE}/`",
+                hint="its runs prove nothing for the plan; use a folder git ignores",
+            )
+        return Hub(self.root, self.root / path.relative_to(top), scratch=True)
+
+    def reports(self, plan: Plan) -> Path:
+        """Return the folder of an initiative's hubs."""
+        return self.root / ACTIVE / plan.id / "reports"
 
     def hubs(self, plan: Plan) -> list[Hub]:
         """Return every hub of an initiative that holds receipts, and the plan's own."""
-        reports = self.root / ACTIVE / plan.id / "reports"
+        reports = self.reports(plan)
         found = {path.parent for path in reports.glob("*/*/receipts")}
         if plan.hub is not None:
             found.add(reports / plan.hub)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -58,6 +59,21 @@ app.add_typer(plans.hub_app, name="hub")
 app.add_typer(records.ledger_app, name="ledger")
 
 
+# Set by git for its hooks, or by hand: the working directory says which repository is meant.
+_GIT_VARIABLES = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_REPLACE_REF_BASE",
+)
+
+
 def main() -> None:
     """Run the command line; every error becomes a message and an exit code here."""
     sys.exit(run(sys.argv[1:]))
@@ -72,6 +88,8 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code: 0 yes, 1 no, 2 usage, 3 bug, 4 precondition or bad file, 130 interrupted.
     """
+    for name in _GIT_VARIABLES:
+        os.environ.pop(name, None)
     try:
         result = app(arguments, standalone_mode=False, prog_name="planctl")
         return result if isinstance(result, int) else 0
@@ -89,6 +107,8 @@ def run(arguments: list[str]) -> int:
         # The reader of a pipe (`planctl … | head`) went away: nothing is left to say.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        return _system(error)
     except Exception as error:  # noqa: BLE001 - the one edge where a bug becomes a message
         return _bug(error)
 
@@ -102,13 +122,23 @@ def _tell(error: PlanctlError, as_json: bool) -> None:
     from planctl.cli.render import safe
 
     if as_json:
-        import json
+        from planctl.cli.render import emit_json
 
         said = {"slug": error.slug, "message": error.message, "hint": error.hint}
-        print(json.dumps({"error": said}, ensure_ascii=False, indent=2))
+        emit_json({"error": said})
     print(f"error: {safe(error.message)}", file=sys.stderr)
     if error.hint:
         print(f"hint: {safe(error.hint)}", file=sys.stderr)
+
+
+def _system(error: OSError) -> int:
+    """Say what the system refused: no room, no permission, a file in the place of a folder."""
+    from planctl.cli.render import safe
+
+    where = f"`{error.filename}`: " if error.filename else ""
+    print(safe(f"error: {where}{error.strerror or error}"), file=sys.stderr)
+    print("hint: make room or correct the permissions, then run the same again", file=sys.stderr)
+    return 4
 
 
 def _bug(error: Exception) -> int:

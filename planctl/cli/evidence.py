@@ -52,7 +52,7 @@ def verify(
     from planctl.workspace import Workspace
 
     workspace = Workspace.open()
-    names = [initiative] if initiative else workspace.initiatives()
+    names = [initiative] if initiative else workspace.every_initiative()
     results = []
     for name in names:
         plan = workspace.load_plan_with(name, pairs(set_))

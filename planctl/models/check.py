@@ -110,6 +110,12 @@ class SameCheck(_Model):
 
     same: tuple[RelativePath, ...] = Field(min_length=2)
 
+    @model_validator(mode="after")
+    def _differ(self) -> SameCheck:
+        if len(set(self.same)) < len(self.same):
+            raise ValueError("names an artifact twice: it is always the same as itself")
+        return self
+
 
 class FileCheck(_Model):
     """A file of at least so many bytes."""

@@ -95,6 +95,20 @@ class _Model(BaseModel):
     )
 
 
+# What planctl writes itself: no step may put its own files among these.
+_OWN_FOLDERS = ("receipts", "red")
+_OWN_NAMES = ("summary.md", "analysis/artifact_inventory.txt", "analysis/artifact_inventory.sha256")
+
+
+def _artifact_name(text: str) -> str:
+    parts = text.rstrip("/").split("/")
+    if "." in parts or "" in parts:
+        raise ValueError(f"`{text}` holds a `.` or an empty part")
+    if parts[0] in _OWN_FOLDERS or "/".join(parts) in _OWN_NAMES:
+        raise ValueError(f"`{text}` is written by planctl itself; choose another name")
+    return text
+
+
 class Collect(_Model):
     """A file or folder that is copied into the hub after the command."""
 
@@ -141,7 +155,7 @@ class Step(_Model):
     def _log_in_folder(cls, value: str) -> str:
         if "$" in value or value.endswith("/"):
             raise ValueError(f"`{value}` must name a file inside the hub")
-        return value
+        return _artifact_name(value)
 
     @field_validator("collect")
     @classmethod
@@ -149,6 +163,7 @@ class Step(_Model):
         for item in value:
             if "$" in item.to:
                 raise ValueError(f"`to: {item.to}` must be a plain path inside the hub")
+            _artifact_name(item.to)
         return value
 
 
@@ -184,6 +199,13 @@ class Plan(_Model):
     secrets: tuple[str, ...] = ()
     phases: dict[Name, Phase] = Field(min_length=1)
 
+    @field_validator("hub")
+    @classmethod
+    def _hub_depth(cls, value: str | None) -> str | None:
+        if value is not None and len([p for p in value.split("/") if p not in ("", ".")]) != 2:
+            raise ValueError(f"`{value}` is no hub; it is `<UTC stamp>/<slug>` below `reports/`")
+        return value
+
     @field_validator("env")
     @classmethod
     def _env_names(cls, value: dict[str, str]) -> dict[str, str]:
@@ -196,6 +218,10 @@ class Plan(_Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Plan:
+        shown = [name for name in self.secrets if name in self.env]
+        if shown:
+            # Everything in `env` is written into logs and receipts.
+            raise ValueError(f"secret `{shown[0]}` stands in `env`; the caller's shell provides it")
         _check_steps(self)
         return self
 

@@ -16,6 +16,8 @@ _HINT = "`planctl schema plan` prints what may stand here"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_BYTES = 1_000_000
 _MAX_DEPTH = 40
+# Aliases (`*name`) repeat what they name: a short file can mean more than memory holds.
+_MAX_VALUES = 100_000
 
 
 class _Source:
@@ -26,12 +28,14 @@ class _Source:
         self.lines: dict[Place, int] = {}
         self.step_ids: list[tuple[str, int, Place]] = []
         self._loader = yaml.SafeLoader("")
+        self._values = 0
 
     def value(self, node: yaml.Node, place: Place = ()) -> Any:
         line = node.start_mark.line + 1
         self.lines.setdefault(place, line)
-        if len(place) > _MAX_DEPTH:
-            raise PlanError(self.path, "is nested too deeply", line=line)
+        self._values += 1
+        if len(place) > _MAX_DEPTH or self._values > _MAX_VALUES:
+            raise PlanError(self.path, "is nested too deeply or repeats too much", line=line)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode):
@@ -60,7 +64,11 @@ class _Source:
                 return int(text) if text.isdigit() and not text.startswith("0") else float(text)
             except ValueError:
                 return text
-        return self._loader.construct_object(node)
+        try:
+            return self._loader.construct_object(node)
+        except (yaml.YAMLError, ValueError, KeyError) as error:
+            line = node.start_mark.line + 1
+            raise PlanError(self.path, f"`{node.value}` is no {node.tag}", line=line) from error
 
     def line_of(self, place: Place) -> int | None:
         """Return the line of a place, or of the nearest one around it."""

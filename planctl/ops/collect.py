@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planctl._files import atomic_write, files_below, free_name, sha256_file
+from planctl.models.paths import is_utf8
 from planctl.models.plan import Collect, Step
 from planctl.models.receipt import CheckResult, DataFile, Subject
 from planctl.ops.inputs import digest_files, expand
@@ -24,15 +25,20 @@ class Collected:
     Attributes:
         subjects: Every artifact in the hub.
         outputs: Files that stay outside the hub, with digests.
-        problems: What should have been there, or was there before the run, as failed checks.
+        remarks: What should have been there, or was there before the run, as failed checks; and,
+            as checks that hold, what was left out.
     """
 
     subjects: tuple[Subject, ...]
     outputs: tuple[DataFile, ...]
-    problems: tuple[CheckResult, ...]
+    remarks: tuple[CheckResult, ...]
 
 
-def fingerprints(root: Path, step: Step, env: dict[str, str]) -> dict[str, object]:
+Fingerprints = dict[str, dict[str, tuple[int, int]]]
+"""Path of the plan → path below it (`""` for a file) → inode and change time."""
+
+
+def fingerprints(root: Path, step: Step, env: dict[str, str]) -> Fingerprints:
     """Note inode and change time of the files a step is to leave, before it runs.
 
     A file that has the same after the run was not written by it: it is an old one lying about.
@@ -41,21 +47,23 @@ def fingerprints(root: Path, step: Step, env: dict[str, str]) -> dict[str, objec
     return {path: _fingerprint(root / path) for path in (expand(text, env) for text in wanted)}
 
 
-def _fingerprint(place: Path) -> object:
+def _fingerprint(place: Path) -> dict[str, tuple[int, int]]:
     if place.is_dir():
-        return tuple(_stat(item) for item in files_below(place))
-    return _stat(place) if place.is_file() else None
+        return {item.relative_to(place).as_posix(): _stat(item) for item in files_below(place)}
+    return {"": _stat(place)} if place.is_file() else {}
 
 
-def _stat(place: Path) -> tuple[str, int, int]:
-    seen = place.stat()
-    return (place.name, seen.st_ino, seen.st_ctime_ns)
+def _stat(place: Path) -> tuple[int, int]:
+    seen = place.lstat()
+    return (seen.st_ino, seen.st_ctime_ns)
 
 
 def collect(
-    hub: Hub, step: Step, env: dict[str, str], before: dict[str, object], taken: frozenset[str]
+    hub: Hub, step: Step, env: dict[str, str], before: Fingerprints, taken: frozenset[str]
 ) -> Collected:
     """Copy a step's artifacts into the hub and take the digests of its outputs.
+
+    Of a folder the files that the run wrote are copied; older ones are named and left out.
 
     Args:
         hub: Where to.
@@ -65,48 +73,82 @@ def collect(
         taken: Names that other branches use.
     """
     subjects: list[Subject] = []
-    problems: list[CheckResult] = []
+    outputs: list[DataFile] = []
+    remarks: list[CheckResult] = []
     for item in step.collect:
         source = expand(item.source, env)
-        problem = _not_new(hub.root, source, before)
-        if problem is None:
-            subjects += _copy(hub, item, hub.root / source, taken)
-        else:
-            problems.append(CheckResult(check={"collect": item.source}, ok=False, seen=problem))
-    outputs: list[DataFile] = []
+        try:
+            names, old = _written(hub.root, source, before)
+            subjects += _copy(hub, item, hub.root / source, names, taken)
+            if old:
+                left_out = f"older than the run and left out of `{source}`: {', '.join(old[:6])}"
+                remarks.append(CheckResult(check={"collect": item.source}, ok=True, seen=left_out))
+        except (_NotCollectedError, OSError) as error:
+            seen = _said(source, error)
+            remarks.append(CheckResult(check={"collect": item.source}, ok=False, seen=seen))
     for text in step.outputs:
         path = expand(text, env)
-        problem = _not_new(hub.root, path, before)
-        if problem is None:
+        try:
+            _written(hub.root, path, before)
             outputs += digest_files(hub.root, (path,), "output")
-        else:
-            problems.append(CheckResult(check={"output": text}, ok=False, seen=problem))
-    return Collected(tuple(subjects), tuple(outputs), tuple(problems))
+        except (_NotCollectedError, OSError) as error:
+            seen = _said(path, error)
+            remarks.append(CheckResult(check={"output": text}, ok=False, seen=seen))
+    return Collected(tuple(subjects), tuple(outputs), tuple(remarks))
 
 
-def _not_new(root: Path, path: str, before: dict[str, object]) -> str | None:
+class _NotCollectedError(Exception):
+    """What was to be collected is not what a run must leave; the text says why."""
+
+
+def _said(path: str, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"`{path}` cannot be collected: {error.strerror or error}"
+    return str(error)
+
+
+def _written(root: Path, path: str, before: Fingerprints) -> tuple[list[str], list[str]]:
+    """Return the files of a path that the run wrote, and those that are older than it."""
     now = _fingerprint(root / path)
-    if now is None or now == ():
-        return f"`{path}` is not there after the run"
-    if now == before.get(path):
-        return f"`{path}` was there before the run and the run did not write it"
-    return None
+    if not now:
+        raise _NotCollectedError(f"`{path}` is not there after the run")
+    earlier = before.get(path, {})
+    old = [name for name, seen in now.items() if earlier.get(name) == seen]
+    if len(old) == len(now):
+        raise _NotCollectedError(f"`{path}` was there before the run and the run did not write it")
+    odd = [name for name in now if "\n" in name or not is_utf8(name)]
+    if odd:
+        raise _NotCollectedError(f"`{path}` holds a name no record can hold: {odd[0]!r}")
+    return [name for name in now if name not in old], old
 
 
-def _copy(hub: Hub, item: Collect, source: Path, taken: frozenset[str]) -> list[Subject]:
+def _copy(
+    hub: Hub, item: Collect, source: Path, names: list[str], taken: frozenset[str]
+) -> list[Subject]:
     declared = item.to.rstrip("/")
     target = free_name(hub.path / declared, taken)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    if source.is_dir():
-        shutil.copytree(source, part)
-    else:
-        shutil.copyfile(source, part)
-    os.replace(part, target)
+    try:
+        for name in names:
+            copy = part / name if name else part
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, copy)
+        os.replace(part, target)
+    except OSError:
+        _remove(part)
+        raise
     if target.is_file():
         name = target.relative_to(hub.path).as_posix()
         return [Subject(name=name, sha256=sha256_file(target), declared=declared)]
     return _folder(hub, target, declared)
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir():
+        shutil.rmtree(part)
+    else:
+        part.unlink(missing_ok=True)
 
 
 def _folder(hub: Hub, target: Path, declared: str) -> list[Subject]:

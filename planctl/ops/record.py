@@ -17,7 +17,14 @@ from planctl.models.receipt import CheckResult, Receipt, StoredReceipt, Subject
 from planctl.ops.checks import run_checks
 from planctl.ops.collect import Collected, collect, fingerprints
 from planctl.ops.environment import describe
-from planctl.ops.inputs import InputSnapshot, data_paths, digest_files, expand, snapshot
+from planctl.ops.inputs import (
+    InputSnapshot,
+    data_paths,
+    digest_files,
+    dirty_paths,
+    expand,
+    snapshot,
+)
 from planctl.ops.predicates import resolver
 from planctl.ops.receipts import tips, write_receipt
 from planctl.ops.run_log import LogFile, LogHeader
@@ -114,7 +121,7 @@ def run_step(recorder: Recorder, phase: str, step: Step, parents: dict[str, str]
     if job.interrupted:
         return None
     got = Collected((), (), _moved_meanwhile(recorder, phase, step, before.inputs))
-    if job.exit_code == 0 and not got.problems:
+    if job.exit_code == 0 and not got.remarks:
         got = collect(recorder.hub, step, recorder.plan.env, before.fingerprints, recorder.taken)
     receipt = Receipt(
         ulid=_ulid(recorder),
@@ -197,7 +204,7 @@ def _header(recorder: Recorder, phase: str, step: Step, before: Before) -> LogHe
         expanded=expand(step.run, recorder.exported()),
         commit=before.commit,
         branch=recorder.workspace.repo.branch,
-        dirty=before.inputs.dirty,
+        dirty=dirty_paths(recorder.workspace.repo),
         cwd=".",
         started=recorder.workspace.clock(),
     )
@@ -260,7 +267,7 @@ def _judge(
         found = recorder.known.get(digest)
         return None if found is None else found.receipt
 
-    checks: tuple[CheckResult, ...] = got.problems
+    checks: tuple[CheckResult, ...] = got.remarks
     if job.exit_code == 0:
         resolve = resolver(recorder.workspace.root, receipt, parent)
         checks += run_checks(checks_of(step), resolve)
