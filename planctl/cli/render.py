@@ -42,6 +42,11 @@ def safe(text: str) -> str:
     )
 
 
+def count(number: int, noun: str) -> str:
+    """Spell a number of things: `1 file`, `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def emit_json(value: Any) -> None:
     """Print a result as JSON on stdout."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
@@ -91,7 +96,7 @@ def report(result: VerifyReport) -> None:
         for warning in step.warnings:
             line(f"warning: {step.step}: {warning}")
     if result.unproven:
-        line(f"{len(result.unproven)} files in the hub have no receipt:")
+        line(f"{count(len(result.unproven), 'file')} of the hub without a receipt that holds:")
         for item in result.unproven[:8]:
             line(f"  {item.path}: {item.text}")
     proven = sum(step.verdict.accepted for step in result.steps)
@@ -102,7 +107,8 @@ def _step_row(step: StepVerdict) -> list[str | Text]:
     proof = step.reasons[0] if step.reasons else ""
     if not proof and step.receipt is not None:
         name = step.receipt.rsplit("/", 1)[-1].removesuffix(".json")
-        proof = f"{step.tier}: {len(step.artifacts)} artifacts at {(step.commit or '')[:8]}, {name}"
+        made = count(len(step.artifacts), "artifact")
+        proof = f"{step.tier}: {made} at {(step.commit or '')[:8]}, {name}"
     verdict = verdict_cell(step.verdict)
     return [step.phase, step.step, " ".join(step.rows), verdict, proof]
 
@@ -187,7 +193,7 @@ def _seconds(duration_s: float | None) -> str:
 
 def _outcome(step: StepResult) -> Text:
     if step.action == "ran":
-        word = f"{len(step.artifacts)} artifacts" if step.ok else "failed"
+        word = count(len(step.artifacts), "artifact") if step.ok else "failed"
         return _cell(word, "green" if step.ok else "bold red")
     return _cell(step.reason)
 

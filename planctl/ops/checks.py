@@ -25,6 +25,7 @@ from planctl.models.check import (
     TestsCheck,
 )
 from planctl.models.receipt import CheckResult
+from planctl.ops.run_log import body
 
 Resolve = Callable[[str], Path]
 """From the name a plan gives an artifact to the file that was recorded for it."""
@@ -68,7 +69,7 @@ def _dispatch(check: Check, resolve: Resolve) -> str:
         case JsonCheck() | LogValueCheck():
             return _compare(check, resolve)
         case LogCheck():
-            return _search(check, _text(resolve(check.log)))
+            return _search(check, _log_text(resolve(check.log)))
         case ImageCheck():
             return _picture(resolve(check.image))
         case SameCheck():
@@ -76,13 +77,18 @@ def _dispatch(check: Check, resolve: Resolve) -> str:
         case FileCheck():
             return _file(check, resolve(check.file))
         case TestsCheck():
-            return _tests(check, _text(resolve(check.tests)))
+            return _tests(check, _log_text(resolve(check.tests)))
 
 
 def _text(path: Path) -> str:
     if path.stat().st_size > _MAX_TEXT_BYTES:
         raise _No(f"is larger than {_MAX_TEXT_BYTES:,} bytes")
     return path.read_text("utf-8", "replace")
+
+
+def _log_text(path: Path) -> str:
+    # What planctl itself wrote into the log must not answer for the command.
+    return body(_text(path).encode()).decode()
 
 
 @lru_cache(maxsize=64)
@@ -97,7 +103,7 @@ def _values(
     source: JsonCheck | JsonValue | LogValueCheck | LogValue, resolve: Resolve
 ) -> list[Any]:
     if isinstance(source, LogValueCheck | LogValue):
-        found = re.findall(source.capture, _text(resolve(source.log)), re.MULTILINE)
+        found = re.findall(source.capture, _log_text(resolve(source.log)), re.MULTILINE)
         if not found:
             raise _No(f"nothing matches `{source.capture}`")
         return [_scalar(found[-1])]

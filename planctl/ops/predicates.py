@@ -37,7 +37,7 @@ def present(root: Path, step: Step, receipt: Receipt) -> Predicate:
         if target not in names and not any(name.startswith(f"{target}/") for name in names):
             gone.append(target)
     if not gone:
-        return Predicate("present", True, f"{len(receipt.subjects)} artifacts")
+        return Predicate("present", True, _count(len(receipt.subjects), "artifact"))
     ids = tuple(Compared(name, "recorded", None) for name in gone)
     return Predicate("present", False, f"gone: {_listed(gone)}", ids, Verdict.MISSING)
 
@@ -72,7 +72,8 @@ def exited(receipt: Receipt) -> Predicate:
         text += " (its time ran out)"
     wrong = [item.seen for item in receipt.checks if not item.ok and set(item.check) & _OF_THE_RUN]
     ok = receipt.exit_code == 0 and not wrong
-    return Predicate("exit", ok, "; ".join([text, *wrong[:_SHOWN]]), ids, Verdict.FAILED)
+    said = "; ".join([text, *wrong[:_SHOWN]])
+    return Predicate("exit", ok, said, ids, None if ok else Verdict.FAILED)
 
 
 def checks_hold(step: Step, resolve: Callable[[str], Path]) -> Predicate:
@@ -162,7 +163,7 @@ def inputs(
     ]
     off_head, off_disk = _moved(recorded, head), _moved(recorded, disk)
     if not off_head and not off_disk and not data:
-        return Predicate("inputs", True, f"{len(recorded)} files as they were")
+        return Predicate("inputs", True, f"{_count(len(recorded), 'file')} as they were")
     if not off_disk and not data:
         text = f"ran on uncommitted changes that are still not committed: {_listed(list(off_head))}"
         return Predicate("inputs", False, text, tuple(off_head.values()), Verdict.DIRTY)
@@ -288,6 +289,10 @@ def resolver(root: Path, receipt: Receipt, parent: Callable[[str], Receipt | Non
         raise BadFileError(inside, "was not recorded by this step or one it needs")
 
     return resolve
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _listed(names: list[str]) -> str:

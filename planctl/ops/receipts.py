@@ -75,7 +75,7 @@ def _load(workspace: Workspace, path: Path, added: dict[str, Added]) -> LoadedRe
         payload = envelope_payload(content, shown)
         receipt = parse_receipt(payload, shown)
     except ReceiptError as error:
-        return LoadedReceipt(shown, None, error.message)
+        return LoadedReceipt(shown, None, error.message.removeprefix(f"{shown}: "))
     digest = payload_digest(payload)
     stored = StoredReceipt(path=shown, payload_sha256=digest, receipt=receipt)
     broken = _name_problem(path, receipt, digest)

@@ -20,6 +20,7 @@ OUTPUT = "# --- output"
 END = "# --- end"
 _SHOWN_DIRTY = 50
 _MIB = 1024 * 1024
+_TRAILER_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,37 @@ def body(data: bytes) -> bytes:
     rest = data[start + len(mark) :]
     end = (b"\n" + rest).rfind(f"\n{END}\n".encode())
     return rest if end < 0 else rest[:end]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a log says of its run; empty where it says nothing (its run was killed)."""
+
+    step: str
+    commit: str
+    exit_code: str
+
+
+def claims(path: Path) -> Claims | None:
+    """Read what a log's header and trailer say; None when it is no log of planctl.
+
+    Only the two ends are read: the output between may be huge.
+    """
+    with path.open("rb") as stream:
+        if stream.readline() != f"{TITLE}\n".encode():
+            return None
+        header = {}
+        while (line := stream.readline()) and line != f"{OUTPUT}\n".encode():
+            name, _, value = line.decode("utf-8", "replace").removeprefix("# ").partition(": ")
+            header.setdefault(name, value.strip())
+        stream.seek(max(stream.tell(), path.stat().st_size - _TRAILER_BYTES))
+        _, _, trailer = stream.read().rpartition(f"{END}\n".encode())
+    exits = [line for line in trailer.decode("utf-8", "replace").splitlines() if "# exit: " in line]
+    return Claims(
+        step=header.get("step", ""),
+        commit=header.get("commit", "").partition(" ")[0],
+        exit_code=exits[0].removeprefix("# exit: ").partition(" ")[0] if exits else "",
+    )
 
 
 class LogFile:

@@ -256,6 +256,10 @@ def _artifacts(judge: _Judge, chosen: ReceiptVerdict, verdict: Verdict) -> list[
 
 
 def _without_receipt(judge: _Judge, phase: str, step: Step, hub: Hub | None) -> StepVerdict:
+    broken = [item for item in judge.loaded if item.stored is None and _names(item.path, step)]
+    if broken:
+        reason = f"intact: the receipt is not intact: {broken[-1].broken}"
+        return StepVerdict(phase, step.id, step.rows, Verdict.MODIFIED, (reason,))
     declared = [step.log, *(item.to.rstrip("/") for item in step.collect)]
     there = [name for name in declared if hub is not None and (hub.path / name).exists()]
     if not there or hub is None:
@@ -268,6 +272,12 @@ def _without_receipt(judge: _Judge, phase: str, step: Step, hub: Hub | None) -> 
     )
     reason = f"no receipt; {there[0]}: {told[paths[0]]}"
     return StepVerdict(phase, step.id, step.rows, Verdict.UNPROVEN, (reason,), artifacts=artifacts)
+
+
+def _names(path: str, step: Step) -> bool:
+    """Tell whether a receipt's file name is one of this step: `<ULID>_<step>_<digest>.json`."""
+    _, _, rest = path.rsplit("/", 1)[-1].partition("_")
+    return rest.rpartition("_")[0] == step.id
 
 
 def _history(judge: _Judge, phase: str, paths: list[str]) -> dict[str, str]:

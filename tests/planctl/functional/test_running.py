@@ -260,7 +260,7 @@ def test_the_log_says_what_ran_on_what_without_a_machine_path(initiative: Initia
     assert "# command: echo $OUT" in header
     assert "# expanded: echo out" in header
     assert repo.git("rev-parse", "HEAD") in header
-    assert "# dirty: 1 path\n#   src/code.py" in header
+    assert "#   src/code.py\n" in header
     assert "# cwd: ." in header
     assert str(repo.root) not in log
     assert rest.startswith("out\n# --- end\n# exit: 0\n# duration: ")

@@ -124,7 +124,9 @@ def test_an_edited_receipt_with_a_fitting_name_is_not_what_git_first_committed(
 
 def test_an_unreadable_receipt_is_reported_not_dropped(proven: Project) -> None:
     proven.receipts("solo")[0].write_text("{")
-    assert proven.verdicts()["solo"] != "fresh"
+    assert proven.verdicts()["solo"] == "modified"
+    said = proven.reason("solo")
+    assert said.startswith("intact: the receipt is not intact: is not a DSSE envelope")
     _, out, _ = proven.call("verify", "X-001", "--json")
     assert any("not intact" in item["text"] for item in json.loads(out)["unproven"])
 
@@ -330,3 +332,20 @@ def test_dry_run_runs_nothing(project: Project) -> None:
     assert {step["action"] for step in result["steps"]} == {"would run"}
     assert not (project.root / "out").exists()
     assert not project.hub.exists()
+
+
+def test_what_planctl_wrote_into_a_log_answers_no_check(project: Project) -> None:
+    project.edit("run: echo solo", "run: 'true # all good'")
+    check = 'checks: [{ log: green/solo.log, matches: "all good" }]'
+    project.edit("inputs: [src/solo.txt]", f"inputs: [src/solo.txt]\n        {check}")
+    project.run_phase("--step", "solo", expect=1)
+    assert "all good" in (project.hub / "green/solo.log").read_text()
+    assert project.verdicts()["solo"] == "failed"
+
+
+def test_a_log_names_every_dirty_path_but_no_evidence(project: Project) -> None:
+    project.repo.write("docs/notes.md", "edited\n")
+    project.run_phase()
+    log = (project.hub / "cli/two.log").read_text()
+    dirty = log.split("# dirty: ")[1].split("# cwd")[0]
+    assert dirty == "2 paths\n#   docs/notes.md\n#   .gitattributes\n"

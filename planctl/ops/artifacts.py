@@ -1,0 +1,87 @@
+"""Artifacts as they lie in a hub now, beside what a receipt recorded of them."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from planctl._files import behind_link, sha256_file
+from planctl._redaction import MARK
+from planctl.models.receipt import Receipt, Subject
+from planctl.ops.collect import folder_digest
+from planctl.ops.run_log import Claims, claims
+
+
+def subject_path(root: Path, receipt: Receipt, subject: Subject) -> Path:
+    """Return where an artifact of a receipt lies."""
+    return root / receipt.hub / subject.name
+
+
+class Artifacts:
+    """Looks at artifacts; each is read once, however many questions are asked.
+
+    Args:
+        root: The repository root.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._links: dict[Path, bool] = {}
+        self._states: dict[tuple[Path, str], str | None] = {}
+
+    def state(self, receipt: Receipt, subject: Subject) -> str | None:
+        """Return an artifact's digest now; None when it is gone; words when it is no plain file.
+
+        A symbolic link is no artifact, whatever it leads to: its content lies elsewhere.
+        """
+        path = subject_path(self._root, receipt, subject)
+        key = (path, subject.kind)
+        if key not in self._states:
+            self._states[key] = self._look(path, subject.kind)
+        return self._states[key]
+
+    def _look(self, path: Path, kind: str) -> str | None:
+        try:
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode) or self._linked(path.parent):
+                return "a symbolic link"
+            if kind == "folder":
+                return folder_digest(path) if stat.S_ISDIR(mode) else "no folder"
+            return sha256_file(path) if stat.S_ISREG(mode) else "no plain file"
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            return f"unreadable ({error.strerror})"
+
+    def _linked(self, folder: Path) -> bool:
+        if folder not in self._links:
+            self._links[folder] = behind_link(self._root, folder)
+        return self._links[folder]
+
+    def log_contradictions(self, receipt: Receipt) -> list[str]:
+        """Return where a receipt's log says something else than the receipt."""
+        path = self._root / receipt.hub / receipt.log
+        try:
+            said = claims(path)
+        except OSError:
+            return []  # gone or unreadable: `present` and `intact` say so
+        if said is None:
+            return ["its log is none that planctl wrote"]
+        return list(_differences(said, receipt))
+
+
+def _differences(said: Claims, receipt: Receipt) -> list[str]:
+    expected = Claims(
+        step=f"{receipt.initiative} {receipt.phase}/{receipt.step}",
+        commit=receipt.commit,
+        exit_code=str(receipt.exit_code),
+    )
+    return [
+        f"its log says {name} `{value}`, the receipt `{wanted}`"
+        for name, value, wanted in (
+            ("step", said.step, expected.step),
+            ("commit", said.commit, expected.commit),
+            ("exit", said.exit_code, expected.exit_code),
+        )
+        if value != wanted and MARK.decode() not in value
+    ]
