@@ -77,7 +77,11 @@ def compare_paths(
         raise PreconditionError(
             f"`{folder}` holds no `{CONFIG_FILE}`", "give the output folder of a training run"
         )
-    payload = create_training_payload(settings, train_data_file=train_data_file)
+    # The run's test scan is not needed; where another training scan is given, its old path may
+    # not exist any more.
+    payload = create_training_payload(
+        settings, train_data_file=train_data_file, test_data_file=train_data_file
+    )
     prepare_torch(payload.execution, payload.training.seed)
     scans = TrainingScans(load_training_scans(payload).train, None)
     trained, groups = _along_training(folder, payload, scans, n_images)

@@ -111,7 +111,8 @@ def fit(module: Any, data: PtychoDataModule, plan: FitPlan) -> FitResult:
     with _calm_lightning():
         trainer = _make_trainer(plan, [curve, *_callbacks(plan)])
         try:
-            trainer.fit(module, datamodule=data, ckpt_path=_resume_from(execution))
+            checkpoint = _resume_from(execution)
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         except SystemExit:
             raise KeyboardInterrupt from None  # Lightning turns an interrupt into exit code 1.
     return _result(curve.epochs, plan)
