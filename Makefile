@@ -6,7 +6,7 @@ ID := FIX-PYTORCH-FORWARD-PARITY-001
 # DATA=path/to/scan.npz runs on a real scan; empty means the built-in simulation.
 DATA ?=
 RUN := outputs/runs/$(shell date -u +%Y-%m-%dT%H%M%SZ)
-SETTINGS = --scratch $(RUN)/hub --set OUT=$(RUN)/out --set DATA=$(DATA)
+SETTINGS = --scratch $(RUN)/hub --set OUT=$(RUN)/out --set 'DATA=$(DATA)'
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1

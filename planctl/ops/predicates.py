@@ -7,14 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from planctl._files import sha256_file
 from planctl._git import Commit, Entry
 from planctl.errors import BadFileError
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
-from planctl.models.receipt import Receipt, StoredReceipt, Subject
+from planctl.models.receipt import Receipt, StoredReceipt
 from planctl.models.verdict import Compared, Predicate, Verdict
+from planctl.ops.artifacts import Artifacts, subject_path
 from planctl.ops.checks import run_checks
-from planctl.ops.collect import folder_digest
 from planctl.ops.inputs import TreeState, moved_files
 
 CLOCK_SLACK = dt.timedelta(minutes=2)
@@ -24,38 +23,34 @@ _OF_THE_RUN = {"inputs", "collect", "output"}
 _OUTSIDE = "a change outside git"
 
 
-def subject_path(root: Path, receipt: Receipt, subject: Subject) -> Path:
-    """Return where an artifact of a receipt lies."""
-    return root / receipt.hub / subject.name
-
-
-def present(root: Path, step: Step, receipt: Receipt) -> Predicate:
-    """Every artifact the receipt recorded is there, and it recorded every declared one."""
-    gone = [s.name for s in receipt.subjects if not subject_path(root, receipt, s).exists()]
+def present(
+    artifacts: Artifacts, step: Step, receipt: Receipt, gone: str | None = None
+) -> Predicate:
+    """The receipt and every artifact it recorded are there, and it recorded every declared one."""
+    if gone is not None:
+        text = f"the receipt itself is gone; {gone}"
+        return Predicate("present", False, text, (), Verdict.MISSING)
+    lost = [s.name for s in receipt.subjects if artifacts.state(receipt, s) is None]
     names = {subject.declared for subject in receipt.subjects}
     for target in (step.log, *(item.to.rstrip("/") for item in step.collect)):
         if target not in names and not any(name.startswith(f"{target}/") for name in names):
-            gone.append(target)
-    if not gone:
+            lost.append(target)
+    if not lost:
         return Predicate("present", True, _count(len(receipt.subjects), "artifact"))
-    ids = tuple(Compared(name, "recorded", None) for name in gone)
-    return Predicate("present", False, f"gone: {_listed(gone)}", ids, Verdict.MISSING)
+    ids = tuple(Compared(name, "recorded", None) for name in lost)
+    return Predicate("present", False, f"gone: {_listed(lost)}", ids, Verdict.MISSING)
 
 
-def _digest(path: Path, subject: Subject) -> str:
-    return sha256_file(path) if subject.kind == "file" else folder_digest(path)
-
-
-def intact(root: Path, receipt: Receipt, broken: str | None) -> Predicate:
+def intact(artifacts: Artifacts, receipt: Receipt, broken: str | None) -> Predicate:
     """The receipt is the one that was written, and every artifact has the recorded content."""
-    if broken is not None:
-        return Predicate(
-            "intact", False, f"the receipt is not intact: {broken}", (), Verdict.MODIFIED
-        )
+    wrong = [broken] if broken is not None else artifacts.log_contradictions(receipt)
+    if wrong:
+        text = f"the receipt is not intact: {'; '.join(wrong)}"
+        return Predicate("intact", False, text, (), Verdict.MODIFIED)
     moved: list[Compared] = []
     for subject in receipt.subjects:
-        path = subject_path(root, receipt, subject)
-        if path.exists() and (now := _digest(path, subject)) != subject.sha256:
+        now = artifacts.state(receipt, subject)
+        if now not in (None, subject.sha256):
             moved.append(Compared(subject.name, subject.sha256, now))
     if not moved:
         return Predicate("intact", True, "receipt and artifacts are as recorded")
@@ -76,6 +71,11 @@ def exited(receipt: Receipt) -> Predicate:
     return Predicate("exit", ok, said, ids, None if ok else Verdict.FAILED)
 
 
+def remarks(receipt: Receipt) -> list[str]:
+    """Return what the run noted about itself that is no failure, but that a reader should know."""
+    return [item.seen for item in receipt.checks if item.ok and set(item.check) & _OF_THE_RUN]
+
+
 def checks_hold(step: Step, resolve: Callable[[str], Path]) -> Predicate:
     """Every check of the plan holds now, on the artifacts as they lie there."""
     checks = checks_of(step)
@@ -85,17 +85,18 @@ def checks_hold(step: Step, resolve: Callable[[str], Path]) -> Predicate:
     bad = [result for result in results if not result.ok]
     if not bad:
         return Predicate("checks", True, f"{len(results)} hold")
-    ids = tuple(Compared(_check_name(item.check), "holds", item.seen) for item in bad)
-    text = "; ".join(f"{_check_name(item.check)}: {item.seen}" for item in bad[:_SHOWN])
+    ids = tuple(Compared(check_name(item.check), "holds", item.seen) for item in bad)
+    text = "; ".join(f"{check_name(item.check)}: {item.seen}" for item in bad[:_SHOWN])
     return Predicate("checks", False, text, ids, Verdict.FAILED)
 
 
-def _check_name(check: dict[str, Any]) -> str:
+def check_name(check: dict[str, Any]) -> str:
+    """Name a check in a few words: the artifact and what in it is asked for."""
     for key in ("json", "log", "image", "file", "tests"):
         if key in check:
             detail = check.get("path") or check.get("capture") or check.get("matches")
             return f"`{check[key]}`" + (f" `{detail}`" if detail else "")
-    return f"same {', '.join(check['same'])}"
+    return "same bytes" if "same" in check else next(iter(check))
 
 
 class GateHistory:

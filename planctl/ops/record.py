@@ -13,9 +13,9 @@ from planctl._redaction import Redactor
 from planctl._version import __version__
 from planctl.executors import Executor, Job, JobResult
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
-from planctl.models.receipt import CheckResult, Receipt, StoredReceipt, Subject
+from planctl.models.receipt import CheckResult, DataFile, Receipt, StoredReceipt, Subject
 from planctl.ops.checks import run_checks
-from planctl.ops.collect import Collected, collect, fingerprints
+from planctl.ops.collect import Collected, Fingerprints, collect, fingerprints
 from planctl.ops.environment import describe
 from planctl.ops.inputs import (
     InputSnapshot,
@@ -25,15 +25,41 @@ from planctl.ops.inputs import (
     expand,
     snapshot,
 )
-from planctl.ops.predicates import resolver
+from planctl.ops.predicates import check_name, resolver
 from planctl.ops.receipts import tips, write_receipt
 from planctl.ops.run_log import LogFile, LogHeader
 from planctl.workspace import Hub, Workspace
 
 # Names that change what a command does without showing in it: taken out, and said in the log.
-DROPPED = ("PYTEST_ADDOPTS", "BASH_ENV", "ENV", "PYTHONSTARTUP", "LD_PRELOAD")
+DROPPED = (
+    "PYTEST_ADDOPTS",
+    "PYTEST_PLUGINS",
+    "PYTHONSTARTUP",
+    "PYTHONHOME",
+    "PYTHONOPTIMIZE",
+    "PYTHONINSPECT",
+    "BASH_ENV",
+    "ENV",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "CDPATH",
+    "GLOBIGNORE",
+    "LD_PRELOAD",
+    "LD_AUDIT",
+)
+_FUNCTIONS = "BASH_FUNC_"
+_SHOWN_PATHS = 6
 # Names worth seeing beside the plan's own `env`; nothing else of the environment is written.
-SHOWN = ("PYTHONPATH", "PYTHONHASHSEED", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "CI", "TZ")
+SHOWN = (
+    "PYTHONPATH",
+    "PYTHONHASHSEED",
+    "PYTHONWARNINGS",
+    "LD_LIBRARY_PATH",
+    "OMP_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+    "CI",
+    "TZ",
+)
 
 
 @dataclass(frozen=True)
@@ -65,10 +91,18 @@ class Recorder:
 
     def child_environment(self) -> dict[str, str]:
         """Return the whole environment of a command; planctl's own interpreter comes first."""
-        kept = {name: value for name, value in self.environment.items() if name not in DROPPED}
+        kept = {name: value for name, value in self.environment.items() if not _is_dropped(name)}
         folders = [str(Path(sys.executable).parent), kept.get("PATH", os.defpath)]
         ours = {"PATH": os.pathsep.join(folders), "PYTHONUNBUFFERED": "1"}
         return kept | ours | self.exported()
+
+    def receipts(self) -> tuple[StoredReceipt, ...]:
+        """Return the receipts known now; steps that run beside this one may add to them."""
+        return tuple(self.known.values())
+
+
+def _is_dropped(name: str) -> bool:
+    return name in DROPPED or name.startswith(_FUNCTIONS)
 
 
 @dataclass(frozen=True)
@@ -79,7 +113,7 @@ class Before:
     commit: str
     gate: str | None
     gate_contained: bool | None
-    fingerprints: dict[str, object]
+    fingerprints: Fingerprints
 
 
 @dataclass(frozen=True)
@@ -120,8 +154,9 @@ def run_step(recorder: Recorder, phase: str, step: Step, parents: dict[str, str]
     log_name = log.path.relative_to(recorder.hub.path).as_posix()
     if job.interrupted:
         return None
-    got = Collected((), (), _moved_meanwhile(recorder, phase, step, before.inputs))
-    if job.exit_code == 0 and not got.remarks:
+    remarks, linked = _meanwhile(recorder, phase, step, before.inputs)
+    got = Collected((), (), ())
+    if job.exit_code == 0 and all(item.ok for item in remarks):
         got = collect(recorder.hub, step, recorder.plan.env, before.fingerprints, recorder.taken)
     receipt = Receipt(
         ulid=_ulid(recorder),
@@ -140,7 +175,7 @@ def run_step(recorder: Recorder, phase: str, step: Step, parents: dict[str, str]
         inputs=before.inputs.files,
         dirty=before.inputs.dirty,
         diff_sha256=before.inputs.diff_sha256,
-        data=data,
+        data=(*data, *linked),
         outputs=got.outputs,
         parents=parents,
         previous=_previous(recorder, step),
@@ -153,26 +188,45 @@ def run_step(recorder: Recorder, phase: str, step: Step, parents: dict[str, str]
         finished=job.finished,
         exit_code=job.exit_code,
         timed_out=job.timed_out,
-        checks=(),
+        checks=(*remarks, *got.remarks),
         role=recorder.workspace.role,
         executor=recorder.executor.name,
         planctl_version=__version__,
         environment=describe(job),
     )
-    return _judge(recorder, step, receipt, job, got)
+    return _judge(recorder, step, receipt, job)
 
 
-def _moved_meanwhile(
+def _meanwhile(
     recorder: Recorder, phase: str, step: Step, before: InputSnapshot
-) -> tuple[CheckResult, ...]:
-    """Return a failed check when inputs changed while the step ran: which ones it read is open."""
+) -> tuple[tuple[CheckResult, ...], tuple[DataFile, ...]]:
+    """Look at the inputs again after the run.
+
+    Returns:
+        A failed check when inputs changed while the step ran (which ones it read is open), checks
+        that hold for what a reader should know; and the files behind links that stood still.
+    """
     now = snapshot(recorder.workspace.repo, _globs(recorder.plan, phase, step))
-    if now.files == before.files:
-        return ()
+    found: list[CheckResult] = []
     moved = sorted({item.path for item in set(now.files) ^ set(before.files)})
-    named = ", ".join(f"`{path}`" for path in moved[:6])
-    seen = f"{named} changed while the step ran"
-    return (CheckResult(check={"inputs": "unchanged during the run"}, ok=False, seen=seen),)
+    if moved:
+        found.append(_remark("unchanged", False, moved, "changed while the step ran"))
+    same = {path for path in before.touched if before.touched[path] == now.touched.get(path)}
+    written = sorted({*before.touched} - same - {*moved})
+    if written:
+        seen = "written while the step ran, and at its end as before"
+        found.append(_remark("untouched", True, written, seen))
+    ignored = sorted({*before.ignored, *now.ignored})
+    if ignored:
+        found.append(_remark("held by git", True, ignored, "among the inputs, but git ignores it"))
+    linked = tuple(item for item in before.linked if item in now.linked)
+    return tuple(found), linked
+
+
+def _remark(what: str, ok: bool, paths: list[str], seen: str) -> CheckResult:
+    named = ", ".join(f"`{path}`" for path in paths[:_SHOWN_PATHS])
+    more = f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else ""
+    return CheckResult(check={"inputs": what}, ok=ok, seen=f"{named}{more} {seen}")
 
 
 def _globs(plan: Plan, phase: str, step: Step) -> tuple[str, ...]:
@@ -196,7 +250,7 @@ def _look(recorder: Recorder, phase: str, step: Step) -> Before:
 def _header(recorder: Recorder, phase: str, step: Step, before: Before) -> LogHeader:
     seen = recorder.environment
     shown = {name: seen[name] for name in SHOWN if name in seen}
-    dropped = {name: "(taken out)" for name in DROPPED if name in seen}
+    dropped = {name: "(taken out)" for name in sorted(seen) if _is_dropped(name)}
     return LogHeader(
         step=f"{recorder.plan.id} {phase}/{step.id}",
         env=recorder.exported() | shown | dropped,
@@ -246,7 +300,7 @@ def _ulid(recorder: Recorder) -> str:
     from ulid import ULID
 
     new = ULID.from_datetime(recorder.workspace.clock())
-    same = (ULID.from_str(item.receipt.ulid) for item in recorder.known.values())
+    same = (ULID.from_str(item.receipt.ulid) for item in recorder.receipts())
     last = max((int(item) for item in same if item.milliseconds == new.milliseconds), default=0)
     return str(ULID.from_int(max(int(new), last + 1)))
 
@@ -254,26 +308,26 @@ def _ulid(recorder: Recorder) -> str:
 def _previous(recorder: Recorder, step: Step) -> tuple[str, ...]:
     own = [
         item
-        for item in recorder.known.values()
+        for item in recorder.receipts()
         if item.receipt.step == step.id and item.receipt.initiative == recorder.plan.id
     ]
     return tips(own)
 
 
-def _judge(
-    recorder: Recorder, step: Step, receipt: Receipt, job: JobResult, got: Collected
-) -> StepRun:
+def _judge(recorder: Recorder, step: Step, receipt: Receipt, job: JobResult) -> StepRun:
     def parent(digest: str) -> Receipt | None:
         found = recorder.known.get(digest)
         return None if found is None else found.receipt
 
-    checks: tuple[CheckResult, ...] = got.remarks
+    checks = receipt.checks
     if job.exit_code == 0:
         resolve = resolver(recorder.workspace.root, receipt, parent)
         checks += run_checks(checks_of(step), resolve)
     stored = write_receipt(recorder.hub, receipt.model_copy(update={"checks": checks}))
     recorder.known[stored.payload_sha256] = stored
-    problems = tuple(result.seen for result in checks if not result.ok)
+    problems = tuple(
+        f"{check_name(result.check)}: {result.seen}" for result in checks if not result.ok
+    )
     if job.exit_code != 0:
         ended = "ran out of time" if job.timed_out else f"ended with {job.exit_code}"
         problems = (f"the command {ended}", *problems)

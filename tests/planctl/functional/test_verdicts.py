@@ -229,8 +229,9 @@ def test_an_old_file_lying_about_is_not_collected(project: Project) -> None:
     (project.root / "out/one.txt").write_text("from yesterday\n")
     result = project.run_phase(expect=1)
     assert result["steps"][0]["problems"] == [
-        "`out/one.txt` was there before the run and the run did not write it",
-        "`out/one.txt` was there before the run and the run did not write it",
+        "collect: `out/one.txt` was there before the run and the run did not write it",
+        "output: `out/one.txt` was there before the run and the run did not write it",
+        "`analysis/one.txt`: "
         f"{project.hub.relative_to(project.root)}/analysis/one.txt: "
         "was not recorded by this step or one it needs",
     ]
@@ -241,7 +242,7 @@ def test_inputs_that_change_while_a_step_runs_prove_nothing(project: Project) ->
     change = "cp src/solo.txt out.keep && echo other > src/solo.txt && echo solo"
     project.edit("run: echo solo", f"run: {change}")
     result = project.run_phase("--step", "solo", expect=1)
-    assert result["steps"][0]["problems"] == ["`src/solo.txt` changed while the step ran"]
+    assert result["steps"][0]["problems"] == ["inputs: `src/solo.txt` changed while the step ran"]
     (project.root / "src/solo.txt").write_text("solo\n")
     assert project.verdicts()["solo"] == "failed"
 
