@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import os
 import re
 import tempfile
@@ -32,7 +33,7 @@ _SETTINGS = (
     "color.ui=false",
     "log.showSignature=false",
 )
-_OPTIONS = ("--literal-pathspecs", *(word for item in _SETTINGS for word in ("-c", item)))
+_OPTIONS = tuple(word for item in _SETTINGS for word in ("-c", item))
 _GITLINK = "160000"
 # `git hash-object --stdin-paths` cannot be asked about these.
 _ODD_NAME = re.compile(r'[\r\n]|^"')
@@ -97,13 +98,14 @@ class Repository:
         self.root = Path(self._repo.working_tree_dir)
         self._repo.git.update_environment(**_ENVIRONMENT)
 
-    def _ask(self, *words: str, stdin: str = "") -> bytes:
+    def _ask(self, *words: str, stdin: str = "", literal: bool = True) -> bytes:
+        pathspecs = ("--literal-pathspecs",) if literal else ()
         with tempfile.TemporaryFile() as stream:
             stream.write(stdin.encode("utf-8", "surrogateescape"))
             stream.seek(0)
             try:
                 answer = self._repo.git.execute(
-                    ["git", *_OPTIONS, *words],
+                    ["git", *pathspecs, *_OPTIONS, *words],
                     istream=stream,
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
@@ -270,23 +272,30 @@ class Repository:
                     found[path] = commit
         return found
 
-    def first_added(self, paths: Sequence[str]) -> dict[str, Added]:
-        """Return where each path (or each file below a folder) entered history, in one walk."""
+    def first_added(self, paths: Sequence[str], globs: bool = False) -> dict[str, Added]:
+        """Return where each path (or each file below a folder) entered history, in one walk.
+
+        Args:
+            paths: Paths, folders, or (with `globs`) patterns in which `*` stops at `/`.
+            globs: How to read `paths`.
+        """
         found: dict[str, Added] = {}
         if not paths or self.head is None:
             return found
-        options = ("--raw", "--no-abbrev", "--diff-filter=A", "--full-history")
-        for commit, touched in self._walk(*options, paths):
+        words = ("--raw", "--no-abbrev", "--diff-filter=A", "--full-history")
+        wanted = [f":(glob){path}" for path in paths] if globs else paths
+        for commit, touched in self._walk(*words, wanted, literal=not globs):
             for meta, path in zip(touched[::2], touched[1::2], strict=True):
                 found[path] = Added(commit, meta.split(" ")[3])
         return found
 
-    def _walk(self, *words: str | Sequence[str]) -> Iterator[tuple[Commit, list[str]]]:
+    def _walk(
+        self, *words: str | Sequence[str], literal: bool = True
+    ) -> Iterator[tuple[Commit, list[str]]]:
         *options, paths = words
         flags = [option for option in options if isinstance(option, str)]
-        output = self._ask(
-            "log", "-z", "--no-renames", "--format=%x01%H %at %ct", *flags, "--", *paths
-        )
+        log = ("log", "-z", "--no-renames", "--format=%x01%H %at %ct", *flags)
+        output = self._ask(*log, "--", *paths, literal=literal)
         commit: Commit | None = None
         touched: list[str] = []
         for record in output.decode("utf-8", "surrogateescape").split("\0"):
@@ -316,9 +325,18 @@ class Repository:
         found = (_commit(*match.groups()) for match in matches if match)
         return {commit.id: commit for commit in found}
 
-    def blob(self, blob_id: str) -> bytes:
-        """Return a blob's bytes."""
-        return self._ask("cat-file", "blob", blob_id)
+    def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """Return the bytes of blobs by id; what this clone lacks is absent."""
+        wanted = sorted(set(ids))
+        if not wanted:
+            return {}
+        stream = io.BytesIO(self._ask("cat-file", "--batch", stdin="\n".join(wanted) + "\n"))
+        found: dict[str, bytes] = {}
+        for _ in wanted:
+            name, *rest = stream.readline().decode().split()
+            if len(rest) == 2:  # type and size; else `missing`
+                found[name] = stream.read(int(rest[1]) + 1)[:-1]
+        return found
 
 
 def _mode(place: Path) -> str:

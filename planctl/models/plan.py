@@ -24,6 +24,9 @@ from planctl.models.check import Check, RelativePath, TestsCheck, check_kind
 from planctl.models.paths import relative_path
 
 SCHEMA = "planctl/plan/v1"
+AD_HOC = "adhoc"
+"""The phase name in receipts of `planctl run`; a plan cannot have it."""
+
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
 _ANY = 1_000_000
@@ -222,6 +225,8 @@ class Plan(_Model):
         if shown:
             # Everything in `env` is written into logs and receipts.
             raise ValueError(f"secret `{shown[0]}` stands in `env`; the caller's shell provides it")
+        if AD_HOC in self.phases:
+            raise ValueError(f"a phase cannot be called `{AD_HOC}`: `planctl run` uses the name")
         _check_steps(self)
         return self
 

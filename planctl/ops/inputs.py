@@ -87,17 +87,16 @@ class InputSnapshot:
         files: Every input file as it is on disk.
         dirty: Paths of inputs that differ from HEAD, deleted ones included.
         diff_sha256: Digest of `git diff HEAD` over the dirty paths; None when clean.
-        untracked: Content git does not hold but the globs mean: files git ignores, and what
-            symbolic links lead to.
-        unread: Ignored folders that the globs mean; their content is not recorded.
+        linked: What symbolic links among the files lead to, where that is no input itself.
+        ignored: Files and folders that the globs mean but git ignores: never recorded, but named.
         touched: Path → inode and change time; tells a file that was changed and changed back.
     """
 
     files: tuple[InputFile, ...]
     dirty: tuple[str, ...]
     diff_sha256: str | None
-    untracked: tuple[DataFile, ...] = ()
-    unread: tuple[str, ...] = ()
+    linked: tuple[DataFile, ...] = ()
+    ignored: tuple[str, ...] = ()
     touched: dict[str, tuple[int, int]] = field(default_factory=dict, compare=False)
 
 
@@ -114,13 +113,12 @@ def snapshot(repo: Repository, globs: tuple[str, ...]) -> InputSnapshot:
     dirty = tuple(path for path in sorted({*disk, *head}) if disk.get(path) != head.get(path))
     digest = hashlib.sha256(repo.diff(dirty)).hexdigest() if dirty else None
     files = tuple(InputFile(path=p, mode=e.mode, blob=e.blob) for p, e in sorted(disk.items()))
-    ignored = [path for path in repo.ignored_paths() if _is_source(path, globs)]
     return InputSnapshot(
         files=files,
         dirty=dirty,
         diff_sha256=digest,
-        untracked=_untracked(repo.root, ignored, disk),
-        unread=tuple(path for path in ignored if path.endswith("/") or not is_utf8(path)),
+        linked=_linked(repo.root, disk),
+        ignored=tuple(path for path in repo.ignored_paths() if _is_source(path, globs)),
         touched={path: _touched(repo.root / path) for path in disk},
     )
 
@@ -149,10 +147,9 @@ def _is_cache(path: str) -> bool:
     return path.endswith((".pyc", "__pycache__"))
 
 
-def _untracked(root: Path, ignored: list[str], disk: dict[str, Entry]) -> tuple[DataFile, ...]:
-    loose = [path for path in ignored if (root / path).is_file() and is_utf8(path)]
-    loose += [path for path, entry in disk.items() if _leads_away(root, path, entry, disk)]
-    found = digest_files(root, tuple(sorted(loose)), "input")
+def _linked(root: Path, disk: dict[str, Entry]) -> tuple[DataFile, ...]:
+    links = sorted(path for path, entry in disk.items() if _leads_away(root, path, entry, disk))
+    found = digest_files(root, tuple(links), "input")
     return tuple(item for item in found if not _is_cache(item.path))
 
 

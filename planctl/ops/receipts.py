@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from planctl._files import atomic_write, git_blob_id
+from planctl._files import atomic_write, behind_link, git_blob_id
 from planctl._git import Added
-from planctl.errors import GitError, ReceiptError
+from planctl.errors import ReceiptError
 from planctl.models.plan import Plan
 from planctl.models.receipt import (
     MAX_BYTES,
@@ -26,17 +26,25 @@ from planctl.workspace import Hub, Workspace
 
 @dataclass(frozen=True)
 class LoadedReceipt:
-    """A receipt file as found.
+    """A receipt file as found, or as git first had it.
 
     Attributes:
         path: Repository-relative path.
-        stored: The receipt, or None when it cannot be read.
+        stored: The receipt; what git first committed when the file is no longer that. None when
+            neither can be read.
         broken: Why it is not intact, or None.
+        gone: What became of a file that git had and that is not there, or None.
     """
 
     path: str
     stored: StoredReceipt | None
-    broken: str | None
+    broken: str | None = None
+    gone: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        """It is there as it was written."""
+        return self.stored is not None and self.broken is None and self.gone is None
 
 
 def write_receipt(hub: Hub, receipt: Receipt) -> StoredReceipt:
@@ -53,36 +61,86 @@ def write_receipt(hub: Hub, receipt: Receipt) -> StoredReceipt:
     return StoredReceipt(path=name, payload_sha256=digest, receipt=receipt)
 
 
-def load_receipts(workspace: Workspace, hubs: list[Hub]) -> list[LoadedReceipt]:
-    """Read every receipt of some hubs, oldest first by planctl's clock.
+def receipts_of(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[LoadedReceipt]:
+    """Return the receipts that count for a plan: of a scratch hub alone, else of all its hubs.
 
-    A receipt is intact when its name carries its payload's digest and its payload is the one
-    git first committed under that name.
+    A receipt is intact when it lies in the hub it names, its file's name carries its payload's
+    digest, and its payload is the one git first committed under that name. A receipt that git once
+    had is never lost: deleted or overwritten, it is read from history.
+
+    Returns:
+        Oldest first by planctl's clock.
     """
-    paths = [path for hub in hubs for path in sorted(hub.receipts.glob("*.json"))]
-    if not paths:
-        return []
-    folders = sorted({path.parent.relative_to(workspace.root).as_posix() for path in paths})
-    added = workspace.repo.first_added(folders)
-    loaded = [_load(workspace, path, added) for path in paths]
-    return sorted(loaded, key=lambda item: Path(item.path).name)
+    if hub is not None and hub.scratch:
+        return _load([hub], workspace, {})
+    below = f"{workspace.relative(workspace.reports(plan))}/*/*/receipts/*.json"
+    return _load(workspace.hubs(plan), workspace, workspace.repo.first_added([below], globs=True))
 
 
-def _load(workspace: Workspace, path: Path, added: dict[str, Added]) -> LoadedReceipt:
-    shown = workspace.relative(path)
+def intact_receipts(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[StoredReceipt]:
+    """Return those receipts of a plan that are there as they were written."""
+    loaded = receipts_of(workspace, plan, hub)
+    return [item.stored for item in loaded if item.stored is not None and item.holds]
+
+
+def _load(hubs: list[Hub], workspace: Workspace, added: dict[str, Added]) -> list[LoadedReceipt]:
+    found: list[LoadedReceipt] = []
+    for hub in hubs:
+        if behind_link(hub.root, hub.receipts):
+            shown = workspace.relative(hub.receipts)
+            found.append(LoadedReceipt(shown, None, "its folder lies behind a symbolic link"))
+            continue
+        found += [_one(hub, path) for path in sorted(hub.receipts.glob("*.json"))]
+    there = {item.path for item in found}
+    found += [
+        LoadedReceipt(path, None, gone=f"commit {first.commit.id[:8]} added it")
+        for path, first in added.items()
+        if path not in there and not os.path.lexists(workspace.root / path)
+    ]
+    changed = {item.path: added[item.path] for item in found if _changed(workspace, item, added)}
+    blobs = workspace.repo.blobs(first.blob for first in changed.values())
+    found = [
+        _compared(item, changed[item.path], blobs) if item.path in changed else item
+        for item in found
+    ]
+    return sorted(found, key=lambda item: Path(item.path).name)
+
+
+def _one(hub: Hub, path: Path) -> LoadedReceipt:
+    shown = path.relative_to(hub.root).as_posix()
     try:
         content = _read(path, shown)
-        payload = envelope_payload(content, shown)
-        receipt = parse_receipt(payload, shown)
+        stored = _parsed(content, shown)
     except ReceiptError as error:
         return LoadedReceipt(shown, None, error.message.removeprefix(f"{shown}: "))
-    digest = payload_digest(payload)
-    stored = StoredReceipt(path=shown, payload_sha256=digest, receipt=receipt)
-    broken = _name_problem(path, receipt, digest)
-    # The same blob as first committed needs no further look; signatures may come later.
-    if broken is None and shown in added and git_blob_id(path) != added[shown].blob:
-        broken = _history_problem(workspace, shown, payload, added[shown])
-    return LoadedReceipt(shown, stored, broken)
+    return LoadedReceipt(shown, stored, _misplaced(hub, path, stored))
+
+
+def _parsed(content: bytes, shown: str) -> StoredReceipt:
+    payload = envelope_payload(content, shown)
+    receipt = parse_receipt(payload, shown)
+    return StoredReceipt(path=shown, payload_sha256=payload_digest(payload), receipt=receipt)
+
+
+def _changed(workspace: Workspace, item: LoadedReceipt, added: dict[str, Added]) -> bool:
+    first = added.get(item.path)
+    if first is None:
+        return False
+    return not item.holds or git_blob_id(workspace.root / item.path) != first.blob
+
+
+def _compared(item: LoadedReceipt, first: Added, blobs: dict[str, bytes]) -> LoadedReceipt:
+    """Return a receipt whose file is not what git first had, told by that."""
+    try:
+        original = _parsed(blobs.get(first.blob, b""), item.path)
+    except ReceiptError:
+        return item
+    # Another file is still the same receipt if only signatures came to it.
+    if item.stored is not None and item.stored.payload_sha256 == original.payload_sha256:
+        return item
+    differs = f"payload differs from what commit {first.commit.id[:8]} first added"
+    broken = item.broken or (None if item.gone else differs)
+    return LoadedReceipt(item.path, original, broken, item.gone)
 
 
 def _read(path: Path, shown: str) -> bytes:
@@ -93,28 +151,13 @@ def _read(path: Path, shown: str) -> bytes:
     return path.read_bytes()
 
 
-def _name_problem(path: Path, receipt: Receipt, digest: str) -> str | None:
-    expected = file_name(receipt, digest)
-    if path.name == expected:
-        return None
-    return f"payload is {digest[:16]} but the name says `{path.stem.rsplit('_', 1)[-1]}`"
-
-
-def _history_problem(workspace: Workspace, shown: str, payload: bytes, first: Added) -> str | None:
-    try:
-        original = envelope_payload(workspace.repo.blob(first.blob), shown)
-    except (ReceiptError, GitError) as error:
-        return f"what commit {first.commit.id[:8]} added cannot be read: {error}"
-    if original == payload:
-        return None
-    return f"payload differs from what commit {first.commit.id[:8]} first added"
-
-
-def receipts_of(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[LoadedReceipt]:
-    """Return the receipts that count for a plan: of a scratch hub alone, else of all its hubs."""
-    if hub is not None and hub.scratch:
-        return load_receipts(workspace, [hub])
-    return load_receipts(workspace, workspace.hubs(plan))
+def _misplaced(hub: Hub, path: Path, stored: StoredReceipt) -> str | None:
+    if path.name != file_name(stored.receipt, stored.payload_sha256):
+        named = path.stem.rsplit("_", 1)[-1]
+        return f"payload is {stored.payload_sha256[:16]} but the name says `{named}`"
+    if stored.receipt.hub != hub.name:
+        return f"it was recorded in `{stored.receipt.hub}` and does not count here"
+    return None
 
 
 def tips(receipts: list[StoredReceipt]) -> tuple[str, ...]:

@@ -135,7 +135,7 @@ def claims(path: Path) -> Claims | None:
     with path.open("rb") as stream:
         if stream.readline() != f"{TITLE}\n".encode():
             return None
-        header = {}
+        header: dict[str, str] = {}
         while (line := stream.readline()) and line != f"{OUTPUT}\n".encode():
             name, _, value = line.decode("utf-8", "replace").removeprefix("# ").partition(": ")
             header.setdefault(name, value.strip())

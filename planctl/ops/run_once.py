@@ -11,14 +11,12 @@ from planctl._lock import hold
 from planctl._process import Stop, stop_on_signals
 from planctl.errors import InterruptedRunError, NotFoundError
 from planctl.executors.local import LocalExecutor
-from planctl.models.plan import Step
+from planctl.models.plan import AD_HOC, Step
 from planctl.ops.hub import write_inventory
-from planctl.ops.receipts import receipts_of
+from planctl.ops.receipts import intact_receipts
 from planctl.ops.record import Recorder, run_step
 from planctl.ops.run_phase import Reporter
 from planctl.workspace import Workspace
-
-PHASE = "adhoc"
 
 
 @dataclass(frozen=True)
@@ -68,23 +66,22 @@ def run_once(
         }
     )
     stop = Stop()
-    stored = [item.stored for item in receipts_of(workspace, plan, hub) if item.stored is not None]
     taken = workspace.repo.paths_on_branches(hub.name)
     recorder = Recorder(
         workspace=workspace,
         plan=plan,
         hub=hub,
         executor=LocalExecutor(workspace.clock, stop),
-        known={item.payload_sha256: item for item in stored},
+        known={item.payload_sha256: item for item in intact_receipts(workspace, plan, hub)},
         on_output=reporter.output,
         taken=frozenset((workspace.root / path).as_posix() for path in taken),
     )
     lock = workspace.repo.git_dir / "planctl" / f"{hub.name.replace('/', '%')}.lock"
     with hold(lock, f"run {slug}", clock.iso(workspace.clock())), stop_on_signals(stop):
-        run = run_step(recorder, PHASE, step, {})
+        run = run_step(recorder, AD_HOC, step, {})
         if run is None:
             raise InterruptedRunError("interrupted", "the log is kept; there is no receipt")
-        own = [item for item in recorder.known.values() if item.receipt.hub == hub.name]
+        own = [item for item in recorder.receipts() if item.receipt.hub == hub.name]
         write_inventory(hub, own)
     receipt = run.stored.receipt
     return OnceResult(

@@ -20,7 +20,7 @@ from planctl.models.verdict import VerifyReport
 from planctl.ops.aftermath import after_phase, after_step
 from planctl.ops.merge_rules import ensure_merge_rules
 from planctl.ops.preflight import preflight
-from planctl.ops.receipts import receipts_of
+from planctl.ops.receipts import intact_receipts
 from planctl.ops.record import Recorder, StepRun, run_step
 from planctl.ops.schedule import Task, schedule
 from planctl.ops.verify import verify
@@ -204,11 +204,7 @@ class _Run:
             plan=plan,
             hub=hub,
             executor=LocalExecutor(workspace.clock, self.stop),
-            known={
-                item.stored.payload_sha256: item.stored
-                for item in receipts_of(workspace, plan, hub)
-                if item.stored is not None
-            },
+            known={item.payload_sha256: item for item in intact_receipts(workspace, plan, hub)},
             on_output=reporter.output,
             taken=frozenset((workspace.root / path).as_posix() for path in on_branches),
         )
@@ -243,8 +239,7 @@ class _Run:
         return result
 
     def _of_hub(self) -> list[StoredReceipt]:
-        known = self.recorder.known.values()
-        return [item for item in known if item.receipt.hub == self.hub.name]
+        return [item for item in self.recorder.receipts() if item.receipt.hub == self.hub.name]
 
     def _work_off(self, pending: dict[str, Task], pool: ThreadPoolExecutor) -> None:
         running: dict[Future[StepRun | None], Task] = {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from planctl._files import files_below
 from planctl._git import Commit
 from planctl.errors import NotFoundError
-from planctl.models.plan import Plan, Step
+from planctl.models.inventory import HUMAN, MACHINE
+from planctl.models.plan import AD_HOC, Plan, Step
 from planctl.models.receipt import Receipt, StoredReceipt
 from planctl.models.verdict import (
     ArtifactVerdict,
@@ -19,6 +22,7 @@ from planctl.models.verdict import (
     VerifyReport,
 )
 from planctl.ops import predicates
+from planctl.ops.artifacts import Artifacts
 from planctl.ops.inputs import TreeState
 from planctl.ops.receipts import LoadedReceipt, receipts_of, tips
 from planctl.workspace import Hub, Workspace
@@ -33,6 +37,7 @@ _RANK = (
     Verdict.MODIFIED,
     Verdict.MISSING,
 )
+_LONG_WAIVER = dt.timedelta(days=366)
 
 
 @dataclass
@@ -53,8 +58,14 @@ class _Judge:
         return predicates.GateHistory(self.tree, self.workspace.repo)
 
     @cached_property
+    def artifacts(self) -> Artifacts:
+        return Artifacts(self.workspace.root)
+
+    @cached_property
     def by_digest(self) -> dict[str, LoadedReceipt]:
-        return {item.stored.payload_sha256: item for item in self.loaded if item.stored}
+        # A receipt that lies twice, once where it does not belong, is the one that holds.
+        readable = sorted(self.loaded, key=lambda item: item.holds)
+        return {item.stored.payload_sha256: item for item in readable if item.stored}
 
     @cached_property
     def commits(self) -> dict[str, Commit]:
@@ -77,28 +88,29 @@ class _Judge:
 
     def judge_parent(self, step_id: str, digest: str) -> tuple[Verdict, str]:
         found = self.by_digest.get(digest)
-        if found is None:
+        if found is None or found.stored is None:
             return Verdict.MISSING, f"receipt {digest[:16]} is gone"
+        if found not in self.of_step(step_id):
+            return Verdict.MISSING, f"receipt {digest[:16]} is of another step"
         phase, step = self.plan.step(step_id)
         result = self.receipt(phase, step, found)
         failing = [item.text for item in result.failing() if item.verdict]
         return result.verdict, failing[0] if failing else ""
 
     def receipt(self, phase: str, step: Step, loaded: LoadedReceipt) -> ReceiptVerdict:
-        assert loaded.stored is not None
-        digest = loaded.stored.payload_sha256
-        if digest not in self._verdicts:
-            self._verdicts[digest] = self._judge(phase, step, loaded.stored, loaded.broken)
-        return self._verdicts[digest]
+        if loaded.path not in self._verdicts:
+            assert loaded.stored is not None
+            self._verdicts[loaded.path] = self._judge(phase, step, loaded, loaded.stored)
+        return self._verdicts[loaded.path]
 
     def _judge(
-        self, phase: str, step: Step, stored: StoredReceipt, broken: str | None
+        self, phase: str, step: Step, loaded: LoadedReceipt, stored: StoredReceipt
     ) -> ReceiptVerdict:
         root, receipt, repo = self.workspace.root, stored.receipt, self.workspace.repo
         inputs = predicates.inputs(self.tree, self.plan, phase, step, receipt, root)
         answers = [
-            predicates.present(root, step, receipt),
-            predicates.intact(root, receipt, broken),
+            predicates.present(self.artifacts, step, receipt, loaded.gone),
+            predicates.intact(self.artifacts, receipt, loaded.broken),
             predicates.exited(receipt),
             predicates.checks_hold(step, predicates.resolver(root, receipt, self.parent)),
             predicates.gate(
@@ -162,7 +174,6 @@ def _step_verdict(judge: _Judge, phase: str, step: Step, hub: Hub | None) -> Ste
         return _waived(judge, step, _without_receipt(judge, phase, step, hub))
     results = [judge.receipt(phase, step, item) for item in loaded]
     chosen, contradiction = _choose(results)
-    warnings = [item.text for item in chosen.predicates if not item.ok and item.verdict is None]
     reasons = [f"{item.name}: {item.text}" for item in chosen.failing() if item.verdict]
     verdict = chosen.verdict
     if contradiction is not None:
@@ -181,30 +192,60 @@ def _step_verdict(judge: _Judge, phase: str, step: Step, hub: Hub | None) -> Ste
         commit=receipt.commit,
         predicates=chosen.predicates,
         artifacts=tuple(_artifacts(judge, chosen, verdict)),
-        warnings=tuple(f"clock: {text}" for text in warnings),
+        warnings=tuple(_warnings(judge, loaded, results, chosen)),
         stored=chosen.stored,
     )
     return _waived(judge, step, result)
 
 
+def _warnings(
+    judge: _Judge,
+    loaded: list[LoadedReceipt],
+    results: list[ReceiptVerdict],
+    chosen: ReceiptVerdict,
+) -> Iterable[str]:
+    """Say what does not decide but must not pass unseen."""
+    for answer in chosen.predicates:
+        if not answer.ok and answer.verdict is None:
+            yield f"{answer.name}: {answer.text}"
+    yield from predicates.remarks(chosen.stored.receipt)
+    for item in loaded:
+        if item.path != chosen.stored.path and not item.holds:
+            name = item.path.rsplit("/", 1)[-1]
+            yield f"receipt `{name}` {item.broken or f'is gone; {item.gone}'}"
+    named = {digest for item in results for digest in item.stored.receipt.previous}
+    for digest in sorted(named - set(judge.by_digest)):
+        yield f"an earlier receipt `{digest[:16]}` is gone, and git never had it"
+    failed = sum(_failed_on_same(item) for item in results)
+    if failed and chosen.verdict is Verdict.FRESH:
+        yield f"{failed} of {len(results)} runs failed on the same code"
+
+
 def _choose(results: list[ReceiptVerdict]) -> tuple[ReceiptVerdict, ReceiptVerdict | None]:
-    """Return the receipt that speaks for a step, and a later failure that contradicts it."""
-    fresh = [item for item in results if item.verdict is Verdict.FRESH]
+    """Return the receipt that speaks for a step, and a later failure that contradicts it.
+
+    Later is told by `previous`, never by a clock: a run after the failure settles it.
+    """
+    fresh = [item for item in reversed(results) if item.verdict is Verdict.FRESH]
+    for best in fresh:
+        if not (against := _later_failures(results, best)):
+            return best, None
     if fresh:
-        best = fresh[-1]
-        failed = [item for item in results if _failed_on_same(item)]
-        later = _after(results, best.stored.payload_sha256)
-        against = [item for item in failed if item.stored.payload_sha256 in later]
-        return best, against[-1] if against else None
+        return fresh[0], against[-1]
     current = tips([item.stored for item in results])
     latest = [item for item in results if item.stored.payload_sha256 in current] or results
     return min(reversed(latest), key=lambda item: _RANK.index(item.verdict)), None
 
 
+def _later_failures(results: list[ReceiptVerdict], best: ReceiptVerdict) -> list[ReceiptVerdict]:
+    later = _after(results, best.stored.payload_sha256)
+    return [i for i in results if i.stored.payload_sha256 in later and _failed_on_same(i)]
+
+
 def _failed_on_same(item: ReceiptVerdict) -> bool:
+    """Tell whether a run failed on the contract and inputs of now; its files may be gone since."""
     holds = {answer.name: answer.ok for answer in item.predicates}
-    same = all(holds[name] for name in ("intact", "contract", "inputs"))
-    return same and not (holds["exit"] and holds["checks"])
+    return holds["contract"] and holds["inputs"] and not item.stored.receipt.ok
 
 
 def _after(results: list[ReceiptVerdict], digest: str) -> set[str]:
@@ -226,8 +267,11 @@ def _waived(judge: _Judge, step: Step, result: StepVerdict) -> StepVerdict:
         return result
     waive = step.waive
     said = f"{waive.who}: {waive.why} (until {waive.until})"
-    if waive.until < judge.workspace.clock().date():
+    today = judge.workspace.clock().date()
+    if waive.until < today:
         return replace(result, warnings=(*result.warnings, f"the waiver has ended: {said}"))
+    if waive.until - today > _LONG_WAIVER:
+        result = replace(result, warnings=(*result.warnings, f"a waiver of years: {said}"))
     reasons = (f"waived by {said}", *(f"else {result.verdict}: {r}" for r in result.reasons[:1]))
     return replace(result, verdict=Verdict.WAIVED, reasons=reasons)
 
@@ -302,26 +346,46 @@ def _history(judge: _Judge, phase: str, paths: list[str]) -> dict[str, str]:
 
 def _uncovered(workspace: Workspace, judge: _Judge, hub: Hub) -> list[ArtifactVerdict]:
     covered = {
-        f"{item.stored.receipt.hub}/{subject.name}"
+        f"{item.stored.receipt.hub}/{subject.name}": subject.kind
         for item in judge.loaded
         if item.stored is not None
         for subject in item.stored.receipt.subjects
     }
+    folders = tuple(f"{name}/" for name, kind in covered.items() if kind == "folder")
     declared = {step.log for _, step in judge.plan.steps()}
     found: list[ArtifactVerdict] = []
     for folder in _EVIDENCE_FOLDERS:
         for path in files_below(hub.path / folder):
             shown = workspace.relative(path)
             name = path.relative_to(hub.path).as_posix()
-            if shown in covered or name.startswith("analysis/artifact_inventory"):
+            if shown in covered or shown.startswith(folders) or _is_own(name):
                 continue
             known = name if name in declared else None
             found.append(ArtifactVerdict(shown, Verdict.UNPROVEN, "no receipt names it", known))
-    found += [
-        ArtifactVerdict(item.path, Verdict.MODIFIED, f"receipt not intact: {item.broken}")
-        for item in judge.loaded
-        if item.stored is None
-    ]
+    return found + _loose_receipts(judge)
+
+
+def _is_own(name: str) -> bool:
+    """Tell whether planctl writes a file of the hub itself, or is about to."""
+    return name in (HUMAN, MACHINE) or ("/." in name and name.endswith((".tmp", ".part")))
+
+
+def _loose_receipts(judge: _Judge) -> list[ArtifactVerdict]:
+    """Return receipts that do not hold, or that are of steps the plan no longer has."""
+    steps = {step.id for _, step in judge.plan.steps()}
+    found: list[ArtifactVerdict] = []
+    for item in judge.loaded:
+        receipt = None if item.stored is None else item.stored.receipt
+        if receipt is None or not item.holds:
+            text = f"receipt not intact: {item.broken}" if item.broken else f"gone; {item.gone}"
+            found.append(ArtifactVerdict(item.path, Verdict.MODIFIED, text))
+        elif receipt.initiative != judge.plan.id:
+            text = f"receipt of `{receipt.initiative}`, another initiative"
+            found.append(ArtifactVerdict(item.path, Verdict.MODIFIED, text))
+        elif receipt.phase != AD_HOC and receipt.step not in steps:
+            ended = "passed" if receipt.ok else "failed"
+            text = f"receipt of step `{receipt.step}` ({ended}), which the plan no longer has"
+            found.append(ArtifactVerdict(item.path, Verdict.UNPROVEN, text))
     return found
 
 
