@@ -38,6 +38,7 @@ from ptycho_torch.training.fit import (
     FitResult,
     fit,
     mean_flat_loss,
+    require_logger,
 )
 
 VALIDATION_GROUPS = 64
@@ -109,6 +110,8 @@ def run_cdi_example_torch(
     payload = create_training_payload(**settings) if payload is None else payload
     scans = load_training_scans(payload) if scans is None else scans
     prepare_torch(payload.execution, payload.training.seed)
+    choose_device(payload.execution.accelerator)
+    require_logger(payload.execution.logger)
     make_folder(payload.execution.output_dir)
     _claim_folder(payload, scans)
     write_config(payload.execution.output_dir, payload)

@@ -39,12 +39,16 @@ class PatchRecorder(Protocol):
 class PatchStatistics(Callback):
     """Records the first batches of every epoch; what is written belongs to the last epoch.
 
+    The last epoch is written before its checkpoint: whoever resumes from there has nothing left
+    to record.
+
     Args:
         recorder: Takes the predicted patches.
     """
 
     def __init__(self, recorder: PatchRecorder) -> None:
         self._recorder = recorder
+        self._written = False
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the epoch's record."""
@@ -61,15 +65,25 @@ class PatchStatistics(Callback):
         """Record the batch's predicted patches."""
         self._recorder.record(outputs["patches"], batch_idx)
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write what the last epoch left."""
-        self._recorder.write()
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            self._write()
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it when the run ended before the last epoch."""
+        self._write()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Write it also when the run ends early: then it is needed most."""
-        self._recorder.write()
+        """Write it also when the run fails: then it is needed most."""
+        self._write()
+
+    def _write(self) -> None:
+        if not self._written:
+            self._recorder.write()
+        self._written = True
 
 
 class LossCurve(Callback):

@@ -103,7 +103,6 @@ def fit(module: Any, data: PtychoDataModule, plan: FitPlan) -> FitResult:
     Raises:
         DivergedError: The run became non-finite.
         CollapsedError: The run predicts a constant.
-        PreconditionError: The logger is not there.
         KeyboardInterrupt: The run was interrupted.
     """
     execution = plan.payload.execution
@@ -116,6 +115,24 @@ def fit(module: Any, data: PtychoDataModule, plan: FitPlan) -> FitResult:
         except SystemExit:
             raise KeyboardInterrupt from None  # Lightning turns an interrupt into exit code 1.
     return _result(curve.epochs, plan)
+
+
+def require_logger(name: str) -> None:
+    """Make sure that a logger's package is installed.
+
+    Args:
+        name: `none`, `csv` or `tensorboard`.
+
+    Raises:
+        PreconditionError: It is not.
+    """
+    if name == "tensorboard" and not any(
+        importlib.util.find_spec(package) for package in ("tensorboard", "tensorboardX")
+    ):
+        raise PreconditionError(
+            "`logger` is `tensorboard`, but the package `tensorboard` is not installed",
+            "pip install tensorboard, or use --logger csv",
+        )
 
 
 def mean_flat_loss(
@@ -203,11 +220,6 @@ def _loggers(execution: ExecutionConfig) -> list[Logger]:
     if execution.logger == "csv":
         return [CSVLogger(execution.output_dir, name="", version="")]
     if execution.logger == "tensorboard":
-        if not any(map(importlib.util.find_spec, ("tensorboard", "tensorboardX"))):
-            raise PreconditionError(
-                "`--logger tensorboard` needs the package `tensorboard`",
-                "pip install tensorboard, or use --logger csv",
-            )
         return [TensorBoardLogger(execution.output_dir, name="tensorboard", version="")]
     return []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import inspect
 import json
 import re
@@ -366,6 +367,19 @@ class TestFailures:
         outcome = cli("train", *common, "--accelerator", "gpu")
         assert outcome.code == 4
         assert "`accelerator` is `cuda`, but torch finds no such device" in outcome.err
+
+    @pytest.mark.skipif(
+        any(map(importlib.util.find_spec, ("tensorboard", "tensorboardX"))),
+        reason="tensorboard is installed",
+    )
+    def test_a_logger_that_is_not_there_is_refused_before_anything_is_touched(
+        self, tiny: Any, cli: Run, tmp_path: Path
+    ) -> None:
+        common = ("--train_data_file", tiny.train, "--output_dir", tmp_path / "run", *ONE_EPOCH)
+        outcome = cli("train", *common, "--logger", "tensorboard")
+        assert outcome.code == 4
+        assert "the package `tensorboard` is not installed" in outcome.err
+        assert not (tmp_path / "run").exists()
 
     def test_an_output_folder_that_is_a_file_is_refused(
         self, tiny: Any, cli: Run, tmp_path: Path

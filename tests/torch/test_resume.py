@@ -74,6 +74,17 @@ class TestResume:
         for name in ("wts.h5.zip", "loss_curve.json", "analysis/torch_patch_stats.json"):
             assert digest(broken / name) == digest(whole / name), name
 
+    def test_resuming_a_finished_run_changes_nothing(
+        self, tiny: Any, cli: Run, tmp_path: Path
+    ) -> None:
+        common = ("--train_data_file", tiny.train, "--output_dir", tmp_path, *ONE_EPOCH)
+        assert cli("train", *common, "--log-patch-stats").code == 0
+        names = ("wts.h5.zip", "loss_curve.json", "analysis/torch_patch_stats.json")
+        before = {name: digest(tmp_path / name) for name in names}
+        resumed = cli("train", *common, "--log-patch-stats", "--resume")
+        assert resumed.code == 0, resumed.err
+        assert {name: digest(tmp_path / name) for name in names} == before
+
     def test_resuming_another_run_is_refused(self, tiny: Any, cli: Run, tmp_path: Path) -> None:
         common = ("--train_data_file", tiny.train, "--output_dir", tmp_path, *ONE_EPOCH)
         assert cli("train", *common).code == 0
