@@ -15,6 +15,7 @@ import yaml
 
 from planctl.cli.app import app as planctl_app
 from planctl.models.verdict import Verdict
+from planctl.ops.record import DROPPED, SHOWN
 from planctl.ops.schemas import SCHEMAS
 from planctl.ops.verify import _ORDER as PREDICATES
 from ptycho_torch.cli.app import app as torch_app
@@ -231,3 +232,10 @@ def test_the_page_for_agents_stays_short() -> None:
 
 def test_pictures_stay_small() -> None:
     assert max(path.stat().st_size for path in DOCS.rglob("*.png")) <= 300_000
+
+
+def test_what_is_taken_out_of_the_environment_is_documented() -> None:
+    out = (REFERENCE / "planctl/run-phase.md").read_text("utf-8")
+    shown = (REFERENCE / "logs.md").read_text("utf-8")
+    assert not [name for name in DROPPED if f"`{name}`" not in out]
+    assert not [name for name in SHOWN if f"`{name}`" not in shown]
