@@ -191,17 +191,24 @@ def _fenced(language: str, lines: list[str] | tuple[str, ...]) -> list[str]:
 
 @dataclass(frozen=True)
 class BlockerFacts:
-    """What a later run needs to know of a blocker file."""
+    """What a later run needs to know of a blocker file; without a receipt a person wrote it."""
 
     signature: str
     in_a_row: int
     receipt: str | None
+    step: str | None = None
 
 
 def facts(text: str) -> BlockerFacts | None:
-    """Read signature, count and receipt back from a blocker file; None if it is none of ours."""
+    """Read back what `render` wrote; None if it is no blocker file of ours."""
     found = re.search(r"^- Signature: ([\w-]+ [0-9a-f]{8}) \((\d+) in a row\)$", text, re.MULTILINE)
     receipt = re.search(r"^- Receipt: (\S+)$", text, re.MULTILINE)
+    step = re.search(r"^- Step: (\S+)$", text, re.MULTILINE)
     if found is None:
         return None
-    return BlockerFacts(found[1], int(found[2]), receipt[1] if receipt else None)
+    return BlockerFacts(
+        signature=found[1],
+        in_a_row=int(found[2]),
+        receipt=receipt[1] if receipt else None,
+        step=step[1] if step else None,
+    )

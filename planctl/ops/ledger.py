@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from planctl import clock
@@ -75,8 +75,7 @@ def record_run(
 ) -> LedgerItem | None:
     """Add one attempt that tells of every run the ledger has not told of yet.
 
-    The status follows: `pending` becomes `in_progress`; `blocked` too, once a step that a blocker
-    file names has passed.
+    An item that was `pending` is `in_progress` from then on.
 
     Args:
         workspace: The repository.
@@ -99,17 +98,37 @@ def record_run(
     commits = ", ".join(sorted({item.receipt.commit[:8] for item in untold}))
     text = f"{named_phase(plan, phase)} at {commits}: {' '.join(sentences)} {verdict}"
     new = Attempt(when=clock.iso(workspace.clock()), text=text)
-    lifted = any(_lifts(item, blocked) for item in untold)
 
     def edit(old: str) -> str:
         item = ledger.parse(old, LEDGER).item(plan.id)
         text = ledger.with_attempt(old, LEDGER, plan.id, new)
-        resumes = item is not None and (
-            item.status == "pending" or (item.status == "blocked" and lifted)
-        )
-        return ledger.with_status(text, LEDGER, plan.id, "in_progress") if resumes else text
+        begins = item is not None and item.status == "pending"
+        return ledger.with_status(text, LEDGER, plan.id, "in_progress") if begins else text
 
     return _rewrite(workspace, plan, edit)
+
+
+def settle(workspace: Workspace, plan: Plan, proven: Collection[str]) -> LedgerItem | None:
+    """Set a `blocked` item to `in_progress` once the step that its newest blocker names is proven.
+
+    A blocker that a person wrote stays until a person changes the status.
+
+    Args:
+        workspace: The repository.
+        plan: The plan.
+        proven: Ids of steps that passed now or are fresh.
+
+    Returns:
+        The item if its status changed, else None.
+    """
+    item = ledger.parse(_read(workspace), LEDGER).item(plan.id)
+    if item is None or item.status != "blocked":
+        return None
+    known = sorted(blockers(workspace, plan).items(), key=lambda pair: Path(pair[0]).name)
+    newest = known[-1][1] if known else None
+    if newest is None or newest.receipt is None or newest.step not in proven:
+        return None
+    return set_status(workspace, plan, "in_progress")
 
 
 def blockers(workspace: Workspace, plan: Plan) -> dict[str, blocker.BlockerFacts]:
@@ -128,15 +147,6 @@ def _blocker_of(item: StoredReceipt, known: dict[str, blocker.BlockerFacts]) -> 
         if facts.receipt == item.path:
             return f" Signature {facts.signature}, see {path}."
     return ""
-
-
-def _lifts(item: StoredReceipt, known: dict[str, blocker.BlockerFacts]) -> bool:
-    """Tell whether a run passed right after one that a blocker file was written for."""
-    earlier = {digest[:16] for digest in item.receipt.previous}
-    return item.receipt.ok and any(
-        facts.receipt is not None and digest_in_name(facts.receipt) in earlier
-        for facts in known.values()
-    )
 
 
 def digest_in_name(receipt: str) -> str:

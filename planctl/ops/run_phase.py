@@ -18,6 +18,7 @@ from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt
 from planctl.models.verdict import VerifyReport
 from planctl.ops.aftermath import after_phase, after_step
+from planctl.ops.ledger import settle
 from planctl.ops.merge_rules import ensure_merge_rules
 from planctl.ops.preflight import preflight
 from planctl.ops.receipts import intact_receipts
@@ -231,6 +232,8 @@ class _Run:
         ran = [step for step in steps if step.action == "ran"]
         if ran:
             after_phase(self.workspace, self.plan, self.hub, phase, self._of_hub())
+        if not self.hub.scratch:
+            settle(self.workspace, self.plan, {step.step for step in steps if step.ok})
         if self.stop.requested:
             raise InterruptedRunError(
                 f"interrupted; {len(ran)} steps were recorded before",

@@ -331,6 +331,46 @@ def test_the_same_failure_twice_blocks_the_focus_and_a_pass_lifts_it(
     assert status() == "in_progress"
 
 
+def test_a_blocked_focus_is_free_again_when_the_bad_edit_is_taken_back(
+    initiative: Initiative, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = initiative(phase("A", "id: t, run: grep 42 src/code.py, log: cli/t.log", TWO_STEPS[0]))
+
+    def status() -> str:
+        return str(answered(capsys, "ledger", "show")[1]["items"][0]["status"])
+
+    assert planctl(["run-phase", "X-001", "A"]) == 0
+    repo.commit("evidence")
+    repo.write("src/code.py", "answer = 43\n")
+    assert planctl(["run-phase", "X-001", "A"]) == 1
+    assert planctl(["run-phase", "X-001", "A", "--step", "t"]) == 1
+    assert status() == "blocked"
+    repo.git("checkout", "--quiet", "src")
+    code, answer = answered(capsys, "run-phase", "X-001", "A", "--step", "t")
+    assert (code, actions(answer)) == (0, {"t": "skipped"})
+    assert status() == "in_progress"
+
+
+def test_a_blocker_by_hand_is_not_lifted_by_a_run(
+    initiative: Initiative, capsys: pytest.CaptureFixture[str]
+) -> None:
+    initiative(phase("A", *TWO_STEPS))
+    assert planctl(["block", "X-001", "--reason", "wait for beam", "--step", "first"]) == 0
+    assert planctl(["run-phase", "X-001", "A"]) == 0
+    assert answered(capsys, "ledger", "show")[1]["items"][0]["status"] == "blocked"
+
+
+def test_each_run_is_told_of_once(initiative: Initiative) -> None:
+    repo = initiative(phase("A", *TWO_STEPS))
+    assert planctl(["run-phase", "X-001", "A"]) == 0
+    assert planctl(["run-phase", "X-001", "A", "--step", "first", "--force"]) == 0
+    summary = (repo.root / HUB / "summary.md").read_text()
+    ledger = (repo.root / "docs/fix_plan.md").read_text()
+    for receipt in (repo.root / HUB / "receipts").iterdir():
+        told = f"(receipt {receipt.name.split('_')[0]})"
+        assert (summary.count(told), ledger.count(told)) == (1, 1)
+
+
 def test_two_different_failures_do_not_block_the_focus(
     initiative: Initiative, capsys: pytest.CaptureFixture[str]
 ) -> None:
