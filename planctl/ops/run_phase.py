@@ -249,7 +249,10 @@ class _Run:
         failed = False
         while running or (pending and not failed and not self.stop.requested):
             if not failed and not self.stop.requested:
-                for task in self._ready(pending, running):
+                ready = self._ready(pending, running)
+                if not ready and not running:
+                    raise RuntimeError(f"none of {sorted(pending)} can start")
+                for task in ready:
                     running[pool.submit(self._one, task)] = pending.pop(task.step)
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
