@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from planctl._text import printable
 from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
 
 if TYPE_CHECKING:
@@ -36,10 +37,7 @@ _STYLE = {
 
 def safe(text: str) -> str:
     """Return text with control characters spelled out, so that no name can drive a terminal."""
-    return "".join(
-        char if char in "\n\t" or (char.isprintable()) else char.encode("unicode_escape").decode()
-        for char in text
-    )
+    return printable(text, keep="\n\t")
 
 
 def count(number: int, noun: str) -> str:
@@ -49,8 +47,10 @@ def count(number: int, noun: str) -> str:
 
 def emit_json(value: Any) -> None:
     """Print a result as JSON on stdout."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
-    sys.stdout.write("\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    # What no output can hold (names that are not UTF-8) is escaped, which JSON reads back.
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def _console() -> Console:

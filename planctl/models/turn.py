@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from planctl._text import printable
+
 HEADING = "### Turn Summary"
 _HEADING = re.compile(rf"^{HEADING}\b.*$", re.MULTILINE)
 _SHOWN = 20
@@ -81,7 +83,7 @@ def _anchored(lines: list[str], token: str) -> list[str]:
 
 def _flat(text: str) -> str:
     """Return a text on one line that cannot be taken for a heading of the file."""
-    flat = " ".join(text.split())
+    flat = printable(" ".join(text.split()))
     return flat.lstrip("#").lstrip() if flat.startswith("#") else flat
 
 

@@ -31,13 +31,14 @@ class TreeState:
 
     Args:
         repo: The repository.
-        sparse: Files that a sparse checkout left out count as they are at HEAD. That is right for
-            a verdict; a run did not have them.
+        thorough: Read every file, not just those git says may have changed since it last looked,
+            and take what a sparse checkout left out for absent: what a run had before it. A
+            verdict rests on git's index, and on HEAD for what was left out.
     """
 
-    def __init__(self, repo: Repository, sparse: bool = True) -> None:
+    def __init__(self, repo: Repository, thorough: bool = False) -> None:
         self._repo = repo
-        self._sparse = sparse
+        self._thorough = thorough
         self._seen: dict[str, Entry | None] = {}
 
     @cached_property
@@ -49,8 +50,10 @@ class TreeState:
     def changed(self) -> tuple[str, ...]:
         """Paths that may differ from HEAD, also those git was told not to watch."""
         found = dict.fromkeys(self._repo.changed_paths())
+        if self._thorough:
+            return tuple(found | dict.fromkeys(self.head))
         for path, may_be_absent in self._repo.unwatched_paths().items():
-            if not (may_be_absent and self._sparse and not os.path.lexists(self._repo.root / path)):
+            if not may_be_absent or os.path.lexists(self._repo.root / path):
                 found[path] = None
         return tuple(found)
 
@@ -107,7 +110,7 @@ def snapshot(repo: Repository, globs: tuple[str, ...]) -> InputSnapshot:
         PreconditionError: A glob matches no file, or all are excluded: it would prove nothing. Or
             a file's name is not UTF-8: no receipt can hold it.
     """
-    state = TreeState(repo, sparse=False)
+    state = TreeState(repo, thorough=True)
     disk, head = state.on_disk(globs), state.at_head(globs)
     _require_matches(state, globs, disk)
     dirty = tuple(path for path in sorted({*disk, *head}) if disk.get(path) != head.get(path))

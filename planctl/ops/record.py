@@ -10,6 +10,7 @@ from pathlib import Path
 
 from planctl._files import sha256_file
 from planctl._redaction import Redactor
+from planctl._text import printable
 from planctl._version import __version__
 from planctl.executors import Executor, Job, JobResult
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
@@ -224,7 +225,7 @@ def _meanwhile(
 
 
 def _remark(what: str, ok: bool, paths: list[str], seen: str) -> CheckResult:
-    named = ", ".join(f"`{path}`" for path in paths[:_SHOWN_PATHS])
+    named = ", ".join(f"`{printable(path)}`" for path in paths[:_SHOWN_PATHS])
     more = f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else ""
     return CheckResult(check={"inputs": what}, ok=ok, seen=f"{named}{more} {seen}")
 

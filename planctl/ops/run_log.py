@@ -13,6 +13,7 @@ from pathlib import Path
 from planctl import clock
 from planctl._files import free_name
 from planctl._redaction import Redactor
+from planctl._text import printable
 from planctl.executors import JobResult
 
 TITLE = "# planctl log v1"
@@ -76,11 +77,7 @@ def _dirty(paths: tuple[str, ...]) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    """Return text that cannot end the line it stands on, nor drive a terminal."""
-    return "".join(
-        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode()
-        for char in text
-    )
+    return printable(text, keep="\t")
 
 
 def trailer_text(result: JobResult) -> str:
