@@ -189,9 +189,13 @@ def _equal(value: Any, other: Any) -> bool:
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _No(f"{_show(value)} is no number")
-    if not math.isfinite(value):
-        raise _No(f"{value} is not finite")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf  # JSON has integers of any length
+    if not math.isfinite(number):
+        raise _No(f"{number} is not finite")
+    return number
 
 
 def _search(check: LogCheck, text: str) -> str:
