@@ -104,7 +104,7 @@ class _NotCollectedError(Exception):
 
 
 def _named(paths: list[str]) -> str:
-    shown = ", ".join(f"`{printable(path)}`" for path in paths[:_SHOWN_PATHS])
+    shown = ", ".join(f"`{printable(path)}`" for path in sorted(paths)[:_SHOWN_PATHS])
     return shown + (f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else "")
 
 

@@ -271,6 +271,38 @@ def test_a_name_that_is_not_utf8_is_refused_as_input_and_shown_as_file(project: 
     assert project.verdicts()["one"] == "fresh"
 
 
+def test_old_files_in_a_collected_folder_are_left_out_and_named(project: Project) -> None:
+    project.edit("run: echo solo", "run: echo new > out/d/new.txt && touch out/d/below/two.txt")
+    project.edit(
+        "log: green/solo.log", "log: green/solo.log\n        collect: [{ from: out/d, to: cli/d }]"
+    )
+    project.repo.write("out/d/old.txt", "from yesterday\n")
+    project.repo.write("out/d/below/two.txt", "touched\n")
+    project.repo.write("out/d/below/three.txt", "old too\n")
+    project.run_phase("--step", "solo")
+    found = sorted(path.name for path in (project.hub / "cli/d").rglob("*.txt"))
+    assert found == ["new.txt", "two.txt"]
+    said = "older than the run and left out of `out/d`: `below/three.txt`, `old.txt`"
+    assert said in warnings(project, "solo")
+    # Nothing new in it at all: an old folder lying about.
+    project.edit("echo new > out/d/new.txt && touch out/d/below/two.txt", "'true'")
+    result = project.run_phase("--step", "solo", expect=1)
+    assert "was there before the run" in result["steps"][0]["problems"][0]
+
+
+def test_a_folder_that_cannot_be_copied_fails_the_step_and_leaves_nothing(
+    project: Project,
+) -> None:
+    project.edit("run: echo solo", "run: mkdir -p out/d && echo 1 > out/d/a && mkfifo out/d/pipe")
+    project.edit(
+        "log: green/solo.log", "log: green/solo.log\n        collect: [{ from: out/d, to: cli/d }]"
+    )
+    result = project.run_phase("--step", "solo", expect=1)
+    assert "`out/d` cannot be collected" in result["steps"][0]["problems"][0]
+    assert not (project.hub / "cli/d").exists()
+    assert not list(project.hub.rglob(".*"))
+
+
 def test_collected_names_that_are_not_utf8_fail_the_step(project: Project) -> None:
     project.edit("run: echo solo", "run: mkdir -p out/d && echo 1 > $'out/d/caf\\xe9'")
     project.edit(
