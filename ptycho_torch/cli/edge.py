@@ -68,13 +68,20 @@ def _save_traceback() -> str:
     return log.name
 
 
+class _CurrentStderr(logging.Handler):
+    """Writes to whatever stderr is now: while a progress bar is drawn, lines go above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
 def talk(quiet: bool) -> None:
     """Send the package's log to stderr, one plain line a record.
 
     Args:
         quiet: Show only warnings and errors.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _CurrentStderr()
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logger = logging.getLogger("ptycho_torch")
     logger.handlers = [handler]

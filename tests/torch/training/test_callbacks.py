@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
+from ptycho_torch.cli.edge import talk
 from ptycho_torch.config import TrainingConfig
 from ptycho_torch.errors import CollapsedError, DivergedError
 from ptycho_torch.model import learning_rate_factor
-from ptycho_torch.training.callbacks import CollapseWatch, relative_variance
+from ptycho_torch.training.callbacks import CollapseWatch, TerminalProgress, relative_variance
 
 STEPS = 100
 
@@ -99,3 +104,26 @@ def test_relative_variance_ignores_scale_and_phase() -> None:
     plain = relative_variance(STRUCTURED)
     assert torch.allclose(relative_variance(STRUCTURED * (3 - 4j)), plain, rtol=1e-5)
     assert float(relative_variance(CONSTANT).max()) == pytest.approx(0, abs=1e-12)
+
+
+def test_log_lines_go_above_the_progress_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line written through the stderr of the start would end up inside the bar."""
+    package = logging.getLogger("ptycho_torch")
+    talk(quiet=False)
+    stream = io.StringIO()
+    with contextlib.redirect_stderr(stream):
+        package.info("epoch 1")
+    assert stream.getvalue() == "INFO epoch 1\n"
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_counts_the_steps() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=60)
+    progress = TerminalProgress(console)
+    trainer: Any = SimpleNamespace(estimated_stepping_batches=8, global_step=0)
+    module: Any = None
+    progress.on_train_start(trainer, module)
+    trainer.global_step = 4
+    progress.on_train_batch_end(trainer, module, None, None, 3)
+    progress.on_train_end(trainer, module)
+    assert "50%" in console.file.getvalue()  # type: ignore[attr-defined]
