@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def printable(text: str, keep: str = "") -> str:
     r"""Return text with everything spelled out that does not print.
@@ -17,3 +19,14 @@ def printable(text: str, keep: str = "") -> str:
         char if char in keep or char.isprintable() else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def listed(names: Sequence[str], at_most: int = 6) -> str:
+    """Return names in backticks, sorted as given: `a`, `b` and 3 more."""
+    shown = ", ".join(f"`{printable(name)}`" for name in names[:at_most])
+    return shown + (f" and {len(names) - at_most} more" if len(names) > at_most else "")
+
+
+def count(number: int, noun: str) -> str:
+    """Spell a number of things: `1 file`, `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -15,9 +15,9 @@ import yaml
 
 from planctl.cli.app import app as planctl_app
 from planctl.models.verdict import Verdict
+from planctl.ops.judge import ORDER as PREDICATES
 from planctl.ops.record import DROPPED, SHOWN
 from planctl.ops.schemas import SCHEMAS
-from planctl.ops.verify import _ORDER as PREDICATES
 from ptycho_torch.cli.app import app as torch_app
 from ptycho_torch.config import InferencePayload, TrainingPayload
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from planctl._text import printable
+from planctl._text import count, printable
 from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
 
 if TYPE_CHECKING:
@@ -38,11 +38,6 @@ _STYLE = {
 def safe(text: str) -> str:
     """Return text with control characters spelled out, so that no name can drive a terminal."""
     return printable(text, keep="\n\t")
-
-
-def count(number: int, noun: str) -> str:
-    """Spell a number of things: `1 file`, `2 files`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def emit_json(value: Any) -> None:

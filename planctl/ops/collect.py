@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planctl._files import atomic_write, files_below, free_name, sha256_file
-from planctl._text import printable
+from planctl._text import listed
 from planctl.models.paths import is_utf8
 from planctl.models.plan import Collect, Step
 from planctl.models.receipt import CheckResult, DataFile, Subject
@@ -17,7 +17,6 @@ from planctl.ops.inputs import digest_files, expand
 from planctl.workspace import Hub
 
 MAX_SINGLE_FILES = 64
-_SHOWN_PATHS = 6
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def collect(
             names, old = _written(hub.root, source, before)
             subjects += _copy(hub, item, hub.root / source, names, taken)
             if old:
-                left_out = f"older than the run and left out of `{source}`: {_named(old)}"
+                left_out = f"older than the run and left out of `{source}`: {listed(sorted(old))}"
                 remarks.append(CheckResult(check={"collect": item.source}, ok=True, seen=left_out))
         except (_NotCollectedError, OSError) as error:
             seen = _said(source, error)
@@ -101,11 +100,6 @@ def collect(
 
 class _NotCollectedError(Exception):
     """What was to be collected is not what a run must leave; the text says why."""
-
-
-def _named(paths: list[str]) -> str:
-    shown = ", ".join(f"`{printable(path)}`" for path in sorted(paths)[:_SHOWN_PATHS])
-    return shown + (f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else "")
 
 
 def _said(path: str, error: Exception) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from planctl._git import Commit, Entry
+from planctl._git import Commit, Entry, Repository
+from planctl._text import count, listed
 from planctl.errors import BadFileError
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
 from planctl.models.receipt import Receipt, StoredReceipt
@@ -36,9 +37,9 @@ def present(
         if target not in names and not any(name.startswith(f"{target}/") for name in names):
             lost.append(target)
     if not lost:
-        return Predicate("present", True, _count(len(receipt.subjects), "artifact"))
+        return Predicate("present", True, count(len(receipt.subjects), "artifact"))
     ids = tuple(Compared(name, "recorded", None) for name in lost)
-    return Predicate("present", False, f"gone: {_listed(lost)}", ids, Verdict.MISSING)
+    return Predicate("present", False, f"gone: {listed(lost)}", ids, Verdict.MISSING)
 
 
 def intact(artifacts: Artifacts, receipt: Receipt, broken: str | None) -> Predicate:
@@ -54,7 +55,7 @@ def intact(artifacts: Artifacts, receipt: Receipt, broken: str | None) -> Predic
             moved.append(Compared(subject.name, subject.sha256, now))
     if not moved:
         return Predicate("intact", True, "receipt and artifacts are as recorded")
-    names = _listed([item.name for item in moved])
+    names = listed([item.name for item in moved])
     text = f"content is not what the receipt recorded: {names}"
     return Predicate("intact", False, text, tuple(moved), Verdict.MODIFIED)
 
@@ -102,8 +103,8 @@ def check_name(check: dict[str, Any]) -> str:
 class GateHistory:
     """Which commits contain a gate: asked once a gate."""
 
-    def __init__(self, tree: TreeState, repo: Any) -> None:
-        self._tree, self._repo = tree, repo
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
         self._known: dict[str, tuple[str | None, frozenset[str]]] = {}
 
     def of(self, gate: str) -> tuple[str | None, frozenset[str]]:
@@ -119,7 +120,7 @@ class GateHistory:
         if commit in inside:
             return True
         known = self._repo.resolve(commit) is not None
-        return known and bool(self._repo.is_ancestor(full, commit))
+        return known and self._repo.is_ancestor(full, commit)
 
 
 def gate(
@@ -164,14 +165,14 @@ def inputs(
     ]
     off_head, off_disk = _moved(recorded, head), _moved(recorded, disk)
     if not off_head and not off_disk and not data:
-        return Predicate("inputs", True, f"{_count(len(recorded), 'file')} as they were")
+        return Predicate("inputs", True, f"{count(len(recorded), 'file')} as they were")
     if not off_disk and not data:
-        text = f"ran on uncommitted changes that are still not committed: {_listed(list(off_head))}"
+        text = f"ran on uncommitted changes that are still not committed: {listed(list(off_head))}"
         return Predicate("inputs", False, text, tuple(off_head.values()), Verdict.DIRTY)
     uncommitted = {path: item for path, item in off_disk.items() if path not in off_head}
     ids = [Compared(i.name, i.recorded, i.now, "uncommitted") for i in uncommitted.values()]
     ids += [*off_head.values(), *data]
-    text = f"changed since the run: {_listed([item.name for item in ids])}"
+    text = f"changed since the run: {listed([item.name for item in ids])}"
     return Predicate("inputs", False, text, tuple(ids), Verdict.STALE)
 
 
@@ -223,7 +224,7 @@ def contract(plan: Plan, phase: str, step: Step, receipt: Receipt) -> Predicate:
         Compared(f"contract.{key}", _short(receipt.contract.get(key)), _short(now.get(key)))
         for key in moved
     )
-    named = _listed(moved) if moved else "its digest"
+    named = listed(moved) if moved else "its digest"
     return Predicate(
         "contract", False, f"`plan.yaml` changed since the run: {named}", ids, Verdict.STALE
     )
@@ -277,7 +278,9 @@ def parents(
     return Predicate("parents", False, text, tuple(bad), worst)
 
 
-def resolver(root: Path, receipt: Receipt, parent: Callable[[str], Receipt | None]) -> Any:
+def resolver(
+    root: Path, receipt: Receipt, parent: Callable[[str], Receipt | None]
+) -> Callable[[str], Path]:
     """Return how a receipt's checks find artifacts: its own, else those of what it needed."""
 
     def resolve(declared: str) -> Path:
@@ -290,12 +293,3 @@ def resolver(root: Path, receipt: Receipt, parent: Callable[[str], Receipt | Non
         raise BadFileError(inside, "was not recorded by this step or one it needs")
 
     return resolve
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:_SHOWN])
-    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

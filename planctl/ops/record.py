@@ -10,7 +10,7 @@ from pathlib import Path
 
 from planctl._files import sha256_file
 from planctl._redaction import Redactor
-from planctl._text import printable
+from planctl._text import listed
 from planctl._version import __version__
 from planctl.executors import Executor, Job, JobResult
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
@@ -49,7 +49,6 @@ DROPPED = (
     "LD_AUDIT",
 )
 _FUNCTIONS = "BASH_FUNC_"
-_SHOWN_PATHS = 6
 # Names worth seeing beside the plan's own `env`; nothing else of the environment is written.
 SHOWN = (
     "PYTHONPATH",
@@ -225,9 +224,7 @@ def _meanwhile(
 
 
 def _remark(what: str, ok: bool, paths: list[str], seen: str) -> CheckResult:
-    named = ", ".join(f"`{printable(path)}`" for path in paths[:_SHOWN_PATHS])
-    more = f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else ""
-    return CheckResult(check={"inputs": what}, ok=ok, seen=f"{named}{more} {seen}")
+    return CheckResult(check={"inputs": what}, ok=ok, seen=f"{listed(paths)} {seen}")
 
 
 def _globs(plan: Plan, phase: str, step: Step) -> tuple[str, ...]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 
 from planctl._files import files_below
 from planctl._git import Commit
 from planctl.errors import NotFoundError
 from planctl.models.inventory import HUMAN, MACHINE
 from planctl.models.plan import AD_HOC, Plan, Step
-from planctl.models.receipt import Receipt, StoredReceipt
 from planctl.models.verdict import (
     ArtifactVerdict,
     Predicate,
@@ -22,108 +20,12 @@ from planctl.models.verdict import (
     VerifyReport,
 )
 from planctl.ops import predicates
-from planctl.ops.artifacts import Artifacts
-from planctl.ops.inputs import TreeState
-from planctl.ops.receipts import LoadedReceipt, receipts_of, tips
+from planctl.ops.judge import Judge, choose, failed_on_same
+from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.workspace import Hub, Workspace
 
 _EVIDENCE_FOLDERS = ("green", "cli", "analysis")
-_ORDER = ("intact", "exit", "present", "checks", "contract", "gate", "inputs", "parents", "clock")
-# Of several receipts without a fresh one, the one that says most about the present.
-_RANK = (
-    Verdict.DIRTY,
-    Verdict.STALE,
-    Verdict.FAILED,
-    Verdict.MODIFIED,
-    Verdict.MISSING,
-)
 _LONG_WAIVER = dt.timedelta(days=366)
-
-
-@dataclass
-class _Judge:
-    """Answers for one plan; every question to git or disk is asked once."""
-
-    workspace: Workspace
-    plan: Plan
-    loaded: list[LoadedReceipt]
-    _verdicts: dict[str, ReceiptVerdict] = field(default_factory=dict)
-
-    @cached_property
-    def tree(self) -> TreeState:
-        return TreeState(self.workspace.repo)
-
-    @cached_property
-    def gates(self) -> predicates.GateHistory:
-        return predicates.GateHistory(self.tree, self.workspace.repo)
-
-    @cached_property
-    def artifacts(self) -> Artifacts:
-        return Artifacts(self.workspace.root)
-
-    @cached_property
-    def by_digest(self) -> dict[str, LoadedReceipt]:
-        # A receipt that lies twice, once where it does not belong, is the one that holds.
-        readable = sorted(self.loaded, key=lambda item: item.holds)
-        return {item.stored.payload_sha256: item for item in readable if item.stored}
-
-    @cached_property
-    def commits(self) -> dict[str, Commit]:
-        return self.workspace.repo.commits(
-            item.stored.receipt.commit for item in self.loaded if item.stored
-        )
-
-    def of_step(self, step_id: str) -> list[LoadedReceipt]:
-        return [
-            item
-            for item in self.loaded
-            if item.stored is not None
-            and item.stored.receipt.step == step_id
-            and item.stored.receipt.initiative == self.plan.id
-        ]
-
-    def parent(self, digest: str) -> Receipt | None:
-        found = self.by_digest.get(digest)
-        return None if found is None or found.stored is None else found.stored.receipt
-
-    def judge_parent(self, step_id: str, digest: str) -> tuple[Verdict, str]:
-        found = self.by_digest.get(digest)
-        if found is None or found.stored is None:
-            return Verdict.MISSING, f"receipt {digest[:16]} is gone"
-        if found not in self.of_step(step_id):
-            return Verdict.MISSING, f"receipt {digest[:16]} is of another step"
-        phase, step = self.plan.step(step_id)
-        result = self.receipt(phase, step, found)
-        failing = [item.text for item in result.failing() if item.verdict]
-        return result.verdict, failing[0] if failing else ""
-
-    def receipt(self, phase: str, step: Step, loaded: LoadedReceipt) -> ReceiptVerdict:
-        if loaded.path not in self._verdicts:
-            assert loaded.stored is not None
-            self._verdicts[loaded.path] = self._judge(phase, step, loaded, loaded.stored)
-        return self._verdicts[loaded.path]
-
-    def _judge(
-        self, phase: str, step: Step, loaded: LoadedReceipt, stored: StoredReceipt
-    ) -> ReceiptVerdict:
-        root, receipt, repo = self.workspace.root, stored.receipt, self.workspace.repo
-        inputs = predicates.inputs(self.tree, self.plan, phase, step, receipt, root)
-        answers = [
-            predicates.present(self.artifacts, step, receipt, loaded.gone),
-            predicates.intact(self.artifacts, receipt, loaded.broken),
-            predicates.exited(receipt),
-            predicates.checks_hold(step, predicates.resolver(root, receipt, self.parent)),
-            predicates.gate(
-                self.gates, self.plan.phases[phase].gate, receipt, inputs.ok, repo.head
-            ),
-            inputs,
-            predicates.contract(self.plan, phase, step, receipt),
-            predicates.clock(receipt, self.commits.get(receipt.commit), self.workspace.clock()),
-            predicates.parents(step, stored, self.judge_parent),
-        ]
-        answers.sort(key=lambda item: _ORDER.index(item.name))
-        deciding = next((item.verdict for item in answers if not item.ok and item.verdict), None)
-        return ReceiptVerdict(stored, deciding or Verdict.FRESH, tuple(answers))
 
 
 def verify(
@@ -147,7 +49,7 @@ def verify(
     if phase is not None and phase not in plan.phases:
         known = ", ".join(f"`{name}`" for name in plan.phases)
         raise NotFoundError(f"`{plan.id}` has no phase `{phase}`", f"it has {known}")
-    judge = _Judge(workspace, plan, receipts_of(workspace, plan, hub))
+    judge = Judge(workspace, plan, receipts_of(workspace, plan, hub))
     own = hub if hub is not None else _own_hub(workspace, plan)
     steps = [
         _step_verdict(judge, name, step, own)
@@ -168,12 +70,12 @@ def _own_hub(workspace: Workspace, plan: Plan) -> Hub | None:
     return None if plan.hub is None else workspace.hub(plan)
 
 
-def _step_verdict(judge: _Judge, phase: str, step: Step, hub: Hub | None) -> StepVerdict:
+def _step_verdict(judge: Judge, phase: str, step: Step, hub: Hub | None) -> StepVerdict:
     loaded = judge.of_step(step.id)
     if not loaded:
         return _waived(judge, step, _without_receipt(judge, phase, step, hub))
     results = [judge.receipt(phase, step, item) for item in loaded]
-    chosen, contradiction = _choose(results)
+    chosen, contradiction = choose(results)
     reasons = [f"{item.name}: {item.text}" for item in chosen.failing() if item.verdict]
     verdict = chosen.verdict
     if contradiction is not None:
@@ -199,7 +101,7 @@ def _step_verdict(judge: _Judge, phase: str, step: Step, hub: Hub | None) -> Ste
 
 
 def _warnings(
-    judge: _Judge,
+    judge: Judge,
     loaded: list[LoadedReceipt],
     results: list[ReceiptVerdict],
     chosen: ReceiptVerdict,
@@ -216,53 +118,12 @@ def _warnings(
     named = {digest for item in results for digest in item.stored.receipt.previous}
     for digest in sorted(named - set(judge.by_digest)):
         yield f"an earlier receipt `{digest[:16]}` is gone, and git never had it"
-    failed = sum(_failed_on_same(item) for item in results)
+    failed = sum(failed_on_same(item) for item in results)
     if failed and chosen.verdict is Verdict.FRESH:
         yield f"{failed} of {len(results)} runs failed on the same code"
 
 
-def _choose(results: list[ReceiptVerdict]) -> tuple[ReceiptVerdict, ReceiptVerdict | None]:
-    """Return the receipt that speaks for a step, and a later failure that contradicts it.
-
-    Later is told by `previous`, never by a clock: a run after the failure settles it.
-    """
-    fresh = [item for item in reversed(results) if item.verdict is Verdict.FRESH]
-    for best in fresh:
-        if not (against := _later_failures(results, best)):
-            return best, None
-    if fresh:
-        return fresh[0], against[-1]
-    current = tips([item.stored for item in results])
-    latest = [item for item in results if item.stored.payload_sha256 in current] or results
-    return min(reversed(latest), key=lambda item: _RANK.index(item.verdict)), None
-
-
-def _later_failures(results: list[ReceiptVerdict], best: ReceiptVerdict) -> list[ReceiptVerdict]:
-    later = _after(results, best.stored.payload_sha256)
-    return [i for i in results if i.stored.payload_sha256 in later and _failed_on_same(i)]
-
-
-def _failed_on_same(item: ReceiptVerdict) -> bool:
-    """Tell whether a run failed on the contract and inputs of now; its files may be gone since."""
-    holds = {answer.name: answer.ok for answer in item.predicates}
-    return holds["contract"] and holds["inputs"] and not item.stored.receipt.ok
-
-
-def _after(results: list[ReceiptVerdict], digest: str) -> set[str]:
-    """Return the receipts that came after one, told by `previous`, never by a clock."""
-    after: set[str] = set()
-    frontier = {digest}
-    while frontier:
-        frontier = {
-            item.stored.payload_sha256
-            for item in results
-            if frontier & set(item.stored.receipt.previous)
-        } - after
-        after |= frontier
-    return after
-
-
-def _waived(judge: _Judge, step: Step, result: StepVerdict) -> StepVerdict:
+def _waived(judge: Judge, step: Step, result: StepVerdict) -> StepVerdict:
     if step.waive is None or result.verdict.accepted:
         return result
     waive = step.waive
@@ -276,7 +137,7 @@ def _waived(judge: _Judge, step: Step, result: StepVerdict) -> StepVerdict:
     return replace(result, verdict=Verdict.WAIVED, reasons=reasons)
 
 
-def _artifacts(judge: _Judge, chosen: ReceiptVerdict, verdict: Verdict) -> list[ArtifactVerdict]:
+def _artifacts(judge: Judge, chosen: ReceiptVerdict, verdict: Verdict) -> list[ArtifactVerdict]:
     receipt = chosen.stored.receipt
     moved = {
         item.name: item
@@ -299,7 +160,7 @@ def _artifacts(judge: _Judge, chosen: ReceiptVerdict, verdict: Verdict) -> list[
     return found
 
 
-def _without_receipt(judge: _Judge, phase: str, step: Step, hub: Hub | None) -> StepVerdict:
+def _without_receipt(judge: Judge, phase: str, step: Step, hub: Hub | None) -> StepVerdict:
     broken = [item for item in judge.loaded if item.stored is None and _names(item.path, step)]
     if broken:
         reason = f"intact: the receipt is not intact: {broken[-1].broken}"
@@ -324,7 +185,7 @@ def _names(path: str, step: Step) -> bool:
     return rest.rpartition("_")[0] == step.id
 
 
-def _history(judge: _Judge, phase: str, paths: list[str]) -> dict[str, str]:
+def _history(judge: Judge, phase: str, paths: list[str]) -> dict[str, str]:
     """Say what git history knows of files without a receipt: last change, and the gate."""
     repo = judge.workspace.repo
     changes = repo.last_changes_below(paths)
@@ -344,7 +205,7 @@ def _history(judge: _Judge, phase: str, paths: list[str]) -> dict[str, str]:
     return told
 
 
-def _uncovered(workspace: Workspace, judge: _Judge, hub: Hub) -> list[ArtifactVerdict]:
+def _uncovered(workspace: Workspace, judge: Judge, hub: Hub) -> list[ArtifactVerdict]:
     covered = {
         f"{item.stored.receipt.hub}/{subject.name}": subject.kind
         for item in judge.loaded
@@ -370,7 +231,7 @@ def _is_own(name: str) -> bool:
     return name in (HUMAN, MACHINE) or ("/." in name and name.endswith((".tmp", ".part")))
 
 
-def _loose_receipts(judge: _Judge) -> list[ArtifactVerdict]:
+def _loose_receipts(judge: Judge) -> list[ArtifactVerdict]:
     """Return receipts that do not hold, or that are of steps the plan no longer has."""
     steps = {step.id for _, step in judge.plan.steps()}
     found: list[ArtifactVerdict] = []

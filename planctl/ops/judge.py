@@ -1,0 +1,168 @@
+"""What each receipt of a plan proves now, and which one speaks for its step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from planctl._git import Commit
+from planctl.models.plan import Plan, Step
+from planctl.models.receipt import Receipt, StoredReceipt
+from planctl.models.verdict import ReceiptVerdict, Verdict
+from planctl.ops import predicates
+from planctl.ops.artifacts import Artifacts
+from planctl.ops.inputs import TreeState
+from planctl.ops.receipts import LoadedReceipt, tips
+from planctl.workspace import Workspace
+
+ORDER = ("intact", "exit", "present", "checks", "contract", "gate", "inputs", "parents", "clock")
+"""The predicates; the first that does not hold decides."""
+
+# Of several receipts without a fresh one, the one that says most about the present.
+_RANK = (
+    Verdict.DIRTY,
+    Verdict.STALE,
+    Verdict.FAILED,
+    Verdict.MODIFIED,
+    Verdict.MISSING,
+)
+
+
+@dataclass
+class Judge:
+    """Answers for one plan; every question to git or disk is asked once.
+
+    Attributes:
+        loaded: The receipts that count for the plan.
+    """
+
+    workspace: Workspace
+    plan: Plan
+    loaded: list[LoadedReceipt]
+    _verdicts: dict[str, ReceiptVerdict] = field(default_factory=dict)
+
+    @cached_property
+    def tree(self) -> TreeState:
+        """Every file git knows of."""
+        return TreeState(self.workspace.repo)
+
+    @cached_property
+    def gates(self) -> predicates.GateHistory:
+        """Which commits contain a gate."""
+        return predicates.GateHistory(self.workspace.repo)
+
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        """The artifacts as they lie there."""
+        return Artifacts(self.workspace.root)
+
+    @cached_property
+    def by_digest(self) -> dict[str, LoadedReceipt]:
+        """Receipts by payload digest."""
+        # A receipt that lies twice, once where it does not belong, is the one that holds.
+        readable = sorted(self.loaded, key=lambda item: item.holds)
+        return {item.stored.payload_sha256: item for item in readable if item.stored}
+
+    @cached_property
+    def commits(self) -> dict[str, Commit]:
+        """What this clone knows of the receipts' commits."""
+        return self.workspace.repo.commits(
+            item.stored.receipt.commit for item in self.loaded if item.stored
+        )
+
+    def of_step(self, step_id: str) -> list[LoadedReceipt]:
+        """Return the receipts of a step, oldest first by planctl's clock."""
+        return [
+            item
+            for item in self.loaded
+            if item.stored is not None
+            and item.stored.receipt.step == step_id
+            and item.stored.receipt.initiative == self.plan.id
+        ]
+
+    def parent(self, digest: str) -> Receipt | None:
+        """Return the receipt with a payload digest, if it can be read."""
+        found = self.by_digest.get(digest)
+        return None if found is None or found.stored is None else found.stored.receipt
+
+    def judge_parent(self, step_id: str, digest: str) -> tuple[Verdict, str]:
+        """Return what the receipt of a needed step proves now, and why not more."""
+        found = self.by_digest.get(digest)
+        if found is None or found.stored is None:
+            return Verdict.MISSING, f"receipt {digest[:16]} is gone"
+        if found not in self.of_step(step_id):
+            return Verdict.MISSING, f"receipt {digest[:16]} is of another step"
+        phase, step = self.plan.step(step_id)
+        result = self.receipt(phase, step, found)
+        failing = [item.text for item in result.failing() if item.verdict]
+        return result.verdict, failing[0] if failing else ""
+
+    def receipt(self, phase: str, step: Step, loaded: LoadedReceipt) -> ReceiptVerdict:
+        """Put every question to a receipt of a step."""
+        if loaded.path not in self._verdicts:
+            assert loaded.stored is not None
+            self._verdicts[loaded.path] = self._judge(phase, step, loaded, loaded.stored)
+        return self._verdicts[loaded.path]
+
+    def _judge(
+        self, phase: str, step: Step, loaded: LoadedReceipt, stored: StoredReceipt
+    ) -> ReceiptVerdict:
+        root, receipt, repo = self.workspace.root, stored.receipt, self.workspace.repo
+        inputs = predicates.inputs(self.tree, self.plan, phase, step, receipt, root)
+        answers = [
+            predicates.present(self.artifacts, step, receipt, loaded.gone),
+            predicates.intact(self.artifacts, receipt, loaded.broken),
+            predicates.exited(receipt),
+            predicates.checks_hold(step, predicates.resolver(root, receipt, self.parent)),
+            predicates.gate(
+                self.gates, self.plan.phases[phase].gate, receipt, inputs.ok, repo.head
+            ),
+            inputs,
+            predicates.contract(self.plan, phase, step, receipt),
+            predicates.clock(receipt, self.commits.get(receipt.commit), self.workspace.clock()),
+            predicates.parents(step, stored, self.judge_parent),
+        ]
+        answers.sort(key=lambda item: ORDER.index(item.name))
+        deciding = next((item.verdict for item in answers if not item.ok and item.verdict), None)
+        return ReceiptVerdict(stored, deciding or Verdict.FRESH, tuple(answers))
+
+
+def choose(results: list[ReceiptVerdict]) -> tuple[ReceiptVerdict, ReceiptVerdict | None]:
+    """Return the receipt that speaks for a step, and a later failure that contradicts it.
+
+    Later is told by `previous`, never by a clock: a run after the failure settles it.
+    """
+    fresh = [item for item in reversed(results) if item.verdict is Verdict.FRESH]
+    for best in fresh:
+        if not (against := _later_failures(results, best)):
+            return best, None
+    if fresh:
+        return fresh[0], against[-1]
+    current = tips([item.stored for item in results])
+    latest = [item for item in results if item.stored.payload_sha256 in current] or results
+    return min(reversed(latest), key=lambda item: _RANK.index(item.verdict)), None
+
+
+def _later_failures(results: list[ReceiptVerdict], best: ReceiptVerdict) -> list[ReceiptVerdict]:
+    later = _after(results, best.stored.payload_sha256)
+    return [i for i in results if i.stored.payload_sha256 in later and failed_on_same(i)]
+
+
+def failed_on_same(item: ReceiptVerdict) -> bool:
+    """Tell whether a run failed on the contract and inputs of now; its files may be gone since."""
+    holds = {answer.name: answer.ok for answer in item.predicates}
+    return holds["contract"] and holds["inputs"] and not item.stored.receipt.ok
+
+
+def _after(results: list[ReceiptVerdict], digest: str) -> set[str]:
+    """Return the receipts that came after one, told by `previous`, never by a clock."""
+    after: set[str] = set()
+    frontier = {digest}
+    while frontier:
+        frontier = {
+            item.stored.payload_sha256
+            for item in results
+            if frontier & set(item.stored.receipt.previous)
+        } - after
+        after |= frontier
+    return after
