@@ -49,7 +49,7 @@ class DataConfig(_Config):
     test_data_file: Path | None = None
     measurement: Measurement | None = None
     n_images: Positive | None = None
-    gridsize: Annotated[int, Field(ge=1, le=4)] = 1
+    gridsize: Annotated[int, Field(ge=1, le=4)] = 2
     neighbor_count: Positive = 12
     nphotons: PositiveFloat | None = None
 
@@ -106,7 +106,7 @@ class TrainingConfig(_Config):
         seed: Origin of every random number: grouping, weights, order of the groups.
     """
 
-    max_epochs: Positive = 50
+    max_epochs: Positive = 10
     batch_size: Positive = 4
     learning_rate: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
@@ -43,6 +44,7 @@ POOR_RATIO = 0.7
 _ADVICE = (
     ".*does not have many workers.*",
     ".*exists and is not empty.*",
+    ".*`srun` command is available.*",
     ".*isinstance.treespec, LeafSpec.* is deprecated.*",
 )
 
@@ -171,6 +173,8 @@ def _make_trainer(plan: FitPlan, callbacks: list[Callback]) -> Trainer:
         deterministic=execution.deterministic,
         logger=_loggers(execution),
         callbacks=callbacks,
+        # One process, also inside a Slurm job, whose tasks are not ours to coordinate.
+        plugins=[LightningEnvironment()],
         enable_checkpointing=execution.enable_checkpointing,
         limit_val_batches=None if plan.monitor == "val_loss" else 0,
         enable_progress_bar=False,

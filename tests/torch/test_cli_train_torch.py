@@ -21,7 +21,17 @@ from ptycho_torch.cli.train_command import train
 
 Run = Callable[..., Any]
 
-ONE_EPOCH = ("--n_images", 8, "--batch_size", 4, "--max_epochs", 1, "--no_deterministic")
+ONE_EPOCH = (
+    "--n_images",
+    8,
+    "--gridsize",
+    1,
+    "--batch_size",
+    4,
+    "--max_epochs",
+    1,
+    "--no_deterministic",
+)
 
 
 def digest(path: Path) -> str:

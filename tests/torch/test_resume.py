@@ -13,7 +13,17 @@ import pytest
 
 Run = Callable[..., Any]
 
-ONE_EPOCH = ("--n_images", 8, "--batch_size", 4, "--max_epochs", 1, "--no_deterministic")
+ONE_EPOCH = (
+    "--n_images",
+    8,
+    "--gridsize",
+    1,
+    "--batch_size",
+    4,
+    "--max_epochs",
+    1,
+    "--no_deterministic",
+)
 
 
 def digest(path: Path) -> str:

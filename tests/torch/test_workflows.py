@@ -148,6 +148,14 @@ def test_workers_and_batch_size_reach_the_loader(tiny: Any) -> None:
     assert (loader.num_workers, loader.batch_size) == (1, 7)
 
 
+def test_a_slurm_job_of_several_tasks_is_no_obstacle(
+    payload: TrainingPayload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("NTASKS", "4"), ("JOB_NAME", "night"), ("JOB_ID", "7"), ("PROCID", "1")):
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    assert run_cdi_example_torch(payload).bundle.exists()
+
+
 class TestReconstruction:
     """From patches to files."""
 
