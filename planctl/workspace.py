@@ -13,6 +13,7 @@ from planctl.clock import Clock, system_clock
 from planctl.errors import BadFileError, NotFoundError, PlanError, UsageError
 from planctl.models.plan import Plan
 from planctl.models.plan_yaml import parse_plan
+from planctl.models.settings import Settings, parse_settings
 from planctl.models.working_plan import checklist_rows
 
 ACTIVE = "plans/active"
@@ -145,6 +146,15 @@ class Workspace:
                 f"`{initiative}` has no environment name `{error.args[0]}`",
                 f"its plan declares {known} under `env`",
             ) from error
+
+    def settings(self) -> Settings:
+        """Read `planctl.toml`; without the file everything is as by default.
+
+        Raises:
+            BadFileError: It cannot be used; names the key.
+        """
+        path = self.root / SETTINGS
+        return parse_settings(_text(path, SETTINGS) if path.exists() else "", SETTINGS)
 
     def _check_rows(self, plan: Plan, folder: Path, path: Path) -> None:
         working = folder / "implementation.md"

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from planctl.cli.evidence import Json, SetValue, pairs
+
+
+class ExecutorName(enum.StrEnum):
+    """Where steps run."""
+
+    LOCAL = "local"
+    SLURM = "slurm"
 
 
 def run_phase(
@@ -21,6 +29,9 @@ def run_phase(
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, max=64, help="Steps that may run at once.")
     ] = 1,
+    executor: Annotated[
+        ExecutorName, typer.Option("--executor", help="Where steps run: here or on Slurm.")
+    ] = ExecutorName.LOCAL,
     scratch: Annotated[
         Path | None,
         typer.Option("--scratch", help="Record into this folder; the plan's evidence stays."),
@@ -37,7 +48,7 @@ def run_phase(
     from planctl.ops.run_phase import run_phase as carry_out
     from planctl.workspace import Workspace
 
-    options = RunOptions(step, force, dry_run, jobs, scratch, pairs(set_))
+    options = RunOptions(step, force, dry_run, jobs, scratch, pairs(set_), executor.value)
     reporter = render.LiveReporter(prefix=jobs > 1)
     result = carry_out(Workspace.open(), initiative, phase, options, reporter)
     if json_:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 OnOutput = Callable[[bytes], None]
 
@@ -21,6 +21,8 @@ class Job:
         env: Its whole environment.
         timeout_s: Seconds it may take, or None.
         secrets: Values that must not show in its output.
+        dropped: Names that must not be in its environment, wherever they would come from.
+        initiative: Whose job it is; `step` likewise. Executors name it after them.
     """
 
     command: str
@@ -28,6 +30,9 @@ class Job:
     env: Mapping[str, str]
     timeout_s: float | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    dropped: tuple[str, ...] = ()
+    initiative: str = ""
+    step: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class JobResult:
         duration_s: Seconds by the steady clock.
         peak_memory_bytes: Largest resident set of one of its processes; 0 if unknown (small).
         left_behind: Processes outlived the command and were killed.
+        place: What is known of another machine that it ran on, for the receipt.
     """
 
     exit_code: int
@@ -50,6 +56,7 @@ class JobResult:
     duration_s: float
     peak_memory_bytes: int
     left_behind: bool = False
+    place: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Executor(Protocol):

@@ -290,6 +290,9 @@ def _job(recorder: Recorder, step: Step) -> Job:
         env=recorder.child_environment(),
         timeout_s=step.timeout_s,
         secrets=_secrets(recorder),
+        dropped=DROPPED,
+        initiative=recorder.plan.id,
+        step=step.id,
     )
 
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from planctl import clock
 from planctl._lock import hold
 from planctl._process import Stop, stop_on_signals
 from planctl.errors import InterruptedRunError
+from planctl.executors import Executor
 from planctl.executors.local import LocalExecutor
 from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt
@@ -51,6 +52,7 @@ class RunOptions:
         jobs: Steps that may run at once.
         scratch: Record into this hub instead of the plan's; nothing else is written.
         env: Replaces values of the plan's `env`.
+        executor: `local`, or `slurm` for jobs on a cluster.
     """
 
     step: str | None = None
@@ -59,6 +61,7 @@ class RunOptions:
     jobs: int = 1
     scratch: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    executor: Literal["local", "slurm"] = "local"
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def run_phase(
         if not hub.scratch:
             ensure_merge_rules(workspace)
         tasks = _tasks(workspace, plan, hub, wanted, options)
-        return _Run(workspace, plan, hub, tasks, reporter, options.jobs).all(phase)
+        return _Run(workspace, plan, hub, tasks, reporter, options).all(phase)
 
 
 def _tasks(
@@ -175,6 +178,18 @@ def _dry(plan: Plan, phase: str, hub: Hub, tasks: tuple[Task, ...]) -> PhaseResu
     return PhaseResult(plan.id, phase, hub.name, steps, True)
 
 
+def _executor(
+    workspace: Workspace, options: RunOptions, reporter: Reporter, stop: Stop
+) -> Executor:
+    if options.executor == "local":
+        return LocalExecutor(workspace.clock, stop)
+    from planctl.executors.slurm import SlurmExecutor
+
+    folder = workspace.repo.git_dir / "planctl" / "slurm"
+    chosen = workspace.settings().slurm
+    return SlurmExecutor(folder, chosen, reporter.event, workspace.clock, stop)
+
+
 class _Run:
     """One `run-phase` under way."""
 
@@ -185,10 +200,10 @@ class _Run:
         hub: Hub,
         tasks: tuple[Task, ...],
         reporter: Reporter,
-        jobs: int,
+        options: RunOptions,
     ) -> None:
         self.workspace, self.plan, self.hub = workspace, plan, hub
-        self.tasks, self.reporter, self.jobs = tasks, reporter, jobs
+        self.tasks, self.reporter, self.jobs = tasks, reporter, options.jobs
         self.stop = Stop()
         self.results: dict[str, StepResult] = {}
         report = _report(workspace, plan, hub)
@@ -204,7 +219,7 @@ class _Run:
             workspace=workspace,
             plan=plan,
             hub=hub,
-            executor=LocalExecutor(workspace.clock, self.stop),
+            executor=_executor(workspace, options, reporter, self.stop),
             known={item.payload_sha256: item for item in intact_receipts(workspace, plan, hub)},
             on_output=reporter.output,
             taken=frozenset((workspace.root / path).as_posix() for path in on_branches),

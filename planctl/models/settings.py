@@ -1,0 +1,119 @@
+"""`planctl.toml`: the settings of a repository."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    field_validator,
+)
+
+from planctl.errors import BadFileError
+
+# planctl decides these itself: where output goes, what the job is called, that it runs once.
+_OWN = re.compile(
+    "array|chdir|dependency|error|export|export-file|hold|input|job-name|no-requeue|open-mode|"
+    "output|parsable|quiet|requeue|signal|test-only|time|wait|wrap"
+)
+_OPTION = re.compile(r"[a-z][a-z0-9-]*")
+
+
+def _one_line(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError("is empty or holds unprintable characters")
+    return text
+
+
+_Text = Annotated[str, Field(strict=True), AfterValidator(_one_line)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SlurmSettings(_Model):
+    """How jobs are submitted to Slurm.
+
+    Attributes:
+        mem: Memory of a node, as sbatch spells it (`16G`).
+        time_min: Time limit in minutes of steps that have no `timeout`.
+        setup: Lines for bash, run on the node before the command; what they export, it gets.
+        sbatch: Further long options of sbatch, without `--`; `true` for one without a value.
+    """
+
+    partition: _Text | None = None
+    account: _Text | None = None
+    qos: _Text | None = None
+    constraint: _Text | None = None
+    gres: _Text | None = None
+    mem: _Text | None = None
+    nodes: Annotated[StrictInt, Field(ge=1)] = 1
+    cpus_per_task: Annotated[StrictInt, Field(ge=1)] | None = None
+    gpus_per_node: Annotated[StrictInt, Field(ge=1)] | None = None
+    time_min: Annotated[StrictInt, Field(ge=1)] | None = None
+    setup: tuple[_Text, ...] = ()
+    sbatch: dict[str, StrictBool | StrictInt | _Text] = Field(default_factory=dict)
+
+    @field_validator("sbatch")
+    @classmethod
+    def _known_to_sbatch(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for name, value in options.items():
+            if not _OPTION.fullmatch(name):
+                raise ValueError(f"`{name}` is no long option of sbatch")
+            if _OWN.fullmatch(name):
+                raise ValueError(f"`{name}` is planctl's own to set")
+            if name.replace("-", "_") in cls.model_fields:
+                raise ValueError(f"`{name}` belongs to `[slurm]` itself")
+            if value is False:
+                raise ValueError(f"`{name}` is false; leave it out instead")
+        return options
+
+
+class Settings(_Model):
+    """All of `planctl.toml`."""
+
+    schema_: Literal["planctl/settings/v1"] = Field("planctl/settings/v1", alias="schema")
+    slurm: SlurmSettings = SlurmSettings()
+
+
+def parse_settings(text: str, path: str) -> Settings:
+    """Read the text of a `planctl.toml`.
+
+    Args:
+        text: Its content.
+        path: Its name, for errors.
+
+    Raises:
+        BadFileError: Not TOML, an unknown key, a value that cannot be; names file and key.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadFileError(path, f"is not TOML: {error}") from error
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        raise _explained(error, path) from error
+
+
+def _explained(error: ValidationError, path: str) -> BadFileError:
+    first = error.errors()[0]
+    # Members of a union (`int`, `str`) stand behind the key they were tried for.
+    loc = [str(part) for part in first["loc"]]
+    key = ".".join(loc[:3] if loc[:2] == ["slurm", "sbatch"] else loc[:2])
+    if first["type"] == "extra_forbidden":
+        known = SlurmSettings.model_fields if loc[0] == "slurm" else ("schema", "slurm")
+        listed = ", ".join(f"`{name}`" for name in known)
+        return BadFileError(path, "unknown key", key=key, hint=f"there are {listed}")
+    if first["type"] == "value_error":
+        return BadFileError(path, first["msg"].removeprefix("Value error, "), key=key)
+    return BadFileError(path, f"{first['msg']} (is `{first['input']}`)", key=key)
