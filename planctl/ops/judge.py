@@ -85,14 +85,26 @@ class Judge:
         found = self.by_digest.get(digest)
         return None if found is None or found.stored is None else found.stored.receipt
 
-    def judge_parent(self, step_id: str, digest: str) -> tuple[Verdict, str]:
+    def waived(self, step: Step) -> bool:
+        """Tell whether a person accepts the step as it is, today."""
+        return step.waive is not None and step.waive.until >= self.workspace.clock().date()
+
+    def judge_parent(self, step_id: str, digest: str | None) -> tuple[Verdict, str]:
         """Return what the receipt of a needed step proves now, and why not more."""
-        found = self.by_digest.get(digest)
-        if found is None or found.stored is None:
-            return Verdict.MISSING, f"receipt {digest[:16]} is gone"
-        if found not in self.of_step(step_id):
-            return Verdict.MISSING, f"receipt {digest[:16]} is of another step"
         phase, step = self.plan.step(step_id)
+        verdict, why = self._parent(phase, step, digest)
+        if not verdict.accepted and self.waived(step):
+            return Verdict.WAIVED, why
+        return verdict, why
+
+    def _parent(self, phase: str, step: Step, digest: str | None) -> tuple[Verdict, str]:
+        if digest is None:
+            return Verdict.MISSING, "not recorded"
+        found = self.by_digest.get(digest)
+        if found is None:
+            return Verdict.MISSING, f"receipt {digest[:16]} is gone"
+        if found not in self.of_step(step.id):
+            return Verdict.MISSING, f"receipt {digest[:16]} is of another step"
         result = self.receipt(phase, step, found)
         failing = [item.text for item in result.failing() if item.verdict]
         return result.verdict, failing[0] if failing else ""

@@ -249,14 +249,15 @@ def clock(receipt: Receipt, commit: Commit | None, now: dt.datetime) -> Predicat
 
 
 def parents(
-    step: Step, stored: StoredReceipt, judge: Callable[[str, str], tuple[Verdict, str]]
+    step: Step, stored: StoredReceipt, judge: Callable[[str, str | None], tuple[Verdict, str]]
 ) -> Predicate:
     """Every needed step was proven when this one ran, by a receipt that still holds.
 
     Args:
         step: The step with its `needs`.
         stored: The receipt of this step.
-        judge: From (needed step, payload digest) to what that receipt proves now, and why.
+        judge: From (needed step, payload digest or None) to what that receipt proves now, and
+            why; a needed step that a person accepts without proof counts as waived.
     """
     if not step.needs:
         return Predicate("parents", True, "needs nothing")
@@ -264,10 +265,6 @@ def parents(
     worst = Verdict.DIRTY
     for need in step.needs:
         digest = stored.receipt.parents.get(need)
-        if digest is None:
-            bad.append(Compared(need, None, "not recorded"))
-            worst = Verdict.STALE
-            continue
         verdict, why = judge(need, digest)
         if not verdict.accepted:
             bad.append(Compared(need, digest, f"{verdict}: {why}"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from planctl._files import sha256_file
 from planctl._redaction import Redactor
@@ -30,6 +32,9 @@ from planctl.ops.predicates import check_name, resolver
 from planctl.ops.receipts import tips, write_receipt
 from planctl.ops.run_log import LogFile, LogHeader
 from planctl.workspace import Hub, Workspace
+
+if TYPE_CHECKING:
+    from ulid import ULID
 
 # Names that change what a command does without showing in it: taken out, and said in the log.
 DROPPED = (
@@ -70,6 +75,7 @@ class Recorder:
         known: Receipts by payload digest, for parents and checks over earlier artifacts.
         on_output: Gets a step's id and each piece of its output.
         taken: Paths that other branches use, so that no two branches write one name.
+        ids: Given to runs whose receipts are still to be written; steps may run at once.
     """
 
     workspace: Workspace
@@ -80,6 +86,8 @@ class Recorder:
     on_output: Callable[[str, bytes], None]
     taken: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    ids: list[ULID] = field(default_factory=list)
+    ids_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def exported(self) -> dict[str, str]:
         """Return what planctl exports to every command, in the order the log lists it."""
@@ -300,10 +308,13 @@ def _ulid(recorder: Recorder) -> str:
     """Return an id that sorts after every known one of the same millisecond."""
     from ulid import ULID
 
-    new = ULID.from_datetime(recorder.workspace.clock())
-    same = (ULID.from_str(item.receipt.ulid) for item in recorder.receipts())
-    last = max((int(item) for item in same if item.milliseconds == new.milliseconds), default=0)
-    return str(ULID.from_int(max(int(new), last + 1)))
+    with recorder.ids_lock:
+        new = ULID.from_datetime(recorder.workspace.clock())
+        known = [ULID.from_str(item.receipt.ulid) for item in recorder.receipts()]
+        same = [i for i in (*known, *recorder.ids) if i.milliseconds == new.milliseconds]
+        new = max(new, ULID.from_int(max(map(int, same), default=0) + 1))
+        recorder.ids.append(new)
+    return str(new)
 
 
 def _previous(recorder: Recorder, step: Step) -> tuple[str, ...]:

@@ -66,18 +66,18 @@ def run_once(
         }
     )
     stop = Stop()
-    taken = workspace.repo.paths_on_branches(hub.name)
-    recorder = Recorder(
-        workspace=workspace,
-        plan=plan,
-        hub=hub,
-        executor=LocalExecutor(workspace.clock, stop),
-        known={item.payload_sha256: item for item in intact_receipts(workspace, plan, hub)},
-        on_output=reporter.output,
-        taken=frozenset((workspace.root / path).as_posix() for path in taken),
-    )
     lock = workspace.repo.git_dir / "planctl" / f"{hub.name.replace('/', '%')}.lock"
     with hold(lock, f"run {slug}", clock.iso(workspace.clock())), stop_on_signals(stop):
+        taken = workspace.repo.paths_on_branches(hub.name)
+        recorder = Recorder(
+            workspace=workspace,
+            plan=plan,
+            hub=hub,
+            executor=LocalExecutor(workspace.clock, stop),
+            known={item.payload_sha256: item for item in intact_receipts(workspace, plan, hub)},
+            on_output=reporter.output,
+            taken=frozenset((workspace.root / path).as_posix() for path in taken),
+        )
         run = run_step(recorder, AD_HOC, step, {})
         if run is None:
             raise InterruptedRunError("interrupted", "the log is kept; there is no receipt")

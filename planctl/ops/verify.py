@@ -128,10 +128,9 @@ def _waived(judge: Judge, step: Step, result: StepVerdict) -> StepVerdict:
         return result
     waive = step.waive
     said = f"{waive.who}: {waive.why} (until {waive.until})"
-    today = judge.workspace.clock().date()
-    if waive.until < today:
+    if not judge.waived(step):
         return replace(result, warnings=(*result.warnings, f"the waiver has ended: {said}"))
-    if waive.until - today > _LONG_WAIVER:
+    if waive.until - judge.workspace.clock().date() > _LONG_WAIVER:
         result = replace(result, warnings=(*result.warnings, f"a waiver of years: {said}"))
     reasons = (f"waived by {said}", *(f"else {result.verdict}: {r}" for r in result.reasons[:1]))
     return replace(result, verdict=Verdict.WAIVED, reasons=reasons)

@@ -360,6 +360,53 @@ def test_a_parent_of_another_step_is_no_parent(proven: Project) -> None:
     assert "is of another step" in proven.reason("two")
 
 
+def test_a_receipt_without_a_declared_artifact_misses_it(proven: Project) -> None:
+    def forget(statement: dict[str, Any]) -> None:
+        statement["subject"] = [s for s in statement["subject"] if s["name"] == "cli/one.log"]
+
+    (real,) = proven.receipts("one")
+    forge(real, forget)
+    real.unlink()
+    proven.repo.git("commit", "--quiet", "--all", "--amend", "--message", "evidence")
+    assert proven.verdicts()["one"] == "missing"
+    assert proven.reason("one") == "present: gone: `analysis/one.txt`"
+
+
+def test_a_contract_digest_that_is_not_of_the_recorded_contract_is_no_proof(
+    proven: Project,
+) -> None:
+    def swap(statement: dict[str, Any]) -> None:
+        params(statement)["contract"]["run"] = "true"
+
+    (real,) = proven.receipts("solo")
+    forge(real, swap)
+    real.unlink()
+    proven.repo.git("commit", "--quiet", "--all", "--amend", "--message", "evidence")
+    assert proven.verdicts()["solo"] == "stale"
+    assert proven.reason("solo") == "contract: `plan.yaml` changed since the run: `run`"
+
+    def swap_digest(statement: dict[str, Any]) -> None:
+        params(statement)["contract"]["run"] = "echo solo"
+        params(statement)["contractSha256"] = "0" * 64
+
+    (edited,) = proven.receipts("solo")
+    forge(edited, swap_digest)
+    edited.unlink()
+    proven.repo.git("commit", "--quiet", "--all", "--amend", "--message", "evidence")
+    assert proven.reason("solo") == "contract: `plan.yaml` changed since the run: its digest"
+
+
+def test_what_needs_a_waived_step_can_be_proven(project: Project) -> None:
+    waive = "waive: { who: Ada, why: no microscope, until: 2999-01-01 }"
+    project.edit("rows: [A1]", f"rows: [A1]\n        {waive}")
+    project.edit("run: cat $OUT/one.txt src/two.txt", "run: mkdir -p $OUT && cat src/two.txt")
+    project.run_phase()
+    assert project.verdicts() == {"one": "waived", "two": "fresh", "solo": "fresh"}
+    project.edit("2999-01-01", "2001-01-01")
+    assert project.verdicts() == {"one": "missing", "two": "stale", "solo": "fresh"}
+    assert project.reason("two") == "parents: needs `one`, which is missing: not recorded"
+
+
 def test_a_waiver_of_centuries_is_pointed_out(project: Project) -> None:
     waive = "waive: { who: Ada, why: later, until: 2999-01-01 }"
     project.edit("inputs: [src/solo.txt]", f"inputs: [src/solo.txt]\n        {waive}")
