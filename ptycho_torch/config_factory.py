@@ -28,6 +28,11 @@ SCHEDULER_ALIASES: Mapping[str, str] = {
 }
 ACCELERATOR_ALIASES: Mapping[str, str] = {"gpu": "cuda"}
 
+_MISSING = {
+    "test_data_file": "name the scan to reconstruct with --test_data",
+    "model_path": "name the bundle, or the folder of its training run, with --model_path",
+}
+
 
 def create_training_payload(config_file: Path | None = None, **flags: Any) -> TrainingPayload:
     """Build and check the settings of a training run.
@@ -185,7 +190,8 @@ def _validate(payload_class: type[Payload], values: dict[str, object]) -> Payloa
         where = ".".join(str(part) for part in first["loc"])
         message = first["msg"][0].lower() + first["msg"][1:]
         if first["type"] == "missing":
-            raise ConfigError(f"`{where}` is missing") from error
+            hint = _MISSING.get(where, f"set `{where}` in the file of --config")
+            raise ConfigError(f"`{where}` is missing", hint) from error
         raise ConfigError(f"`{where}`: {message}, got {first['input']!r}") from error
 
 

@@ -28,6 +28,10 @@ def _lines(values: Mapping[str, Any], indent: str) -> None:
         if isinstance(value, Mapping):
             print(f"{indent}{name}:")
             _lines(value, indent + "  ")
+        elif isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            print(f"{indent}{name}:")
+            for item in value:
+                print(f"{indent}  {item}")
         else:
             print(f"{indent}{name:<{width}}  {_text(value)}")
 

@@ -10,6 +10,7 @@ import typer
 from ptycho_torch.cli import edge
 from ptycho_torch.cli import options as opt
 from ptycho_torch.cli.render import show
+from ptycho_torch.config import RPIE_ALPHA
 
 ReconstructionFile = Annotated[
     Path, typer.Argument(help="The reconstruction.npz that inference wrote.")
@@ -51,7 +52,9 @@ def refine(
     output_dir: opt.OutputDir = Path("outputs"),
     epochs: Annotated[int, opt.flag("epochs", "rPIE epochs.", 3)] = 3,
     batch_size: Annotated[int, opt.flag("batch_size", "Patterns in a step.", 16)] = 16,
-    alpha: Annotated[float, opt.flag("alpha", "Regularisation of a step.", 0.1)] = 0.1,
+    alpha: Annotated[
+        float, opt.flag("alpha", "Regularisation of a step.", RPIE_ALPHA)
+    ] = RPIE_ALPHA,
     update_probe: Annotated[bool, opt.flag("update_probe", "Refine the probe too.", False)] = False,
     seed: Annotated[int, opt.flag("seed", "Order of the patterns.", 0)] = 0,
     measurement: opt.MeasurementFlag = None,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+_SLOW_PER_PX = 0.0625
 
 
 @dataclass(frozen=True)
@@ -28,24 +29,28 @@ class RingCorrelation:
     one_bit: Array
 
     def crossing(self, threshold: Array | float) -> float:
-        """Frequency where the correlation first falls below a threshold.
+        """Frequency at which the correlation falls below a threshold.
+
+        Rings below an eighth of the band may lie under the threshold before the curve rises: a
+        slow drift of the phase, which overlapping patches hardly fix, says nothing of resolution.
 
         Args:
             threshold: One value, or one a ring.
 
         Returns:
-            Cycles per pixel, linearly interpolated; 0 if it is below from the start, the last
+            Cycles per pixel, linearly interpolated; 0 if the curve never rises in time, the last
             ring's frequency if it never falls.
         """
         margin = self.value - threshold
-        below = np.flatnonzero(margin < 0)
+        above = np.flatnonzero((margin >= 0) & (self.frequency <= _SLOW_PER_PX))
+        if len(above) == 0:
+            return 0.0
+        below = np.flatnonzero(margin[above[0] :] < 0) + above[0]
         if len(below) == 0:
             return float(self.frequency[-1])
-        first = int(below[0])
-        if first == 0:
-            return 0.0
-        step = margin[first - 1] / (margin[first - 1] - margin[first])
-        low, high = self.frequency[first - 1], self.frequency[first]
+        last = int(below[0]) - 1
+        step = margin[last] / (margin[last] - margin[last + 1])
+        low, high = self.frequency[last], self.frequency[last + 1]
         return float(low + step * (high - low))
 
 

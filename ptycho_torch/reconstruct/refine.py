@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ptycho_torch.config import RPIE_ALPHA
 from ptycho_torch.data.scan import Array, ScanData
 from ptycho_torch.errors import DivergedError
 from ptycho_torch.losses.diffraction import DiffractionLoss
@@ -48,7 +49,7 @@ class RpieOptions:
 
     epochs: int = 3
     batch_size: int = 16
-    alpha: float = 0.2
+    alpha: float = RPIE_ALPHA
     update_probe: bool = False
     probe_alpha: float = 1.0
     seed: int = 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -127,6 +128,16 @@ def test_correlation_falls_where_the_images_differ(truth):
     blurred = np.fft.ifft2(np.where(frequency < 0.2, np.fft.fft2(truth), np.fft.fft2(noise)))
     rings = ring_correlation(truth, blurred)
     assert rings.crossing(0.5) == pytest.approx(0.2, abs=0.02)
+
+
+def test_a_slow_drift_of_the_phase_does_not_end_the_correlation(truth):
+    rows = np.indices(truth.shape)[0] / truth.shape[0]
+    rings = ring_correlation(truth, truth * np.exp(6j * np.sin(2 * np.pi * rows)))
+    assert rings.value[0] < 0.5
+    drift = np.where(np.arange(len(rings.value)) < 3, rings.value.clip(max=0.2), 0.9)
+    assert replace(rings, value=drift).crossing(0.5) == pytest.approx(rings.frequency[-1])
+    late = np.where(rings.frequency < 0.1, 0.2, 0.9)
+    assert replace(rings, value=late).crossing(0.5) == 0.0
 
 
 def test_thresholds_have_their_published_limits():
