@@ -11,7 +11,7 @@ SETTINGS = --scratch $(RUN)/hub --set OUT=$(RUN)/out --set 'DATA=$(DATA)'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run setup test lint evidence verify bench bench-recipe clean
+.PHONY: run setup test test-slurm slurm-packages lint evidence verify bench bench-recipe clean
 
 run: setup  ## Train, reconstruct and verify, into a new folder below outputs/runs/
 	planctl run-phase $(ID) A $(SETTINGS)
@@ -28,6 +28,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 test: setup  ## Unit, functional and architecture tests, linters and types
 	$(BIN)/python -m pytest -m "not slow and not gpu and not slurm"
+
+test-slurm: setup slurm-packages  ## The Slurm executor on a real Slurm that the tests start
+	$(BIN)/python -m pytest -m slurm -rs
+
+slurm-packages:  ## Install Slurm and munge from Debian if they are missing
+	@command -v slurmctld >/dev/null && command -v slurmd >/dev/null \
+		&& command -v munged >/dev/null || { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive \
+		apt-get install --quiet --yes --no-install-recommends slurm-wlm munge; }
 
 lint: setup
 	ruff check . && ruff format --check . && mypy && lint-imports

@@ -168,7 +168,9 @@ def _output(log: Path) -> str:
 
 def _reason(failure: Failure, step: Step) -> str:
     if failure.timed_out:
-        return f"`{step.id}` ran out of its time ({step.timeout_s:g} s)."
+        # Slurm has limits of its own, for steps that name none too.
+        limit = "" if step.timeout_s is None else f" ({step.timeout_s:g} s)"
+        return f"`{step.id}` ran out of its time{limit}."
     if failure.exit_code != 0:
         return f"`{step.id}` ended with exit code {failure.exit_code}."
     return " ".join(f"`{step.id}` ended with 0, but: {'; '.join(failure.problems)}.".split())

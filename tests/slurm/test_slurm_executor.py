@@ -128,6 +128,17 @@ def test_a_time_limit_ends_the_job_with_124(
     assert "Signature: timeout" in (repo.root / answer["steps"][0]["blocked"]).read_text()
 
 
+def test_the_limit_of_slurm_itself_counts_as_a_time_limit(
+    initiative: Initiative, slurm: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = initiative(phase("A", SLOW.replace("sleep 60", "sleep 600")))
+    repo.write("planctl.toml", "[slurm]\ntime_min = 1\n")
+    code, answer, _ = answered(capsys, *ON_SLURM)
+    assert (code, answer["steps"][0]["exit_code"]) == (1, 124)
+    assert not alive(repo.root / "out_pid")
+    assert "ran out of its time." in (repo.root / answer["steps"][0]["blocked"]).read_text()
+
+
 def test_ctrl_c_cancels_the_job_keeps_the_log_and_writes_no_receipt(
     initiative: Initiative, slurm: Cluster
 ) -> None:
