@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from planctl.cli.app import app as planctl_app
+from planctl.models.settings import SlurmSettings
 from planctl.models.verdict import Verdict
 from planctl.ops.judge import ORDER as PREDICATES
 from planctl.ops.record import DROPPED, SHOWN
@@ -206,6 +207,12 @@ def test_the_plan_page_has_every_key_of_the_schema() -> None:
     schema = SCHEMAS["plan"]()
     keys = {key for model in (schema, *schema["$defs"].values()) for key in model["properties"]}
     assert not {key for key in keys if not re.search(rf"`[^`]*\b{key}\b[^`]*`", text)}
+
+
+def test_the_slurm_page_has_every_setting() -> None:
+    text = (DOCS / "guides/slurm.md").read_text("utf-8")
+    rows = "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`(\w+)`", rows)) >= set(SlurmSettings.model_fields)
 
 
 def test_the_schema_file_is_what_the_command_prints() -> None:

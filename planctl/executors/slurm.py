@@ -102,23 +102,31 @@ class SlurmExecutor:
             if clean := redactor.feed(piece):
                 on_output(clean)
 
+        try:
+            result = self._alone(job, name, pass_on)
+        except PreconditionError as error:
+            # The log that was begun for this run says why there is nothing in it.
+            pass_on(f"planctl: {error.message}\n".encode())
+            raise
+        if rest := redactor.close():
+            on_output(rest)
+        return result
+
+    def _alone(self, job: Job, name: str, on_output: OnOutput) -> JobResult:
         lock = self._folder / f"{name}.lock"
         with (
             hold(lock, f"step {job.step} on Slurm", iso(self._clock())),
             _private_folder(self._folder / name, name) as folder,
         ):
             try:
-                result = self._follow(job, folder, pass_on)
+                return self._follow(job, folder, on_output)
             except BaseException:
                 cancel_in(name, folder)
                 raise
-        if rest := redactor.close():
-            on_output(rest)
-        return result
 
     def _follow(self, job: Job, folder: Path, on_output: OnOutput) -> JobResult:
         asked = self._clock()
-        handle = self._submit(job, folder, on_output)
+        handle = self._submit(job, folder)
         if handle is None:
             cancel_in(job_name(job), folder)
             return _interrupted(asked, self._clock(), {})
@@ -143,7 +151,7 @@ class SlurmExecutor:
         chosen = self._settings.model_dump(exclude_defaults=True, mode="json")
         return {"queuedSeconds": max(0.0, (started - asked).total_seconds()), "settings": chosen}
 
-    def _submit(self, job: Job, folder: Path, on_output: OnOutput) -> submitit.Job[Any] | None:
+    def _submit(self, job: Job, folder: Path) -> submitit.Job[Any] | None:
         """Submit a job; None when the wish to end came first."""
         import submitit
         from submitit.core.utils import FailedJobError, FailedSubmissionError
@@ -166,7 +174,6 @@ class SlurmExecutor:
             if self._stop.requested:
                 return None
             said = " ".join(str(error).split())
-            on_output(f"planctl: Slurm refused the job: {said}\n".encode())
             raise PreconditionError(
                 f"Slurm refused the job `{job_name(job)}`: {said}",
                 f"correct `[slurm]` in planctl.toml, {_LOCAL}",

@@ -256,6 +256,7 @@ def test_a_job_of_a_killed_planctl_must_end_before_the_next_run(
     assert code == 4
     assert f"Slurm job {job} `planctl-X-001-keep` of an earlier planctl is still running" in said
     assert f"`scancel {job}`" in said
+    assert "is still running" in (repo.root / HUB / "cli/keep_v2.log").read_text()
 
     slurm.ask("scancel", job)
     wait_for(lambda: not slurm.jobs())
