@@ -17,9 +17,10 @@ from planctl.errors import PreconditionError
 from planctl.models.paths import is_utf8, matches
 from planctl.models.plan import Plan, Step
 from planctl.models.receipt import DataFile, InputFile
-from planctl.workspace import ACTIVE
+from planctl.workspace import ACTIVE, LEDGER
 
-_EVIDENCE = re.compile(rf"{ACTIVE}/[^/]+/reports/")
+# What planctl itself writes while it records a run.
+_OWN = re.compile(rf"{ACTIVE}/[^/]+/(?:reports/|summary\.md$)|{re.escape(LEDGER)}$")
 _T = TypeVar("_T")
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
@@ -27,7 +28,8 @@ _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 class TreeState:
     """Every file git knows of, at HEAD and on disk; asked once, used for all steps.
 
-    Evidence (`plans/active/*/reports/`) is never an input: recording a run must not make it stale.
+    Evidence (`plans/active/*/reports/`), summaries and the ledger are never inputs: recording a run
+    must not make it stale.
 
     Args:
         repo: The repository.
@@ -78,7 +80,7 @@ def _select(entries: Mapping[str, _T], globs: tuple[str, ...]) -> dict[str, _T]:
     return {
         path: entry
         for path, entry in entries.items()
-        if matches(path, globs) and not _EVIDENCE.match(path)
+        if matches(path, globs) and not _OWN.match(path)
     }
 
 
@@ -142,7 +144,7 @@ def _require_matches(state: TreeState, globs: tuple[str, ...], disk: dict[str, E
 
 def _is_source(path: str, globs: tuple[str, ...]) -> bool:
     name = path.rstrip("/")
-    return not _is_cache(name) and matches(name, globs) and not _EVIDENCE.match(path)
+    return not _is_cache(name) and matches(name, globs) and not _OWN.match(path)
 
 
 def _is_cache(path: str) -> bool:
@@ -169,8 +171,8 @@ def _touched(place: Path) -> tuple[int, int]:
 
 
 def dirty_paths(repo: Repository) -> tuple[str, ...]:
-    """Return every path that differs from HEAD, evidence left out."""
-    return tuple(path for path in repo.changed_paths() if not _EVIDENCE.match(path))
+    """Return every path that differs from HEAD, what planctl itself writes left out."""
+    return tuple(path for path in repo.changed_paths() if not _OWN.match(path))
 
 
 def expand(text: str, env: dict[str, str]) -> str:

@@ -1,0 +1,198 @@
+"""Verdicts in the cases between the plain ones: several receipts, needs, folders, artifacts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.planctl.functional.conftest import Project
+from tests.planctl.functional.test_attacks import ALL_FRESH, BUILD, _set, forge, report
+
+At = Callable[[Path], Project]
+COMMIT = f"{BUILD}/resolvedDependencies/0"
+
+
+def replaced(project: Project, step: str, change: Callable[[dict[str, Any]], None]) -> Path:
+    """Put a forged receipt in the place of a step's only one, and out of git's memory."""
+    (real,) = project.receipts(step)
+    made = forge(real, change)
+    real.unlink()
+    project.repo.git("add", "--all")
+    project.repo.git("commit", "--quiet", "--amend", "--message", "evidence")
+    return made
+
+
+def artifacts(project: Project, step: str) -> dict[str, str]:
+    """Return hub-relative path → verdict of a step's artifacts."""
+    found = next(item for item in report(project)["steps"] if item["step"] == step)
+    return {item["path"].split("/small/")[1]: item["verdict"] for item in found["artifacts"]}
+
+
+def folder_step(project: Project, files: int) -> None:
+    """Let `solo` leave a folder of files."""
+    project.edit(
+        "run: echo solo",
+        f"run: mkdir -p out/d && for i in $(seq {files}); do echo $i > out/d/$i.txt; done",
+    )
+    project.edit(
+        "log: green/solo.log",
+        "log: green/solo.log\n        collect: [{ from: out/d, to: analysis/d }]",
+    )
+
+
+def test_an_artifact_has_its_own_verdict_when_it_is_the_one(proven: Project) -> None:
+    assert artifacts(proven, "one") == {"cli/one.log": "fresh", "analysis/one.txt": "fresh"}
+    (proven.hub / "analysis/one.txt").write_text("flipped")
+    assert artifacts(proven, "one") == {"cli/one.log": "fresh", "analysis/one.txt": "modified"}
+    (proven.hub / "analysis/one.txt").unlink()
+    assert artifacts(proven, "one") == {"cli/one.log": "fresh", "analysis/one.txt": "missing"}
+
+
+def test_a_large_folder_is_one_artifact_and_all_of_it_counts(project: Project) -> None:
+    folder_step(project, 70)
+    project.run_phase()
+    assert project.verdicts() == ALL_FRESH
+    assert report(project)["unproven"] == []
+    extra = project.hub / "analysis/d/extra.txt"
+    extra.write_text("new")
+    assert project.verdicts()["solo"] == "modified"
+    extra.unlink()
+    (project.hub / "analysis/d/33.txt").unlink()
+    assert project.verdicts()["solo"] == "modified"
+
+
+def test_what_no_plain_file_is_blocks_no_verdict(proven: Project) -> None:
+    place = proven.hub / "analysis/one.txt"
+    place.unlink()
+    os.mkfifo(place)
+    assert proven.verdicts()["one"] == "modified"
+    place.unlink()
+    place.symlink_to(proven.root / "src/one.txt")
+    assert "now a symbolic link" in proven.call("why", "one")[1]
+
+
+def test_a_log_of_another_commit_or_of_no_planctl_is_not_intact(proven: Project) -> None:
+    other = proven.repo.git("rev-parse", "HEAD~2")
+    replaced(proven, "solo", _set(f"{COMMIT}/digest/gitCommit", other))
+    assert f"its log says commit `{proven.repo.git('rev-parse', 'HEAD~1')}`" in proven.reason(
+        "solo"
+    )
+    (proven.hub / "cli/two.log").write_text("1 passed in 0.01s\n")
+    assert "its log is none that planctl wrote" in proven.reason("two")
+
+
+def test_a_failure_on_other_code_contradicts_nothing(proven: Project) -> None:
+    proven.edit("run: echo solo", "run: grep solo src/solo.txt")
+    proven.run_phase()
+    (proven.root / "src/solo.txt").write_text("broken\n")
+    proven.run_phase("--step", "solo", expect=1)
+    assert proven.verdicts()["solo"] == "failed"
+    assert proven.reason("solo").startswith("exit: the command ended with 1")
+    (proven.root / "src/solo.txt").write_text("solo\n")
+    assert proven.verdicts() == ALL_FRESH
+
+
+def test_a_failure_before_a_success_contradicts_nothing(project: Project) -> None:
+    project.edit("run: echo solo", "run: test -e out/there && echo solo")
+    project.run_phase("--step", "solo", expect=1)
+    project.repo.write("out/there", "")
+    project.run_phase("--step", "solo")
+    assert project.verdicts()["solo"] == "fresh"
+
+
+def test_a_need_that_is_dirty_makes_dirty_and_one_that_is_gone_makes_stale(
+    project: Project,
+) -> None:
+    (project.root / "src/one.txt").write_text("uncommitted\n")
+    project.run_phase()
+    assert project.verdicts() == {"one": "dirty", "two": "dirty", "solo": "fresh"}
+    result = project.run_phase()
+    assert {step["action"] for step in result["steps"]} == {"skipped"}
+    project.receipts("one")[0].unlink()
+    assert project.verdicts() == {"one": "unproven", "two": "stale", "solo": "fresh"}
+    assert "is gone" in project.reason("two")
+
+
+def test_a_check_may_ask_an_artifact_of_a_needed_step_and_of_no_other(project: Project) -> None:
+    check = "checks: [{ file: analysis/one.txt }]"
+    project.edit("inputs: [src/two.txt]", f"inputs: [src/two.txt]\n        {check}")
+    project.run_phase()
+    assert project.verdicts() == ALL_FRESH
+    project.edit("inputs: [src/solo.txt]", f"inputs: [src/solo.txt]\n        {check}")
+    result = project.run_phase("--step", "solo", expect=1)
+    assert "was not recorded by this step or one it needs" in result["steps"][0]["problems"][0]
+
+
+def test_what_planctl_writes_is_no_input_of_a_step_that_depends_on_everything(
+    project: Project,
+) -> None:
+    project.edit("inputs: [src/solo.txt]", 'inputs: ["**"]')
+    assert project.call("init")[0] == 0
+    project.repo.commit("all is set up")
+    project.run_phase()
+    assert project.verdicts() == ALL_FRESH
+    project.repo.commit("evidence, summaries and the ledger")
+    assert project.verdicts() == ALL_FRESH
+    project.run_phase("--force")
+    assert project.verdicts() == ALL_FRESH
+    project.repo.write("docs/notes.md", "this one counts\n")
+    assert project.verdicts() == ALL_FRESH | {"solo": "stale"}
+
+
+def test_an_ad_hoc_run_is_no_step_the_plan_lost(proven: Project) -> None:
+    assert proven.call("run", "--", "true")[0] == 0
+    assert report(proven)["unproven"] == []
+
+
+def test_a_receipt_of_another_initiative_in_this_hub_is_shown(proven: Project) -> None:
+    path = f"{BUILD}/externalParameters/initiative"
+    made = replaced(proven, "solo", _set(path, "Y-002"))
+    found = {item["path"].rsplit("/")[-1]: item["text"] for item in report(proven)["unproven"]}
+    assert found[made.name] == "receipt of `Y-002`, another initiative"
+
+
+def test_in_a_clone_without_the_gate_the_run_must_have_seen_it(
+    proven: Project, tmp_path: Path, at: At
+) -> None:
+    replaced(proven, "solo", _set(f"{COMMIT}/annotations/gateContained", False))
+    assert proven.verdicts() == ALL_FRESH
+    proven.repo.git(
+        "clone", "--quiet", "--depth", "1", f"file://{proven.root}", str(tmp_path / "shallow")
+    )
+    shallow = at(tmp_path / "shallow")
+    assert shallow.verdicts() == ALL_FRESH | {"solo": "stale"}
+    assert "the receipt did not see it contained" in shallow.reason("solo")
+
+
+def test_after_an_amend_an_input_edit_is_told_as_such_not_as_a_lost_gate(proven: Project) -> None:
+    # The commit of the run is in this clone, but no longer in the history of HEAD.
+    (proven.root / "src/solo.txt").write_text("first try\n")
+    proven.repo.commit("a change")
+    proven.run_phase()
+    proven.repo.git("commit", "--quiet", "--amend", "--message", "a change, said better")
+    proven.repo.commit("evidence")
+    assert proven.verdicts() == ALL_FRESH
+    (proven.root / "src/solo.txt").write_text("edited\n")
+    assert proven.reason("solo").startswith("inputs: changed since the run")
+
+
+def test_a_signature_added_to_a_receipt_leaves_it_intact(proven: Project) -> None:
+    (receipt,) = proven.receipts("solo")
+    envelope = json.loads(receipt.read_text())
+    envelope["signatures"] = [{"keyid": "", "sig": "AAAA"}]
+    receipt.write_text(json.dumps(envelope))
+    assert proven.verdicts() == ALL_FRESH
+    proven.repo.commit("signed")
+    assert proven.verdicts() == ALL_FRESH
+
+
+def test_a_receipt_that_is_a_link_is_not_intact(proven: Project, tmp_path: Path) -> None:
+    (receipt,) = proven.receipts("solo")
+    shutil.move(receipt, tmp_path / receipt.name)
+    receipt.symlink_to(tmp_path / receipt.name)
+    assert proven.verdicts()["solo"] == "modified"
+    assert "is not a plain file" in proven.reason("solo")
