@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from planctl.ops import receipts
 from tests.planctl.functional.conftest import Project
-from tests.planctl.functional.test_attacks import ALL_FRESH, BUILD, _set, forge, report
+from tests.planctl.functional.test_attacks import ALL_FRESH, BUILD, _set, forge, payload, report
 
 At = Callable[[Path], Project]
 COMMIT = f"{BUILD}/resolvedDependencies/0"
@@ -196,3 +201,70 @@ def test_a_receipt_that_is_a_link_is_not_intact(proven: Project, tmp_path: Path)
     receipt.symlink_to(tmp_path / receipt.name)
     assert proven.verdicts()["solo"] == "modified"
     assert "is not a plain file" in proven.reason("solo")
+
+
+def test_a_receipt_says_on_which_uncommitted_changes_it_ran(project: Project) -> None:
+    (project.root / "src/solo.txt").write_text("uncommitted\n")
+    diff = subprocess.run(
+        ["git", "diff", "HEAD", "--", "src/solo.txt"],
+        cwd=project.root,
+        capture_output=True,
+        check=True,
+    ).stdout
+    project.run_phase()
+    for step, dirty, digest in (
+        ("solo", ["src/solo.txt"], hashlib.sha256(diff).hexdigest()),
+        ("one", [], None),
+    ):
+        build = payload(project.receipts(step)[0])["predicate"]["buildDefinition"]
+        notes = build["resolvedDependencies"][0]["annotations"]
+        assert (notes["dirty"], notes["diffSha256"]) == (dirty, digest)
+
+
+def test_each_run_names_the_one_before_it(proven: Project) -> None:
+    for _ in range(2):
+        proven.run_phase("--step", "solo", "--force")
+    paths = proven.receipts("solo")
+    names = [
+        [
+            digest[:16]
+            for digest in payload(path)["predicate"]["runDetails"]["planctl_run"]["previous"]
+        ]
+        for path in paths
+    ]
+    first, second, _ = (path.stem.rsplit("_", 1)[-1] for path in paths)
+    assert names == [[], [first], [second]]
+
+
+def test_data_outside_git_counts_where_it_is(project: Project) -> None:
+    project.edit("inputs: [src/solo.txt]", "inputs: [src/solo.txt]\n        data: [out/scan.bin]")
+    code, _, err = project.call("run-phase", "X-001", "A", "--step", "solo")
+    assert code == 4
+    assert "data file `out/scan.bin` is not there" in err
+    scan = project.repo.write("out/scan.bin", "measured\n")
+    project.run_phase()
+    assert project.verdicts() == ALL_FRESH
+    scan.write_text("measured!")
+    assert project.verdicts() == ALL_FRESH | {"solo": "stale"}
+    assert "`out/scan.bin` by a change outside git" in project.reason("solo")
+    scan.unlink()
+    assert project.verdicts() == ALL_FRESH
+
+
+def test_what_is_not_there_after_the_run_is_named(project: Project) -> None:
+    project.edit("cat src/one.txt > $OUT/one.txt", "true")
+    result = project.run_phase(expect=1)
+    assert result["steps"][0]["problems"][0] == "collect: `out/one.txt` is not there after the run"
+
+
+def test_a_payload_under_a_name_that_fits_two_is_told_by_what_git_first_had(
+    proven: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two payloads with the same 16 digits cost 2^32 tries; here the name is taken for fitting.
+    (receipt,) = proven.receipts("solo")
+    made = forge(receipt, _set("predicate/runDetails/planctl_run/role", "judge"))
+    shutil.move(made, receipt)
+    monkeypatch.setattr(receipts, "file_name", lambda *_: receipt.name)
+    proven.repo.commit("exchanged")
+    assert "payload differs from what commit" in json.dumps(report(proven)["unproven"])
+    assert proven.verdicts()["solo"] == "modified"
