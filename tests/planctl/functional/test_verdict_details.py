@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from planctl.ops import receipts
+from planctl.ops.record import Recorder
 from tests.planctl.functional.conftest import Project
 from tests.planctl.functional.test_attacks import ALL_FRESH, BUILD, _set, forge, payload, report
 
@@ -268,3 +270,39 @@ def test_a_payload_under_a_name_that_fits_two_is_told_by_what_git_first_had(
     proven.repo.commit("exchanged")
     assert "payload differs from what commit" in json.dumps(report(proven)["unproven"])
     assert proven.verdicts()["solo"] == "modified"
+
+
+def test_a_run_that_failed_or_whose_inputs_moved_leaves_its_log_and_nothing_else(
+    project: Project,
+) -> None:
+    project.edit("&& echo one is done", "&& exit 7")
+    project.run_phase("--step", "one", expect=1)
+    assert not (project.hub / "analysis/one.txt").exists()
+    project.edit("&& exit 7", "&& echo one is done && echo moved >> src/common.txt")
+    project.run_phase("--step", "one", expect=1)
+    assert not (project.hub / "analysis/one.txt").exists()
+    assert sorted(path.name for path in (project.hub / "cli").iterdir()) == [
+        "one.log",
+        "one_v2.log",
+    ]
+
+
+def test_commands_find_the_interpreter_that_planctl_runs_in(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = tmp_path / "python"
+    other.write_text("#!/bin/sh\necho another\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    project.edit("run: echo solo", "run: python -c 'import sys; print(sys.prefix)'")
+    project.run_phase("--step", "solo")
+    assert f"\n{sys.prefix}\n" in (project.hub / "green/solo.log").read_text()
+
+
+def test_a_recorder_hands_out_what_it_knows_now_not_what_it_will_know() -> None:
+    known: dict[str, Any] = {"a": object()}
+    rest: Any = None
+    recorder = Recorder(rest, rest, rest, rest, known, rest)
+    seen = iter(recorder.receipts())
+    known["b"] = object()
+    assert len(list(seen)) == 1
