@@ -128,7 +128,7 @@ def test_ctrl_c_kills_grandchildren_keeps_the_log_and_writes_no_receipt(
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "interrupted" in errors
-    assert not alive(int((repo.root / "pid").read_text()))
+    wait_for(lambda: not alive(int((repo.root / "pid").read_text())))
     log = (repo.root / HUB / "cli/slow.log").read_text()
     assert "working" in log
     assert "# exit: 130 (interrupted)" in log

@@ -86,7 +86,8 @@ def test_a_time_limit_kills_grandchildren_that_ignore_the_signal(tmp_path: Path)
     stubborn = "(trap '' TERM; echo $BASHPID > pid; while :; do sleep 0.1; done) & wait"
     ended, _ = run(stubborn, tmp_path, timeout_s=0.5)
     assert (ended.exit_code, ended.timed_out) == (124, True)
-    assert not alive(int((tmp_path / "pid").read_text()))
+    # SIGKILL was sent; the kernel carries it out when it gets round to it.
+    wait_for(lambda: not alive(int((tmp_path / "pid").read_text())))
 
 
 def test_a_command_may_end_itself_within_the_grace(tmp_path: Path) -> None:
@@ -119,7 +120,8 @@ def test_what_outlives_the_command_is_killed_and_reported(
     monkeypatch.setattr("planctl._process._LINGER_S", 0.2)
     ended, output = run("sleep 60 & echo $! > pid; echo done", tmp_path)
     assert (ended.exit_code, ended.left_behind, output) == (0, True, b"done\n")
-    assert not alive(int((tmp_path / "pid").read_text()))
+    # SIGKILL was sent; the kernel carries it out when it gets round to it.
+    wait_for(lambda: not alive(int((tmp_path / "pid").read_text())))
 
 
 def test_output_of_a_process_substitution_is_waited_for(tmp_path: Path) -> None:
@@ -128,8 +130,18 @@ def test_output_of_a_process_substitution_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_peak_memory_is_that_of_the_largest_process(tmp_path: Path) -> None:
-    ended, _ = run(f"{sys.executable} -c 'x = b\"y\" * 300_000_000; print(len(x))'", tmp_path)
-    assert 250e6 < ended.peak_memory_bytes < 600e6
+    # From a small process: the kernel's figure is never less than that of the one that forked.
+    script = (
+        "import os, pathlib\n"
+        "from planctl._process import ShellCommand, Stop, run_shell\n"
+        f"text = '{sys.executable} -c \"x = bytes(300_000_000); y = bytearray(x)\"'\n"
+        "command = ShellCommand(text, pathlib.Path.cwd(), dict(os.environ))\n"
+        "print(run_shell(command, lambda piece: None, Stop()).peak_memory_bytes)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert 250e6 < int(done.stdout) < 800e6
 
 
 def test_the_memory_of_a_small_command_is_not_taken_for_planctls(tmp_path: Path) -> None:
@@ -151,7 +163,8 @@ def test_an_error_while_writing_kills_the_command(tmp_path: Path) -> None:
     command = ShellCommand("echo $$ > pid; echo out; sleep 60", tmp_path, dict(os.environ))
     with pytest.raises(OSError, match="No space left"):
         run_shell(command, full, Stop())
-    assert not alive(int((tmp_path / "pid").read_text()))
+    # SIGKILL was sent; the kernel carries it out when it gets round to it.
+    wait_for(lambda: not alive(int((tmp_path / "pid").read_text())))
 
 
 def test_signals_ask_for_a_stop_and_are_given_back() -> None:
