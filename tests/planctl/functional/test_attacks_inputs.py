@@ -70,9 +70,9 @@ def test_replaced_objects_and_grafts_do_not_rewrite_history(proven: Project) -> 
         git("rev-parse", f"{changed}^{{tree}}"),
         git("rev-parse", f"{changed}~1^{{tree}}"),
     )
-    git("update-index", "--assume-unchanged", "src/solo.txt")
     assert git("rev-parse", "HEAD:src/solo.txt") == recorded
-    assert proven.verdicts()["solo"] == "stale"
+    (proven.root / "src/solo.txt").write_text("solo\n")
+    assert proven.verdicts()["solo"] == "dirty"
     # A gate on another branch, grafted under HEAD.
     gate = git("commit-tree", "-m", "a fix elsewhere", git("rev-parse", "HEAD^{tree}"))
     (proven.root / ".git/info").mkdir(exist_ok=True)
@@ -256,6 +256,13 @@ def test_odd_names_of_inputs_and_artifacts_work(project: Project, tmp_path: Path
         place.write_text("x\n")
     project.repo.git("clone", "--quiet", str(project.root), str(tmp_path / "a clone"))
     assert at(tmp_path / "a clone").verdicts() == ALL_FRESH
+    at(project.root)
+    for name in ODD_NAMES:
+        project.repo.write(f"src/{name}", "y\n")
+    commit = project.repo.commit("all changed")
+    answer = json.loads(project.call("why", "A3", "--json")[1])[0]
+    moved = {ids["name"]: ids["moved_by"] for ids in answer["failing"][0]["ids"]}
+    assert moved == {f"src/{name}": commit for name in ODD_NAMES}
 
 
 def test_a_name_that_is_not_utf8_is_refused_as_input_and_shown_as_file(project: Project) -> None:
@@ -379,7 +386,9 @@ def test_commits_with_odd_subjects_and_times_do_not_stop_a_verdict(proven: Proje
     (proven.root / "src/solo.txt").write_text("changed\n")
     odd = proven.repo.commit("a \x01 subject\x01with marks")
     assert f"`src/solo.txt` by {odd[:8]}" in proven.reason("solo")
-    tree = git("rev-parse", "HEAD^{tree}")
+    (proven.root / "src/solo.txt").write_text("changed again\n")
+    git("add", "--all")
+    tree = git("write-tree")
     who = "A <a@b> 99999999999999 +0000"
     raw = f"tree {tree}\nparent {odd}\nauthor {who}\ncommitter {who}\n\nfar away\n"
     made = subprocess.run(
@@ -388,6 +397,7 @@ def test_commits_with_odd_subjects_and_times_do_not_stop_a_verdict(proven: Proje
     )  # fmt: skip
     git("reset", "--quiet", "--hard", made.stdout.strip())
     assert proven.verdicts()["solo"] == "stale"
+    assert f"`src/solo.txt` by {made.stdout[:8]}" in proven.reason("solo")
     assert proven.call("verify", "--times")[0] == 1
 
 

@@ -138,11 +138,11 @@ def test_what_planctl_writes_is_no_input_of_a_step_that_depends_on_everything(
     project: Project,
 ) -> None:
     project.edit("inputs: [src/solo.txt]", 'inputs: ["**"]')
-    assert project.call("init")[0] == 0
-    project.repo.commit("all is set up")
+    project.repo.commit("depends on everything")
     project.run_phase()
-    assert project.verdicts() == ALL_FRESH
-    project.repo.commit("evidence, summaries and the ledger")
+    assert not project.repo.git("ls-files", ".gitattributes")
+    assert project.verdicts() == ALL_FRESH | {"solo": "dirty"}  # by .gitattributes, from before
+    project.repo.commit("evidence, summaries, the ledger and .gitattributes")
     assert project.verdicts() == ALL_FRESH
     project.run_phase("--force")
     assert project.verdicts() == ALL_FRESH
@@ -306,3 +306,18 @@ def test_a_recorder_hands_out_what_it_knows_now_not_what_it_will_know() -> None:
     seen = iter(recorder.receipts())
     known["b"] = object()
     assert len(list(seen)) == 1
+
+
+def test_after_a_failure_nothing_more_is_started(project: Project) -> None:
+    project.edit("&& echo one is done", "&& exit 7")
+    for words in ((), ("--jobs", "1")):
+        result = project.run_phase(*words, expect=1)
+        actions = [(step["step"], step["action"]) for step in result["steps"]]
+        assert actions == [("one", "ran"), ("two", "not reached"), ("solo", "not reached")]
+
+
+def test_steps_that_may_run_at_once_wait_for_what_they_need(project: Project) -> None:
+    project.edit("run: mkdir -p $OUT", "run: sleep 0.5 && mkdir -p $OUT")
+    project.run_phase("--jobs", "3")
+    assert (project.hub / "analysis/two.txt").read_text() == "one\ntwo\n"
+    assert project.verdicts() == ALL_FRESH
