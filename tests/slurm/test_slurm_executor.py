@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,29 @@ pytestmark = pytest.mark.slurm
 MAIN = [sys.executable, "-c", "from planctl.cli.app import main; main()"]
 ON_SLURM = ("run-phase", "X-001", "A", "--executor", "slurm")
 Initiative = Callable[..., Repo]
+Start = Callable[..., subprocess.Popen[bytes]]
 
 
-def start(repo: Repo, *words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [*MAIN, *words],
-        cwd=repo.root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Return a function that starts planctl; what a failed test left running is killed."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(repo: Repo, *words: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [*MAIN, *words],
+            cwd=repo.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
@@ -140,7 +153,7 @@ def test_the_limit_of_slurm_itself_counts_as_a_time_limit(
 
 
 def test_ctrl_c_cancels_the_job_keeps_the_log_and_writes_no_receipt(
-    initiative: Initiative, slurm: Cluster
+    initiative: Initiative, start: Start, slurm: Cluster
 ) -> None:
     repo = initiative(phase("A", SLOW))
     process = start(repo, *ON_SLURM)
@@ -157,7 +170,7 @@ def test_ctrl_c_cancels_the_job_keeps_the_log_and_writes_no_receipt(
 
 
 def test_ctrl_c_takes_a_waiting_job_out_of_the_queue(
-    initiative: Initiative, slurm: Cluster
+    initiative: Initiative, start: Start, slurm: Cluster
 ) -> None:
     repo = initiative(phase("A", GOOD))
     repo.write("planctl.toml", '[slurm.sbatch]\nbegin = "now+1hour"\n')
@@ -171,7 +184,9 @@ def test_ctrl_c_takes_a_waiting_job_out_of_the_queue(
     assert slurm.jobs() == []
 
 
-def test_output_is_shown_while_the_job_runs(initiative: Initiative, slurm: Cluster) -> None:
+def test_output_is_shown_while_the_job_runs(
+    initiative: Initiative, start: Start, slurm: Cluster
+) -> None:
     step = "id: live, run: 'echo begun; until [ -e go ]; do sleep 0.1; done', log: cli/live.log"
     repo = initiative(phase("A", step))
     process = start(repo, *ON_SLURM)
@@ -186,7 +201,7 @@ def test_output_is_shown_while_the_job_runs(initiative: Initiative, slurm: Clust
 
 
 def test_a_declared_secret_lies_in_no_file_and_is_not_shown(
-    initiative: Initiative, monkeypatch: pytest.MonkeyPatch
+    initiative: Initiative, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = (
         "id: say, run: 'echo key=$API_KEY; printf %s hunt; echo er2-x; "
@@ -241,7 +256,7 @@ def test_a_job_that_slurm_refuses_is_a_precondition(
 
 
 def test_a_job_of_a_killed_planctl_must_end_before_the_next_run(
-    initiative: Initiative, slurm: Cluster, capsys: pytest.CaptureFixture[str]
+    initiative: Initiative, start: Start, slurm: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     step = "id: keep, run: 'echo begun; if [ -e block ]; then sleep 60; fi', log: cli/keep.log"
     repo = initiative(phase("A", step))
