@@ -57,6 +57,9 @@ def test_an_artifact_has_its_own_verdict_when_it_is_the_one(proven: Project) -> 
     assert artifacts(proven, "one") == {"cli/one.log": "fresh", "analysis/one.txt": "modified"}
     (proven.hub / "analysis/one.txt").unlink()
     assert artifacts(proven, "one") == {"cli/one.log": "fresh", "analysis/one.txt": "missing"}
+    with (proven.hub / "cli/one.log").open("a") as log:
+        log.write("# added\n")
+    assert artifacts(proven, "one") == {"cli/one.log": "modified", "analysis/one.txt": "missing"}
 
 
 def test_a_large_folder_is_one_artifact_and_all_of_it_counts(project: Project) -> None:
