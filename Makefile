@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 ID := FIX-PYTORCH-FORWARD-PARITY-001
 # DATA=path/to/scan.npz runs on a real scan; empty means the built-in simulation.
 DATA ?=
+ifdef data
+$(error write DATA=$(data), in capitals: `data` is not looked at)
+endif
 RUN := outputs/runs/$(shell date -u +%Y-%m-%dT%H%M%SZ)
 SETTINGS = --scratch $(RUN)/hub --set OUT=$(RUN)/out --set 'DATA=$(DATA)'
 
@@ -14,6 +17,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: run setup test test-slurm slurm-packages lint evidence verify bench bench-recipe clean
 
 run: setup  ## Train, reconstruct and verify, into a new folder below outputs/runs/
+	@echo "Data: $(or $(DATA),the built-in simulation; DATA=path/to/scan.npz takes a scan)"
 	planctl run-phase $(ID) A $(SETTINGS)
 	planctl verify $(ID) A $(SETTINGS)
 	@echo; echo "Pictures:"; ls -1 $(RUN)/hub/analysis/*.png

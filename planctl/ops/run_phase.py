@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from planctl import clock
 from planctl._lock import hold
 from planctl._process import Stop, stop_on_signals
-from planctl.errors import InterruptedRunError
+from planctl.errors import InterruptedRunError, UsageError
 from planctl.executors import Executor
 from planctl.executors.local import LocalExecutor
 from planctl.models.plan import Plan
@@ -122,11 +122,17 @@ def run_phase(
         What became of every step, also when one failed (`ok` is then False).
 
     Raises:
+        UsageError: `env` is given without `scratch`.
         PlanError: The plan cannot be used.
         PreconditionError: Something the run needs is not there.
         LockedError: Another planctl works on this hub.
         InterruptedRunError: Ctrl-C or SIGTERM; logs are kept, there is no receipt for what it cut.
     """
+    if options.env and options.scratch is None:
+        raise UsageError(
+            "`--set` without `--scratch`: such a run would prove nothing for the plan",
+            "add `--scratch outputs/try/hub`, or change `env` in plan.yaml",
+        )
     plan = workspace.load_plan_with(initiative, dict(options.env))
     hub = workspace.hub(plan, options.scratch)
     wanted = preflight(workspace, plan, phase, options.step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -61,7 +62,7 @@ def why(workspace: Workspace, target: str, initiative: str | None = None) -> tup
         for step in report.steps:
             artifact = _artifact(target, report.hub, step.artifacts)
             if artifact is not None or target == step.step or target in step.rows:
-                found.append(_about(target, name, step, artifact))
+                found.append(_about(target, name, report.hub, step, artifact))
         loose = _artifact(target, report.hub, report.unproven)
         if loose is not None:
             reasons = (loose.text,)
@@ -85,12 +86,26 @@ def _artifact(
     return None
 
 
+def _restore(
+    initiative: str, hub: str | None, step: StepVerdict, failing: tuple[Predicate, ...]
+) -> str:
+    if hub is None:
+        return f"planctl hub new {initiative}"
+    if step.verdict is Verdict.DIRTY:
+        paths = sorted({i.name for item in failing if item.name == "inputs" for i in item.ids})
+        # A step may be dirty by what it needs alone; that step's own answer names the paths.
+        return f"git commit {shlex.join(paths)}" if paths else "git commit what its needs ran on"
+    return f"planctl run-phase {initiative} {step.phase} --step {step.step}"
+
+
 def _about(
-    target: str, initiative: str, step: StepVerdict, artifact: ArtifactVerdict | None
+    target: str,
+    initiative: str,
+    hub: str | None,
+    step: StepVerdict,
+    artifact: ArtifactVerdict | None,
 ) -> Why:
     verdict = step.verdict if artifact is None else artifact.verdict
-    restore = None
-    if not verdict.accepted:
-        restore = f"planctl run-phase {initiative} {step.phase} --step {step.step}"
     failing = tuple(item for item in step.predicates if not item.ok)
+    restore = None if verdict.accepted else _restore(initiative, hub, step, failing)
     return Why(target, initiative, verdict, step.reasons, step, artifact, failing, restore)

@@ -98,6 +98,7 @@ def convert(
 @edge.guarded
 def info(
     file: Annotated[Path, typer.Argument(help="Model bundle, its folder, or a scan.")],
+    measurement: opt.MeasurementFlag = None,
     as_json: opt.Json = False,
 ) -> None:
     """Say what a bundle or a scan holds, after checking it."""
@@ -109,7 +110,8 @@ def info(
         return
     from ptycho_torch.data.formats import read_scan
 
-    show({"kind": "scan", **_scan_facts(read_scan(file))}, as_json)
+    edge.talk(quiet=False)
+    show({"kind": "scan", **_scan_facts(read_scan(file, measurement))}, as_json)
 
 
 def _scan_facts(scan: Any) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def test_errors_are_json_when_asked(project: Project) -> None:
         ("run-phase", "X-001"),
         ("run-phase", "X-001", "A", "--jobs", "0"),
         ("verify", "X-001", "--set", "OUT"),
+        ("run-phase", "X-001", "A", "--set", "OUT=elsewhere"),
         ("verify", "X-001", "--set", "NOPE=1"),
         ("schema", "nope"),
     ],
@@ -110,6 +111,19 @@ def test_why_prints_the_predicate_with_both_ids(proven: Project) -> None:
     for target in ("solo", path, "green/solo.log"):
         code, out, _ = proven.call("why", target, "--json")
         assert (code, json.loads(out)[0]["verdict"]) == (1, "stale")
+
+
+def test_why_of_a_dirty_step_says_what_to_commit(project: Project) -> None:
+    (project.root / "src/solo.txt").write_text("uncommitted\n")
+    project.run_phase()
+    _, out, _ = project.call("why", "A3")
+    assert "restore: git commit src/solo.txt" in out
+
+
+def test_why_without_a_hub_says_how_to_get_one(project: Project) -> None:
+    project.edit("hub: 2025-11-13T000000Z/small\n", "")
+    _, out, _ = project.call("why", "A3")
+    assert "restore: planctl hub new X-001" in out
 
 
 def test_why_of_an_unknown_name_is_an_error(proven: Project) -> None:

@@ -223,6 +223,12 @@ class TestInfo:
         assert report["parameters"] > 100_000
         assert report == run_json("info", trained.folder)
 
+    def test_of_a_scan_it_says_what_was_decided(self, tiny: Any) -> None:
+        assert "patterns taken as counts" in run("info", tiny.train).stderr
+        told = run("info", tiny.train, "--measurement", "amplitude")
+        assert "patterns taken as amplitude, as the caller says" in told.stderr
+        assert re.search(r"^measurement +amplitude$", told.stdout, re.MULTILINE)
+
     def test_of_a_scan(self, tiny: Any) -> None:
         report = run_json("info", tiny.train)
         assert (report["kind"], report["patterns"], report["n_pixel"]) == ("scan", 25, 32)
