@@ -17,11 +17,6 @@ def system_clock() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 
-def fixed_clock(when: dt.datetime) -> Clock:
-    """Return a clock that stands still at `when` (aware)."""
-    return lambda: when
-
-
 def iso(when: dt.datetime) -> str:
     """Spell an aware time as records do: `2025-11-14T02:48:00Z`."""
     return when.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

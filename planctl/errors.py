@@ -99,13 +99,6 @@ class GitError(PreconditionError):
     slug = "git"
 
 
-class StepFailedError(PlanctlError):
-    """A step ended with a non-zero exit code or a failed check."""
-
-    slug = "step-failed"
-    exit_code = 1
-
-
 class InterruptedRunError(PlanctlError):
     """Ctrl-C or SIGTERM ended a run; nothing is recorded, its log stays."""
 

@@ -137,7 +137,8 @@ def run_phase(
     hub = workspace.hub(plan, options.scratch)
     wanted = preflight(workspace, plan, phase, options.step)
     if options.dry_run:
-        tasks = _tasks(workspace, plan, hub, wanted, options)
+        report = _report(workspace, plan, hub)
+        tasks = schedule(plan, report, workspace.root, wanted, options.force)
         return _dry(plan, phase, hub, tasks)
     lock = workspace.repo.git_dir / "planctl" / f"{hub.name.replace('/', '%')}.lock"
     now = clock.iso(workspace.clock())
@@ -145,15 +146,9 @@ def run_phase(
         _remove_leftovers(hub)
         if not hub.scratch:
             ensure_merge_rules(workspace)
-        tasks = _tasks(workspace, plan, hub, wanted, options)
-        return _Run(workspace, plan, hub, tasks, reporter, options).all(phase)
-
-
-def _tasks(
-    workspace: Workspace, plan: Plan, hub: Hub, wanted: tuple[str, ...], options: RunOptions
-) -> tuple[Task, ...]:
-    report = _report(workspace, plan, hub)
-    return schedule(plan, report, workspace.root, wanted, options.force)
+        report = _report(workspace, plan, hub)
+        tasks = schedule(plan, report, workspace.root, wanted, options.force)
+        return _Run(workspace, plan, hub, report, tasks, reporter, options).all(phase)
 
 
 def _report(workspace: Workspace, plan: Plan, hub: Hub) -> VerifyReport:
@@ -204,6 +199,7 @@ class _Run:
         workspace: Workspace,
         plan: Plan,
         hub: Hub,
+        report: VerifyReport,
         tasks: tuple[Task, ...],
         reporter: Reporter,
         options: RunOptions,
@@ -212,7 +208,6 @@ class _Run:
         self.tasks, self.reporter, self.jobs = tasks, reporter, options.jobs
         self.stop = Stop()
         self.results: dict[str, StepResult] = {}
-        report = _report(workspace, plan, hub)
         self.proof = {
             step.step: step.stored.payload_sha256
             for step in report.steps
@@ -237,7 +232,7 @@ class _Run:
             if not task.runs:
                 self.reporter.event(task.step, f"skipped: {task.reason}")
                 self.results[task.step] = StepResult(
-                    task.phase, task.step, "skipped", True, task.reason, receipt=_receipt_in(task)
+                    task.phase, task.step, "skipped", True, task.reason, receipt=task.receipt
                 )
         pending = {task.step: task for task in self.tasks if task.runs}
         with stop_on_signals(self.stop), ThreadPoolExecutor(self.jobs) as pool:
@@ -319,8 +314,3 @@ class _Run:
             artifacts=tuple(f"{receipt.hub}/{subject.name}" for subject in receipt.subjects),
             blocked=blocked,
         )
-
-
-def _receipt_in(task: Task) -> str | None:
-    word = task.reason.rsplit(" ", 1)[-1]
-    return word if word.endswith(".json") else None

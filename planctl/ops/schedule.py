@@ -17,6 +17,7 @@ class Task:
     Attributes:
         needs: Steps of the same schedule that must have run before.
         reason: Why it runs, or which receipt satisfies it.
+        receipt: The receipt that satisfies it, when it does not run.
     """
 
     phase: str
@@ -24,6 +25,7 @@ class Task:
     runs: bool
     reason: str
     needs: tuple[str, ...] = ()
+    receipt: str | None = None
 
 
 def schedule(
@@ -91,4 +93,6 @@ def _task(plan: Plan, step: str, verdict: StepVerdict, reasons: dict[str, str]) 
     if step in reasons:
         return Task(phase, step, True, reasons[step], needs)
     proof = verdict.receipt or (verdict.reasons[0] if verdict.reasons else str(verdict.verdict))
-    return Task(phase, step, False, f"{verdict.verdict}, satisfied by {proof}")
+    return Task(
+        phase, step, False, f"{verdict.verdict}, satisfied by {proof}", receipt=verdict.receipt
+    )
