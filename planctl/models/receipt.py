@@ -22,8 +22,8 @@ from planctl.models.plan import canonical_json
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-BUILD_TYPE = "https://planctl.dev/run-step/v1"
-BUILDER_ID = "https://planctl.dev/builder/local/v1"
+# URIs of a scheme of planctl's own: no domain that somebody else could register names our types.
+BUILD_TYPE = "planctl:run-step/v1"
 MAX_BYTES = 16_000_000
 
 
@@ -32,6 +32,8 @@ ContainedPath = Annotated[str, AfterValidator(contained_path)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 GitId = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
 Ulid = Annotated[str, Field(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+Fingerprint = Annotated[str, Field(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")]
+ExecutorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda when: when.astimezone(dt.UTC))]
 
 
@@ -92,6 +94,9 @@ class Receipt(_Model):
         parents: Step id → payload digest of the receipt this run needed.
         previous: Payload digests of the step's receipts that were the latest when this one ran.
         exit_code: Of the command; 124 when its time ran out.
+        role: What the caller said (`PLANCTL_ROLE`).
+        key: Fingerprint of the key that signed when it was recorded, as `ssh-keygen -l` prints
+            it; None when it was recorded without one.
     """
 
     ulid: Ulid
@@ -122,8 +127,9 @@ class Receipt(_Model):
     timed_out: bool
     checks: tuple[CheckResult, ...]
     role: str
-    executor: str
+    executor: ExecutorName
     planctl_version: str
+    key: Fingerprint | None = None
     environment: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -213,9 +219,17 @@ def _data_file(item: DataFile, kind: str) -> dict[str, Any]:
     return {"name": item.path, "digest": {"sha256": item.sha256}, "annotations": notes}
 
 
+def builder_id(executor: str) -> str:
+    """Return the URI of planctl as a builder, with the executor that ran the command."""
+    return f"planctl:builder/{executor}/v1"
+
+
 def _run_details(receipt: Receipt) -> dict[str, Any]:
     return {
-        "builder": {"id": BUILDER_ID, "version": {"planctl": receipt.planctl_version}},
+        "builder": {
+            "id": builder_id(receipt.executor),
+            "version": {"planctl": receipt.planctl_version},
+        },
         "metadata": {
             "invocationId": receipt.ulid,
             "startedOn": _time(receipt.started),
@@ -224,6 +238,7 @@ def _run_details(receipt: Receipt) -> dict[str, Any]:
         "byproducts": [_data_file(item, "output") for item in receipt.outputs],
         "planctl_run": {
             "role": receipt.role,
+            "key": receipt.key,
             "exitCode": receipt.exit_code,
             "timedOut": receipt.timed_out,
             "checks": [result.model_dump(mode="json") for result in receipt.checks],
@@ -320,6 +335,8 @@ def _from_statement(raw: dict[str, Any]) -> Receipt:
     run = raw["predicate"]["runDetails"]
     if build["buildType"] != BUILD_TYPE:
         raise ValueError(f"unknown buildType `{build['buildType']}`")
+    if run["builder"]["id"] != builder_id(build["internalParameters"]["executor"]):
+        raise ValueError(f"unknown builder `{run['builder']['id']}`")
     commit, *dependencies = build["resolvedDependencies"]
     params, seen, notes = build["externalParameters"], run["planctl_run"], commit["annotations"]
     kinds = [item["annotations"].get("kind") for item in dependencies]
@@ -355,6 +372,7 @@ def _from_statement(raw: dict[str, Any]) -> Receipt:
             "timed_out": seen["timedOut"],
             "checks": seen["checks"],
             "role": seen["role"],
+            "key": seen["key"],
             "planctl_version": run["builder"]["version"]["planctl"],
             "environment": seen["environment"],
         }
