@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from planctl._files import files_below
 from planctl._git import Commit
 from planctl.models.plan import Plan, Step
 from planctl.models.receipt import Receipt, StoredReceipt
-from planctl.models.verdict import ReceiptVerdict, Verdict
+from planctl.models.verdict import Predicate, ReceiptVerdict, Verdict
 from planctl.ops import predicates
 from planctl.ops.artifacts import Artifacts
 from planctl.ops.inputs import TreeState
@@ -31,6 +33,9 @@ _RANK = (
 @dataclass
 class Judge:
     """Answers for one plan; every question to git or disk is asked once.
+
+    Whatever a verdict depends on is asked through this class, or through the repository and the
+    root of its workspace: `ops/past_judge.py` answers the same questions for a commit.
 
     Attributes:
         loaded: The receipts that count for the plan.
@@ -69,6 +74,29 @@ class Judge:
         return self.workspace.repo.commits(
             item.stored.receipt.commit for item in self.loaded if item.stored
         )
+
+    def inputs(self, phase: str, step: Step, receipt: Receipt) -> Predicate:
+        """Ask whether a receipt's inputs are as they were."""
+        return predicates.inputs(self.tree, self.plan, phase, step, receipt, self.workspace.root)
+
+    def checks(self, step: Step, receipt: Receipt) -> Predicate:
+        """Ask a step's checks of what a receipt recorded."""
+        resolve = predicates.resolver(self.workspace.root, receipt, self.parent)
+        return predicates.checks_hold(step, resolve)
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file or folder of this repository-relative path is there."""
+        return (self.workspace.root / path).exists()
+
+    def files_below(self, folder: str) -> Iterable[str]:
+        """Yield the repository-relative paths of the files below a folder, sorted."""
+        for path in files_below(self.workspace.root / folder):
+            yield self.workspace.relative(path)
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's bytes, or None when it is no file."""
+        place = self.workspace.root / path
+        return place.read_bytes() if place.is_file() else None
 
     def of_step(self, step_id: str) -> list[LoadedReceipt]:
         """Return the receipts of a step, oldest first by planctl's clock."""
@@ -119,13 +147,13 @@ class Judge:
     def _judge(
         self, phase: str, step: Step, loaded: LoadedReceipt, stored: StoredReceipt
     ) -> ReceiptVerdict:
-        root, receipt, repo = self.workspace.root, stored.receipt, self.workspace.repo
-        inputs = predicates.inputs(self.tree, self.plan, phase, step, receipt, root)
+        receipt, repo = stored.receipt, self.workspace.repo
+        inputs = self.inputs(phase, step, receipt)
         answers = [
             predicates.present(self.artifacts, step, receipt, loaded.gone),
             predicates.intact(self.artifacts, receipt, loaded.broken),
             predicates.exited(receipt),
-            predicates.checks_hold(step, predicates.resolver(root, receipt, self.parent)),
+            self.checks(step, receipt),
             predicates.gate(
                 self.gates, self.plan.phases[phase].gate, receipt, inputs.ok, repo.head
             ),

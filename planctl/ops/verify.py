@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import replace
 
-from planctl._files import files_below
 from planctl._git import Commit
 from planctl.errors import NotFoundError
 from planctl.models.inventory import HUMAN, MACHINE
@@ -29,7 +28,11 @@ _LONG_WAIVER = dt.timedelta(days=366)
 
 
 def verify(
-    workspace: Workspace, plan: Plan, phase: str | None = None, hub: Hub | None = None
+    workspace: Workspace,
+    plan: Plan,
+    phase: str | None = None,
+    hub: Hub | None = None,
+    judge: Judge | None = None,
 ) -> VerifyReport:
     """Decide what the receipts of a plan prove now.
 
@@ -38,6 +41,7 @@ def verify(
         plan: The plan.
         phase: Only this phase; None for all.
         hub: A scratch hub to judge instead of the initiative's own evidence.
+        judge: Who answers; None for the work tree and HEAD.
 
     Returns:
         A verdict a step, in plan order, with its artifacts; plus files no receipt covers.
@@ -49,7 +53,8 @@ def verify(
     if phase is not None and phase not in plan.phases:
         known = ", ".join(f"`{name}`" for name in plan.phases)
         raise NotFoundError(f"`{plan.id}` has no phase `{phase}`", f"it has {known}")
-    judge = Judge(workspace, plan, receipts_of(workspace, plan, hub))
+    if judge is None:
+        judge = Judge(workspace, plan, receipts_of(workspace, plan, hub))
     own = hub if hub is not None else _own_hub(workspace, plan)
     steps = [
         _step_verdict(judge, name, step, own)
@@ -62,7 +67,7 @@ def verify(
         hub=None if own is None else own.name,
         head=workspace.repo.head,
         steps=tuple(steps),
-        unproven=tuple(_uncovered(workspace, judge, own)) if own is not None else (),
+        unproven=tuple(_uncovered(judge, own)) if own is not None else (),
     )
 
 
@@ -165,7 +170,7 @@ def _without_receipt(judge: Judge, phase: str, step: Step, hub: Hub | None) -> S
         reason = f"intact: the receipt is not intact: {broken[-1].broken}"
         return StepVerdict(phase, step.id, step.rows, Verdict.MODIFIED, (reason,))
     declared = [step.log, *(item.to.rstrip("/") for item in step.collect)]
-    there = [name for name in declared if hub is not None and (hub.path / name).exists()]
+    there = [name for name in declared if hub is not None and judge.exists(f"{hub.name}/{name}")]
     if not there or hub is None:
         return StepVerdict(phase, step.id, step.rows, Verdict.MISSING, ("never produced",))
     paths = [f"{hub.name}/{name}" for name in there]
@@ -204,7 +209,7 @@ def _history(judge: Judge, phase: str, paths: list[str]) -> dict[str, str]:
     return told
 
 
-def _uncovered(workspace: Workspace, judge: Judge, hub: Hub) -> list[ArtifactVerdict]:
+def _uncovered(judge: Judge, hub: Hub) -> list[ArtifactVerdict]:
     covered = {
         f"{item.stored.receipt.hub}/{subject.name}": subject.kind
         for item in judge.loaded
@@ -215,9 +220,8 @@ def _uncovered(workspace: Workspace, judge: Judge, hub: Hub) -> list[ArtifactVer
     declared = {step.log for _, step in judge.plan.steps()}
     found: list[ArtifactVerdict] = []
     for folder in _EVIDENCE_FOLDERS:
-        for path in files_below(hub.path / folder):
-            shown = workspace.relative(path)
-            name = path.relative_to(hub.path).as_posix()
+        for shown in judge.files_below(f"{hub.name}/{folder}"):
+            name = shown.removeprefix(f"{hub.name}/")
             if shown in covered or shown.startswith(folders) or _is_own(name):
                 continue
             known = name if name in declared else None
