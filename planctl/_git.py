@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import io
 import os
 import re
+import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import git
 from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
@@ -96,7 +99,49 @@ class Repository:
         if self._repo.working_tree_dir is None:
             raise GitError("the repository is bare", "run planctl in a clone with a work tree")
         self.root = Path(self._repo.working_tree_dir)
+        self.tip = "HEAD"
         self._repo.git.update_environment(**_ENVIRONMENT)
+
+    def at(self, commit: str) -> Repository:
+        """Return the repository as a clean clone of one commit would see it.
+
+        History ends at the commit, `head` is its id, and nothing differs from it.
+
+        Args:
+            commit: A full commit id of this clone.
+        """
+        past = copy.copy(self)
+        past.__dict__.pop("head", None)
+        past.tip = commit
+        return past
+
+    def ask(self, *words: str, stdin: str = "", literal: bool = True) -> bytes:
+        """Return git's answer to one bulk question; for the modules that read history.
+
+        Args:
+            words: The git command after `git`.
+            stdin: What it reads.
+            literal: Paths mean themselves; False lets patterns through.
+
+        Raises:
+            GitError: Git refused.
+        """
+        return self._ask(*words, stdin=stdin, literal=literal)
+
+    def blob_pieces(self, blob: str) -> Iterator[bytes]:
+        """Yield the bytes of a blob, from one git process that lasts for all of them.
+
+        Raises:
+            GitError: This clone does not have it.
+        """
+        try:
+            _, _, _, stream = self._repo.git.stream_object_data(blob)
+        except ValueError as error:
+            raise GitError(
+                f"blob `{blob}` is not in this clone", "fetch what the clone left out"
+            ) from error
+        while piece := stream.read(1 << 20):
+            yield piece
 
     def _ask(self, *words: str, stdin: str = "", literal: bool = True) -> bytes:
         pathspecs = ("--literal-pathspecs",) if literal else ()
@@ -115,10 +160,23 @@ class Repository:
                 raise GitError(f"git {words[0]} failed: {detail}") from error
         return bytes(answer)
 
+    def process(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start git and return it with open pipes, for answers too long to hold at once.
+
+        Its `wait` raises what `subprocess` cannot: GitPython's error for a code that is not 0. A
+        process that is dropped before it ends is ended.
+        """
+        started = self._repo.git.execute(
+            ["git", "--literal-pathspecs", *_OPTIONS, *words],
+            as_process=True,
+            istream=subprocess.PIPE,
+        )
+        return cast("subprocess.Popen[bytes]", started)
+
     @cached_property
     def head(self) -> str | None:
         """Full id of HEAD, or None in a repository without commits."""
-        return self.resolve("HEAD")
+        return self.resolve(self.tip)
 
     @property
     def branch(self) -> str | None:
@@ -175,6 +233,8 @@ class Repository:
 
         A new folder that is a repository of its own is one path.
         """
+        if self.tip != "HEAD":
+            return []
         options = ("--no-renames", "--untracked-files=all", "--ignore-submodules=none")
         records = _records(self._ask("status", "--porcelain=v1", "-z", *options))
         return [record[3:].rstrip("/") for record in records]
@@ -186,6 +246,8 @@ class Repository:
             Path → it may be left out of the work tree (`skip-worktree`, sparse checkouts); False
             for `assume-unchanged`.
         """
+        if self.tip != "HEAD":
+            return {}
         flagged = [r for r in self._ask("ls-files", "-v", "-z").split(b"\0") if r[:1] not in b"HM"]
         return {
             os.fsdecode(record[2:]): record[:1] in b"Ss"
@@ -243,10 +305,11 @@ class Repository:
         # GitPython hands both to `git merge-base` as they are: ids will do.
         return self._repo.is_ancestor(ancestor, commit)  # type: ignore[arg-type]
 
-    def descendants(self, ancestor: str, tip: str = "HEAD") -> frozenset[str]:
-        """Return the commits reachable from `tip` that contain `ancestor`, itself included."""
-        listed = self._ask("rev-list", "--ancestry-path", f"{ancestor}..{tip}").decode().split()
-        reachable = bool(listed) or self.resolve(tip) == ancestor
+    def descendants(self, ancestor: str) -> frozenset[str]:
+        """Return the commits of HEAD's history that contain `ancestor`, itself included."""
+        range_ = f"{ancestor}..{self.tip}"
+        listed = self._ask("rev-list", "--ancestry-path", range_).decode().split()
+        reachable = bool(listed) or self.head == ancestor
         return frozenset([*listed, ancestor]) if reachable else frozenset()
 
     def last_changes(self, paths: Iterable[str]) -> dict[str, Commit]:
@@ -295,7 +358,7 @@ class Repository:
         *options, paths = words
         flags = [option for option in options if isinstance(option, str)]
         log = ("log", "-z", "--no-renames", "--format=%x01%H %at %ct", *flags)
-        output = self._ask(*log, "--", *paths, literal=literal)
+        output = self._ask(*log, self.tip, "--", *paths, literal=literal)
         commit: Commit | None = None
         touched: list[str] = []
         for record in output.decode("utf-8", "surrogateescape").split("\0"):
