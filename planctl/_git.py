@@ -163,8 +163,7 @@ class Repository:
     def process(self, *words: str) -> subprocess.Popen[bytes]:
         """Start git and return it with open pipes, for answers too long to hold at once.
 
-        Its `wait` raises what `subprocess` cannot: GitPython's error for a code that is not 0. A
-        process that is dropped before it ends is ended.
+        A process that is dropped before it ends is ended. `finished` waits for it.
         """
         started = self._repo.git.execute(
             ["git", "--literal-pathspecs", *_OPTIONS, *words],
@@ -172,6 +171,18 @@ class Repository:
             istream=subprocess.PIPE,
         )
         return cast("subprocess.Popen[bytes]", started)
+
+    def finished(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until a started git ends.
+
+        Raises:
+            GitError: It failed.
+        """
+        try:
+            process.wait()
+        except GitCommandError as error:
+            detail = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
+            raise GitError(f"git failed: {detail}") from error
 
     @cached_property
     def head(self) -> str | None:

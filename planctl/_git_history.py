@@ -1,0 +1,163 @@
+"""History, streamed: one walk over all commits, and one reader of blobs that asks sizes first."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from planctl._git import Repository
+from planctl.errors import GitError
+
+_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+_HEADER = re.compile(rb"\x01([0-9a-f]{40,64}) ([0-9a-f ]*)\x02(-?\d+)\n*")
+_CHUNK = 1 << 18
+_PLAIN = (b"100644", b"100755", b"100664")
+_WORDS = (
+    *("-c", "log.showRoot=true", "-c", "diff.ignoreSubmodules=none"),
+    *("log", "--topo-order", "--reverse", "--diff-merges=first-parent", "-z", "--raw"),
+    *("--no-abbrev", "--no-renames", "--no-ext-diff", "--format=%x01%H %P%x02%ct"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a commit did to one path, beside its first parent.
+
+    Attributes:
+        old: Blob id before, or None when the path is new.
+        new: Blob id after, or None when the path is gone.
+        link: A symbolic link or a submodule: no text to read.
+    """
+
+    path: str
+    old: str | None
+    new: str | None
+    link: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryCommit:
+    """One commit of a walk.
+
+    Attributes:
+        committed: The committer's time, UTC.
+        changes: Beside the first parent; a commit without parents brings everything it has.
+    """
+
+    id: str
+    parents: tuple[str, ...]
+    committed: dt.datetime
+    changes: tuple[Change, ...]
+
+
+def walk(repo: Repository, *revisions: str) -> Iterator[HistoryCommit]:
+    """Yield commits, parents before children, each with what it changed; one git process.
+
+    Args:
+        repo: The repository.
+        revisions: As `git log` takes them: ids, `^id` to leave out what that one has.
+
+    Raises:
+        GitError: Git failed.
+    """
+    process = repo.process(*_WORDS, *revisions, "--")
+    header: re.Match[bytes] | None = None
+    changes: list[Change] = []
+    fields = _fields(process)
+    for field in fields:
+        # Git puts a line end between a commit's header and its first change.
+        if field.startswith((b":", b"\n:")):
+            changes.append(_change(field.lstrip(), next(fields)))
+        elif found := _HEADER.fullmatch(field):
+            if header is not None:
+                yield _commit(header, changes)
+            header, changes = found, []
+    repo.finished(process)
+    if header is not None:
+        yield _commit(header, changes)
+
+
+def _fields(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """Split what git prints at NUL, without ever holding all of it."""
+    assert process.stdout is not None
+    rest = b""
+    while chunk := process.stdout.read(_CHUNK):
+        *whole, rest = (rest + chunk).split(b"\0")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def _change(meta: bytes, path: bytes) -> Change:
+    old_mode, mode, old, new, _ = meta[1:].split(b" ", 4)
+    kind = old_mode if mode == b"000000" else mode
+    return Change(
+        path.decode("utf-8", "surrogateescape"), _blob(old), _blob(new), kind not in _PLAIN
+    )
+
+
+def _blob(name: bytes) -> str | None:
+    return name.decode() if name.strip(b"0") else None
+
+
+def _commit(header: re.Match[bytes], changes: list[Change]) -> HistoryCommit:
+    when = min(max(int(header[3]), 0), _LAST_SECOND)
+    return HistoryCommit(
+        header[1].decode(),
+        tuple(header[2].decode().split()),
+        dt.datetime.fromtimestamp(when, dt.UTC),
+        tuple(changes),
+    )
+
+
+class BlobReader:
+    """Reads blobs one by one through two lasting git processes: sizes first, then contents.
+
+    Args:
+        repo: The repository.
+    """
+
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
+        self._sizes = repo.process("cat-file", "--batch-check=%(objecttype) %(objectsize)")
+        self._contents = repo.process("cat-file", "--batch")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self._sizes, self._contents):
+            assert process.stdin is not None
+            process.stdin.close()
+            self._repo.finished(process)
+
+    def size(self, blob: str) -> int | None:
+        """Return how many bytes a blob has; None for what this clone lacks or is no blob."""
+        kind, _, size = _asked(self._sizes, blob).partition(b" ")
+        return int(size) if kind == b"blob" else None
+
+    def read(self, blob: str, at_most: int) -> bytes | None:
+        """Return a blob's bytes; None when it is larger than `at_most`, or not here."""
+        size = self.size(blob)
+        if size is None or size > at_most:
+            return None
+        _asked(self._contents, blob)
+        assert self._contents.stdout is not None
+        return self._contents.stdout.read(size + 1)[:-1]
+
+
+def _asked(process: subprocess.Popen[bytes], blob: str) -> bytes:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{blob}\n".encode())
+    process.stdin.flush()
+    answer = process.stdout.readline()
+    if not answer:
+        raise GitError(
+            "`git cat-file` ended before it answered", "run `git fsck`: the repository is damaged"
+        )
+    return answer.strip()
