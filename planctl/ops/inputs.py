@@ -61,11 +61,11 @@ class TreeState:
 
     def at_head(self, globs: tuple[str, ...]) -> dict[str, Entry]:
         """Return the inputs that `globs` mean at HEAD."""
-        return _select(self.head, globs)
+        return inputs_among(self.head, globs)
 
     def on_disk(self, globs: tuple[str, ...]) -> dict[str, Entry]:
         """Return the inputs that `globs` mean on disk."""
-        changed = _select(dict.fromkeys(self.changed), globs)
+        changed = inputs_among(dict.fromkeys(self.changed), globs)
         unseen = [path for path in changed if path not in self._seen]
         now = self._repo.work_tree_entries(unseen)
         self._seen |= {path: now.get(path) for path in unseen}
@@ -74,7 +74,8 @@ class TreeState:
         return {path: entry for path, entry in entries.items() if entry is not None}
 
 
-def _select(entries: Mapping[str, _T], globs: tuple[str, ...]) -> dict[str, _T]:
+def inputs_among(entries: Mapping[str, _T], globs: tuple[str, ...]) -> dict[str, _T]:
+    """Return those of some files that globs mean and that planctl does not write itself."""
     if not globs:
         return {}
     return {

@@ -13,7 +13,7 @@ from planctl.models.receipt import Receipt, StoredReceipt
 from planctl.models.verdict import Predicate, ReceiptVerdict, Verdict
 from planctl.ops import predicates
 from planctl.ops.artifacts import Artifacts
-from planctl.ops.inputs import TreeState
+from planctl.ops.inputs import TreeState, moved_files
 from planctl.ops.receipts import LoadedReceipt, tips
 from planctl.workspace import Workspace
 
@@ -77,7 +77,8 @@ class Judge:
 
     def inputs(self, phase: str, step: Step, receipt: Receipt) -> Predicate:
         """Ask whether a receipt's inputs are as they were."""
-        return predicates.inputs(self.tree, self.plan, phase, step, receipt, self.workspace.root)
+        moved = moved_files(self.workspace.root, receipt.data)
+        return predicates.inputs(self.tree, self.plan, phase, step, receipt, moved)
 
     def checks(self, step: Step, receipt: Receipt) -> Predicate:
         """Ask a step's checks of what a receipt recorded."""

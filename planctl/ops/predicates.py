@@ -11,11 +11,11 @@ from planctl._git import Commit, Entry, Repository
 from planctl._text import count, listed
 from planctl.errors import BadFileError
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
-from planctl.models.receipt import Receipt, StoredReceipt
+from planctl.models.receipt import DataFile, Receipt, StoredReceipt
 from planctl.models.verdict import Compared, Predicate, Verdict
 from planctl.ops.artifacts import Artifacts, subject_path
 from planctl.ops.checks import run_checks
-from planctl.ops.inputs import TreeState, moved_files
+from planctl.ops.inputs import TreeState
 
 CLOCK_SLACK = dt.timedelta(minutes=2)
 _SHOWN = 6
@@ -153,16 +153,27 @@ def gate(
 
 
 def inputs(
-    tree: TreeState, plan: Plan, phase: str, step: Step, receipt: Receipt, root: Path
+    tree: TreeState,
+    plan: Plan,
+    phase: str,
+    step: Step,
+    receipt: Receipt,
+    moved: tuple[DataFile, ...],
 ) -> Predicate:
-    """The recorded input ids equal those at HEAD and in the work tree."""
+    """The recorded input ids equal those at HEAD and in the work tree.
+
+    Args:
+        tree: What git and the work tree hold.
+        plan: The plan.
+        phase: The phase of the step.
+        step: The step.
+        receipt: What was recorded.
+        moved: Those of its files outside git that have another content now.
+    """
     globs = plan.inputs_of(phase, step)
     recorded = {item.path: Entry(item.mode, item.blob) for item in receipt.inputs}
     head, disk = tree.at_head(globs), tree.on_disk(globs)
-    data = [
-        Compared(item.path, item.sha256, "other content", _OUTSIDE)
-        for item in moved_files(root, receipt.data)
-    ]
+    data = [Compared(item.path, item.sha256, "other content", _OUTSIDE) for item in moved]
     off_head, off_disk = _moved(recorded, head), _moved(recorded, disk)
     if not off_head and not off_disk and not data:
         return Predicate("inputs", True, f"{count(len(recorded), 'file')} as they were")
