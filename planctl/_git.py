@@ -206,6 +206,11 @@ class Repository:
         """Git's own folder for this work tree: a place for locks, never committed."""
         return Path(self._repo.git_dir)
 
+    @property
+    def common_dir(self) -> Path:
+        """The folder that all work trees of this repository share."""
+        return Path(self._repo.common_dir)
+
     def paths_on_branches(self, folder: str) -> frozenset[str]:
         """Return the paths below a folder on any local or remote branch of this clone."""
         refs = self._ask("for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes")
