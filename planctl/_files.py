@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import os
+import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 _BLOCK = 1 << 20
+# Of a name, in a temporary one: 255 bytes are all a file system takes, four a character.
+_NAME_CHARS = 50
+_TEMPORARY = re.compile(r"\..*\.planctl-\w+\.(?:tmp|part)", re.DOTALL)
+
+
+def open_plain(path: Path) -> io.BufferedReader:
+    """Open a plain file for reading; nothing else can make the reader wait or read for ever.
+
+    What a repository brings may be a pipe nobody writes to, or a link to `/dev/zero`. Symbolic
+    links to plain files are followed.
+
+    Raises:
+        OSError: It is no plain file, or cannot be opened.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "is no plain file", os.fspath(path))
+    return io.BufferedReader(io.FileIO(handle, "rb"))
+
+
+def read_plain(path: Path, at_most: int) -> bytes:
+    """Return the bytes of a plain file.
+
+    Args:
+        path: The file.
+        at_most: Bytes it may have.
+
+    Raises:
+        OSError: It is no plain file, cannot be read, or is larger.
+    """
+    with open_plain(path) as stream:
+        data = stream.read(at_most + 1)
+    if len(data) > at_most:
+        raise OSError(errno.EFBIG, f"is larger than {at_most:,} bytes", os.fspath(path))
+    return data
 
 
 def sha256_file(path: Path) -> str:
-    """Return the SHA-256 (hex) of a file's bytes."""
-    with path.open("rb") as stream:
+    """Return the SHA-256 (hex) of a plain file's bytes.
+
+    Raises:
+        OSError: It is no plain file, or cannot be read.
+    """
+    with open_plain(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -29,8 +73,8 @@ def git_blob_id(path: Path, algorithm: str = "sha1") -> str:
         content = os.fsencode(os.readlink(path))
         digest.update(b"blob %d\0" % len(content) + content)
         return digest.hexdigest()
-    digest.update(b"blob %d\0" % path.stat().st_size)
-    with path.open("rb") as stream:
+    with open_plain(path) as stream:
+        digest.update(b"blob %d\0" % os.fstat(stream.fileno()).st_size)
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
@@ -61,7 +105,8 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    start = _hidden(path.name)
+    handle, name = tempfile.mkstemp(prefix=f"{start}.planctl-", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
@@ -72,6 +117,20 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def part_of(path: Path) -> Path:
+    """Return where a file or folder is built up before it gets its name, beside it."""
+    return path.with_name(f"{_hidden(path.name)}.planctl-{os.getpid()}.part")
+
+
+def _hidden(name: str) -> str:
+    return f".{name[:_NAME_CHARS]}"
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a file name is one that planctl gives to what it is about to write."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def free_name(path: Path, taken: frozenset[str] = frozenset()) -> Path:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from planctl._files import atomic_write, files_below, free_name, sha256_file
+from planctl._files import (
+    atomic_write,
+    files_below,
+    free_name,
+    open_plain,
+    part_of,
+    sha256_file,
+)
 from planctl._text import listed
 from planctl.models.paths import is_utf8
 from planctl.models.plan import Collect, Step
@@ -17,6 +25,7 @@ from planctl.ops.inputs import digest_files, expand
 from planctl.workspace import Hub
 
 MAX_SINGLE_FILES = 64
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -129,12 +138,12 @@ def _copy(
     declared = item.to.rstrip("/")
     target = free_name(hub.path / declared, taken)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = part_of(target)
     try:
         for name in names:
             copy = part / name if name else part
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, copy)
+            _copy_file(source / name, copy)
         os.replace(part, target)
     except OSError:
         _remove(part)
@@ -145,8 +154,17 @@ def _copy(
     return _folder(hub, target, declared)
 
 
+def _copy_file(source: Path, copy: Path) -> None:
+    with open_plain(source) as left, copy.open("xb") as taken:
+        before = os.fstat(left.fileno())
+        shutil.copyfileobj(left, taken, _BLOCK)
+        now = os.fstat(left.fileno())
+    if (before.st_size, before.st_ctime_ns) != (now.st_size, now.st_ctime_ns):
+        raise OSError(errno.EBUSY, "is still being written", os.fspath(source))
+
+
 def _remove(part: Path) -> None:
-    if part.is_dir():
+    if part.is_dir() and not part.is_symlink():
         shutil.rmtree(part)
     else:
         part.unlink(missing_ok=True)
@@ -171,7 +189,13 @@ def _folder(hub: Hub, target: Path, declared: str) -> list[Subject]:
 def _rows(folder: Path) -> list[tuple[str, str]]:
     """Return (relative path, SHA-256) of the files below a folder, sorted by path."""
     files = ((path.relative_to(folder).as_posix(), path) for path in files_below(folder))
-    return [(name, sha256_file(path)) for name, path in sorted(files)]
+    return [(name, _digest(path)) for name, path in sorted(files)]
+
+
+def _digest(path: Path) -> str:
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "is a symbolic link", os.fspath(path))
+    return sha256_file(path)
 
 
 def _listing(rows: list[tuple[str, str]]) -> str:
@@ -184,4 +208,9 @@ def folder_digest(folder: Path) -> str:
     This is in-toto's `dirHash` (Go's Hash1, in hex): the SHA-256 of the lines
     `<sha256>  <relative path>`, sorted by path.
     """
-    return hashlib.sha256(_listing(_rows(folder)).encode()).hexdigest()
+    return listing_digest(_rows(folder))
+
+
+def listing_digest(rows: list[tuple[str, str]]) -> str:
+    """Return the `dirHash` of (relative path, SHA-256) rows, sorted by path."""
+    return hashlib.sha256(_listing(rows).encode()).hexdigest()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planctl import clock
-from planctl._files import free_name
+from planctl._files import free_name, open_plain
 from planctl._redaction import Redactor
 from planctl._text import printable
 from planctl.executors import JobResult
@@ -22,6 +22,9 @@ END = "# --- end"
 _SHOWN_DIRTY = 50
 _MIB = 1024 * 1024
 _TRAILER_BYTES = 4096
+# Commands, environment and dirty paths stand there: long, but never a whole log.
+_HEADER_BYTES = 16 << 20
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -129,14 +132,19 @@ def claims(path: Path) -> Claims | None:
 
     Only the two ends are read: the output between may be huge.
     """
-    with path.open("rb") as stream:
-        if stream.readline() != f"{TITLE}\n".encode():
+    with open_plain(path) as stream:
+        if not (read := stream.read(_BLOCK)).startswith(f"{TITLE}\n".encode()):
             return None
+        mark = f"\n{OUTPUT}\n".encode()
+        while mark not in read and len(read) < _HEADER_BYTES and (more := stream.read(_BLOCK)):
+            read += more
+        head = read.partition(mark)[0]
         header: dict[str, str] = {}
-        while (line := stream.readline()) and line != f"{OUTPUT}\n".encode():
-            name, _, value = line.decode("utf-8", "replace").removeprefix("# ").partition(": ")
+        for line in head.decode("utf-8", "replace").split("\n"):
+            name, _, value = line.removeprefix("# ").partition(": ")
             header.setdefault(name, value.strip())
-        stream.seek(max(stream.tell(), path.stat().st_size - _TRAILER_BYTES))
+        size = os.fstat(stream.fileno()).st_size
+        stream.seek(max(len(head) + len(mark) - 1, size - _TRAILER_BYTES))
         _, _, trailer = stream.read().rpartition(f"{END}\n".encode())
     exits = [line for line in trailer.decode("utf-8", "replace").splitlines() if "# exit: " in line]
     return Claims(
@@ -164,17 +172,23 @@ class LogFile:
 
     def begin(self, header: LogHeader) -> None:
         """Write the header."""
-        self._stream.write(self._redactor.text(header_text(header)).encode())
+        self._write(self._redactor.text(header_text(header)).encode())
 
     def write(self, piece: bytes) -> None:
         """Write a piece of output as it is."""
-        self._stream.write(piece)
+        self._write(piece)
         self._last = piece[-1:] or self._last
+
+    def _write(self, data: bytes) -> None:
+        # On a disk that is nearly full the system takes a part and says how much.
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._stream.write(rest) :]
 
     def finish(self, result: JobResult) -> None:
         """Write the trailer and close."""
         gap = "" if self._last == b"\n" else "\n"
-        self._stream.write((gap + trailer_text(result)).encode())
+        self._write((gap + trailer_text(result)).encode())
         os.fsync(self._stream.fileno())
         self._stream.close()
 

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import replace
 
+from planctl._files import is_temporary
 from planctl._git import Commit
 from planctl.errors import NotFoundError
 from planctl.models.inventory import HUMAN, MACHINE
@@ -231,7 +232,7 @@ def _uncovered(judge: Judge, hub: Hub) -> list[ArtifactVerdict]:
 
 def _is_own(name: str) -> bool:
     """Tell whether planctl writes a file of the hub itself, or is about to."""
-    return name in (HUMAN, MACHINE) or ("/." in name and name.endswith((".tmp", ".part")))
+    return name in (HUMAN, MACHINE) or any(map(is_temporary, name.split("/")))
 
 
 def _loose_receipts(judge: Judge) -> list[ArtifactVerdict]:
