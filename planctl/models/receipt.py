@@ -6,11 +6,8 @@ Formats: DSSE v1 (https://github.com/secure-systems-lab/dsse), in-toto Statement
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
 import hashlib
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -18,13 +15,12 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from planctl.errors import ReceiptError
 from planctl.models.paths import contained_path
 from planctl.models.plan import canonical_json
+from planctl.models.strict_json import strict_json
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
 # URIs of a scheme of planctl's own: no domain that somebody else could register names our types.
 BUILD_TYPE = "planctl:run-step/v1"
-MAX_BYTES = 16_000_000
 
 
 # A receipt may come from anyone: what is used as a path, an id or a time is one, or it is refused.
@@ -97,6 +93,7 @@ class Receipt(_Model):
         role: What the caller said (`PLANCTL_ROLE`).
         key: Fingerprint of the key that signed when it was recorded, as `ssh-keygen -l` prints
             it; None when it was recorded without one.
+        policy: What `planctl.toml` asked of the phase then (`recorded`, `signed`, `other-role`).
     """
 
     ulid: Ulid
@@ -130,6 +127,7 @@ class Receipt(_Model):
     executor: ExecutorName
     planctl_version: str
     key: Fingerprint | None = None
+    policy: str = "recorded"
     environment: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -185,7 +183,11 @@ def _build_definition(receipt: Receipt) -> dict[str, Any]:
             "contract": receipt.contract,
             "contractSha256": receipt.contract_sha256,
         },
-        "internalParameters": {"executor": receipt.executor, "log": receipt.log},
+        "internalParameters": {
+            "executor": receipt.executor,
+            "log": receipt.log,
+            "policy": receipt.policy,
+        },
         "resolvedDependencies": [_commit(receipt), *_dependencies(receipt)],
     }
 
@@ -267,33 +269,6 @@ def file_name(receipt: Receipt, digest: str) -> str:
     return f"{receipt.ulid}_{receipt.step}_{digest[:16]}.json"
 
 
-def envelope_text(payload: bytes) -> str:
-    """Wrap a payload in a DSSE envelope without signatures."""
-    envelope = {
-        "payloadType": PAYLOAD_TYPE,
-        "payload": base64.b64encode(payload).decode(),
-        "signatures": [],
-    }
-    return json.dumps(envelope, indent=1) + "\n"
-
-
-def envelope_payload(text: bytes, path: str) -> bytes:
-    """Return the payload bytes of an envelope.
-
-    Raises:
-        ReceiptError: Too large, not JSON, not a DSSE envelope of a Statement.
-    """
-    if len(text) > MAX_BYTES:
-        raise ReceiptError(path, f"is larger than {MAX_BYTES:,} bytes")
-    try:
-        envelope = _strict_json(text)
-        if envelope["payloadType"] != PAYLOAD_TYPE:
-            raise ReceiptError(path, f"payloadType is `{envelope['payloadType']}`")
-        return base64.b64decode(envelope["payload"], validate=True)
-    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
-        raise ReceiptError(path, f"is not a DSSE envelope: {error}") from error
-
-
 def parse_receipt(payload: bytes, path: str) -> Receipt:
     """Read a Statement back into a receipt.
 
@@ -301,7 +276,7 @@ def parse_receipt(payload: bytes, path: str) -> Receipt:
         ReceiptError: Not a Statement planctl wrote.
     """
     try:
-        return _from_statement(_strict_json(payload))
+        return _from_statement(strict_json(payload))
     except ReceiptError:
         raise
     except ValidationError as error:
@@ -312,22 +287,6 @@ def parse_receipt(payload: bytes, path: str) -> Receipt:
         raise ReceiptError(path, f"is not a run receipt: {error}") from error
 
 
-def _strict_json(text: bytes) -> Any:
-    """Read JSON that means the same to every reader: no key twice, no NaN."""
-
-    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
-            raise ValueError(f"key `{twice}` stands twice")
-        return found
-
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"`{constant}` is no JSON")
-
-    return json.loads(text, object_pairs_hook=no_duplicates, parse_constant=refuse)
-
-
 def _from_statement(raw: dict[str, Any]) -> Receipt:
     if raw["_type"] != STATEMENT_TYPE or raw["predicateType"] != PREDICATE_TYPE:
         raise ValueError("not an in-toto Statement v1 with SLSA provenance v1")
@@ -335,7 +294,8 @@ def _from_statement(raw: dict[str, Any]) -> Receipt:
     run = raw["predicate"]["runDetails"]
     if build["buildType"] != BUILD_TYPE:
         raise ValueError(f"unknown buildType `{build['buildType']}`")
-    if run["builder"]["id"] != builder_id(build["internalParameters"]["executor"]):
+    inner = build["internalParameters"]
+    if run["builder"]["id"] != builder_id(inner["executor"]):
         raise ValueError(f"unknown builder `{run['builder']['id']}`")
     commit, *dependencies = build["resolvedDependencies"]
     params, seen, notes = build["externalParameters"], run["planctl_run"], commit["annotations"]
@@ -364,8 +324,9 @@ def _from_statement(raw: dict[str, Any]) -> Receipt:
             "outputs": [_read_data(item) for item in run["byproducts"]],
             "previous": seen["previous"],
             "subjects": [_read_subject(item) for item in raw["subject"]],
-            "log": build["internalParameters"]["log"],
-            "executor": build["internalParameters"]["executor"],
+            "log": inner["log"],
+            "executor": inner["executor"],
+            "policy": inner["policy"],
             "started": run["metadata"]["startedOn"],
             "finished": run["metadata"]["finishedOn"],
             "exit_code": seen["exitCode"],

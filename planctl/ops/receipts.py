@@ -9,13 +9,11 @@ from pathlib import Path
 from planctl._files import atomic_write, behind_link, git_blob_id
 from planctl._git import Added
 from planctl.errors import ReceiptError
+from planctl.models.envelope import MAX_BYTES, envelope_text, parse_envelope
 from planctl.models.plan import Plan
 from planctl.models.receipt import (
-    MAX_BYTES,
     Receipt,
     StoredReceipt,
-    envelope_payload,
-    envelope_text,
     file_name,
     parse_receipt,
     payload_bytes,
@@ -117,7 +115,7 @@ def _one(hub: Hub, path: Path) -> LoadedReceipt:
 
 
 def _parsed(content: bytes, shown: str) -> StoredReceipt:
-    payload = envelope_payload(content, shown)
+    payload = parse_envelope(content, shown).payload
     receipt = parse_receipt(payload, shown)
     return StoredReceipt(path=shown, payload_sha256=payload_digest(payload), receipt=receipt)
 
