@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from planctl.cli.formats import Format, FormatOption, chosen
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Scratch = Annotated[
     Path | None,
@@ -43,6 +45,7 @@ def verify(
     ] = False,
     scratch: Scratch = None,
     set_: SetValue = None,
+    form: FormatOption = Format.TABLE,
     json_: Json = False,
 ) -> int:
     """Decide what the receipts prove now; exit 0 if every step is fresh or waived, else 1."""
@@ -51,16 +54,18 @@ def verify(
     from planctl.ops.verify import verify as judge
     from planctl.workspace import Workspace
 
+    shape = chosen(form, json_, times)
     workspace = Workspace.open()
     names = [initiative] if initiative else workspace.every_initiative()
-    results = []
+    plans, results = [], []
     for name in names:
         plan = workspace.load_plan_with(name, pairs(set_))
         hub = workspace.hub(plan, scratch) if scratch else None
         report = judge(workspace, plan, phase, hub)
         lines = timelines(workspace, plan, report) if times else ()
         results.append((report, lines))
-    if json_:
+        plans.append(plan)
+    if shape is Format.JSON:
         from dataclasses import asdict
 
         values = [
@@ -68,6 +73,10 @@ def verify(
             for r, t in results
         ]
         render.emit_json(values[0] if initiative else values)
+    elif shape is not Format.TABLE:
+        from planctl.cli.formats import print_verdicts
+
+        print_verdicts(shape, workspace, plans, [report for report, _ in results])
     else:
         for report, lines in results:
             render.report(report)

@@ -42,10 +42,14 @@ def safe(text: str) -> str:
 
 def emit_json(value: Any) -> None:
     """Print a result as JSON on stdout."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     # What no output can hold (names that are not UTF-8) is escaped, which JSON reads back.
+    emit(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def emit(text: str) -> None:
+    """Print a document on stdout as it is: its writer has neutralised what is in it."""
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _console() -> Console:

@@ -45,7 +45,10 @@ class _Source:
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key, line = str(key_node.value), key_node.start_mark.line + 1
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise PlanError(self.path, "a key is a list or a mapping", line=line, hint=_HINT)
+            key = str(key_node.value)
             if key in result:
                 raise PlanError(
                     self.path, "stands twice", line=line, key=_dotted((*place, key)), hint=_HINT
@@ -106,8 +109,37 @@ def parse_plan(text: str, path: str) -> Plan:
         raise _first(error, source) from error
 
 
+def step_lines(text: str, path: str) -> dict[str, int]:
+    """Return the line on which each step of a plan says its `id`.
+
+    Args:
+        text: The file's text.
+        path: Repository-relative path, for messages.
+
+    Raises:
+        PlanError: Not YAML, or empty.
+    """
+    source = _Source(path)
+    _compose(text, source)
+    return {step: line for step, line, _ in source.step_ids}
+
+
+def _refuse_depth(text: str, source: _Source) -> None:
+    """Look how deep a text is nested before libyaml does: it recurses until the stack is gone."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            line = None if event.start_mark is None else event.start_mark.line + 1
+            raise PlanError(source.path, "is nested too deeply or repeats too much", line=line)
+
+
 def _compose(text: str, source: _Source) -> Any:
     try:
+        _refuse_depth(text, source)
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

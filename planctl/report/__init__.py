@@ -1,0 +1,1 @@
+"""Reports: results of operations in the formats that CI services read."""
