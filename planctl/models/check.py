@@ -12,15 +12,27 @@ from planctl.models.paths import relative_path
 RelativePath = Annotated[str, AfterValidator(relative_path)]
 
 
+_MAX_PATTERN = 4_000
+
+
 def _regex(text: str) -> str:
+    if len(text) > _MAX_PATTERN:
+        raise ValueError(f"is a regular expression of more than {_MAX_PATTERN:,} characters")
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"`{text}` is not a regular expression: {error}") from error
     return text
 
 
+def _expression(text: str) -> str:
+    if len(text) > _MAX_PATTERN:
+        raise ValueError(f"is an expression of more than {_MAX_PATTERN:,} characters")
+    return text
+
+
 Regex = Annotated[str, AfterValidator(_regex)]
+Expression = Annotated[str, Field(min_length=1), AfterValidator(_expression)]
 Scalar = bool | int | float | str
 
 
@@ -32,7 +44,7 @@ class JsonValue(_Model):
     """A value in a JSON artifact, found by a JMESPath expression."""
 
     json_file: RelativePath = Field(alias="json")
-    path: str = Field(min_length=1)
+    path: Expression
 
 
 class LogValue(_Model):
@@ -74,7 +86,7 @@ class JsonCheck(_Comparison):
     """A JSON value (every element of a list) compared with a number, text or another value."""
 
     json_file: RelativePath = Field(alias="json")
-    path: str = Field(min_length=1)
+    path: Expression
 
 
 class LogValueCheck(_Comparison):

@@ -25,6 +25,7 @@ _OWN = re.compile(
     "output|parsable|quiet|requeue|signal|test-only|time|wait|wrap"
 )
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
+_MAX_CHARS = 1_000_000
 
 
 def _one_line(text: str) -> str:
@@ -95,9 +96,12 @@ def parse_settings(text: str, path: str) -> Settings:
     Raises:
         BadFileError: Not TOML, an unknown key, a value that cannot be; names file and key.
     """
+    if len(text) > _MAX_CHARS:
+        raise BadFileError(path, f"is larger than {_MAX_CHARS:,} characters")
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Lists within lists without end, or a number of thousands of digits, are none either.
         raise BadFileError(path, f"is not TOML: {error}") from error
     try:
         return Settings.model_validate(raw)
