@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planctl._files import atomic_write, behind_link, git_blob_id
-from planctl._git import Added
+from planctl._git import Added, Repository
 from planctl.errors import ReceiptError
 from planctl.models.envelope import MAX_BYTES, envelope_text, parse_envelope
 from planctl.models.plan import Plan
@@ -59,6 +59,51 @@ def write_receipt(hub: Hub, receipt: Receipt) -> StoredReceipt:
     return StoredReceipt(path=name, payload_sha256=digest, receipt=receipt)
 
 
+class Shelf:
+    """Where receipt files come from: the disk, here.
+
+    Args:
+        workspace: The repository.
+        hubs: The hubs whose receipts count.
+    """
+
+    def __init__(self, workspace: Workspace, hubs: list[Hub]) -> None:
+        self._root = workspace.root
+        self._hubs = hubs
+
+    def hubs(self) -> dict[str, str | None]:
+        """Return hub → why its receipts cannot be believed, or None."""
+        linked = "its folder lies behind a symbolic link"
+        return {
+            hub.name: linked if behind_link(hub.root, hub.receipts) else None for hub in self._hubs
+        }
+
+    def paths(self, hub: str) -> list[str]:
+        """Return the repository-relative paths of a hub's receipts."""
+        found = (self._root / hub / "receipts").glob("*.json")
+        return sorted(path.relative_to(self._root).as_posix() for path in found)
+
+    def content(self, path: str) -> bytes:
+        """Return the bytes of a receipt.
+
+        Raises:
+            ReceiptError: No plain file, or too large.
+        """
+        return _read(self._root / path, path)
+
+    def blob(self, path: str) -> str:
+        """Return the git blob id of a receipt as it lies there."""
+        return git_blob_id(self._root / path)
+
+    def lies(self, path: str) -> bool:
+        """Tell whether anything is there under that path."""
+        return os.path.lexists(self._root / path)
+
+    def load(self, hub: str, path: str) -> LoadedReceipt:
+        """Read one receipt of a hub."""
+        return _one(self, hub, path)
+
+
 def receipts_of(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[LoadedReceipt]:
     """Return the receipts that count for a plan: of a scratch hub alone, else of all its hubs.
 
@@ -70,9 +115,10 @@ def receipts_of(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[Loade
         Oldest first by planctl's clock.
     """
     if hub is not None and hub.scratch:
-        return _load([hub], workspace, {})
+        return load(Shelf(workspace, [hub]), workspace.repo, {})
     below = f"{workspace.relative(workspace.reports(plan))}/*/*/receipts/*.json"
-    return _load(workspace.hubs(plan), workspace, workspace.repo.first_added([below], globs=True))
+    added = workspace.repo.first_added([below], globs=True)
+    return load(Shelf(workspace, workspace.hubs(plan)), workspace.repo, added)
 
 
 def intact_receipts(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[StoredReceipt]:
@@ -81,22 +127,28 @@ def intact_receipts(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[S
     return [item.stored for item in loaded if item.stored is not None and item.holds]
 
 
-def _load(hubs: list[Hub], workspace: Workspace, added: dict[str, Added]) -> list[LoadedReceipt]:
+def load(shelf: Shelf, repo: Repository, added: dict[str, Added]) -> list[LoadedReceipt]:
+    """Read every receipt of a shelf, and those that git once had.
+
+    Args:
+        shelf: Where they lie.
+        repo: Where git's first versions come from.
+        added: Where each receipt first entered history.
+    """
     found: list[LoadedReceipt] = []
-    for hub in hubs:
-        if behind_link(hub.root, hub.receipts):
-            shown = workspace.relative(hub.receipts)
-            found.append(LoadedReceipt(shown, None, "its folder lies behind a symbolic link"))
+    for hub, problem in shelf.hubs().items():
+        if problem is not None:
+            found.append(LoadedReceipt(f"{hub}/receipts", None, problem))
             continue
-        found += [_one(hub, path) for path in sorted(hub.receipts.glob("*.json"))]
+        found += [shelf.load(hub, path) for path in shelf.paths(hub)]
     there = {item.path for item in found}
     found += [
         LoadedReceipt(path, None, gone=f"commit {first.commit.id[:8]} added it")
         for path, first in added.items()
-        if path not in there and not os.path.lexists(workspace.root / path)
+        if path not in there and not shelf.lies(path)
     ]
-    changed = {item.path: added[item.path] for item in found if _changed(workspace, item, added)}
-    blobs = workspace.repo.blobs(first.blob for first in changed.values())
+    changed = {item.path: added[item.path] for item in found if _changed(shelf, item, added)}
+    blobs = repo.blobs(first.blob for first in changed.values())
     found = [
         _compared(item, changed[item.path], blobs) if item.path in changed else item
         for item in found
@@ -104,14 +156,12 @@ def _load(hubs: list[Hub], workspace: Workspace, added: dict[str, Added]) -> lis
     return sorted(found, key=lambda item: Path(item.path).name)
 
 
-def _one(hub: Hub, path: Path) -> LoadedReceipt:
-    shown = path.relative_to(hub.root).as_posix()
+def _one(shelf: Shelf, hub: str, path: str) -> LoadedReceipt:
     try:
-        content = _read(path, shown)
-        stored = _parsed(content, shown)
+        stored = _parsed(shelf.content(path), path)
     except ReceiptError as error:
-        return LoadedReceipt(shown, None, error.message.removeprefix(f"{shown}: "))
-    return LoadedReceipt(shown, stored, _misplaced(hub, path, stored))
+        return LoadedReceipt(path, None, error.message.removeprefix(f"{path}: "))
+    return LoadedReceipt(path, stored, _misplaced(hub, path, stored))
 
 
 def _parsed(content: bytes, shown: str) -> StoredReceipt:
@@ -120,11 +170,11 @@ def _parsed(content: bytes, shown: str) -> StoredReceipt:
     return StoredReceipt(path=shown, payload_sha256=payload_digest(payload), receipt=receipt)
 
 
-def _changed(workspace: Workspace, item: LoadedReceipt, added: dict[str, Added]) -> bool:
+def _changed(shelf: Shelf, item: LoadedReceipt, added: dict[str, Added]) -> bool:
     first = added.get(item.path)
     if first is None:
         return False
-    return not item.holds or git_blob_id(workspace.root / item.path) != first.blob
+    return not item.holds or shelf.blob(item.path) != first.blob
 
 
 def _compared(item: LoadedReceipt, first: Added, blobs: dict[str, bytes]) -> LoadedReceipt:
@@ -149,11 +199,11 @@ def _read(path: Path, shown: str) -> bytes:
     return path.read_bytes()
 
 
-def _misplaced(hub: Hub, path: Path, stored: StoredReceipt) -> str | None:
-    if path.name != file_name(stored.receipt, stored.payload_sha256):
-        named = path.stem.rsplit("_", 1)[-1]
+def _misplaced(hub: str, path: str, stored: StoredReceipt) -> str | None:
+    if Path(path).name != file_name(stored.receipt, stored.payload_sha256):
+        named = Path(path).stem.rsplit("_", 1)[-1]
         return f"payload is {stored.payload_sha256[:16]} but the name says `{named}`"
-    if stored.receipt.hub != hub.name:
+    if stored.receipt.hub != hub:
         return f"it was recorded in `{stored.receipt.hub}` and does not count here"
     return None
 
