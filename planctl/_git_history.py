@@ -31,12 +31,14 @@ class Change:
         old: Blob id before, or None when the path is new.
         new: Blob id after, or None when the path is gone.
         link: A symbolic link or a submodule: no text to read.
+        mode: Git mode after (`100644`), or before when the path is gone.
     """
 
     path: str
     old: str | None
     new: str | None
     link: bool = False
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,26 @@ def walk(repo: Repository, *revisions: str) -> Iterator[HistoryCommit]:
         yield _commit(header, changes)
 
 
+def parents_of(repo: Repository, *revisions: str) -> dict[str, tuple[str, ...]]:
+    """Return every commit of a walk with its parents, in no particular order.
+
+    Raises:
+        GitError: Git failed.
+    """
+    process = repo.process("rev-list", "--parents", *revisions, "--")
+    assert process.stdout is not None
+    lines = (line.decode().split() for line in process.stdout)
+    found = {commit: tuple(parents) for commit, *parents in lines}
+    repo.finished(process)
+    return found
+
+
+def shallow_commits(repo: Repository) -> frozenset[str]:
+    """Return the commits whose parents this clone lacks (`git clone --depth`)."""
+    listed = repo.common_dir / "shallow"
+    return frozenset(listed.read_text("ascii").split()) if listed.is_file() else frozenset()
+
+
 def _fields(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
     """Split what git prints at NUL, without ever holding all of it."""
     assert process.stdout is not None
@@ -96,7 +118,11 @@ def _change(meta: bytes, path: bytes) -> Change:
     old_mode, mode, old, new, _ = meta[1:].split(b" ", 4)
     kind = old_mode if mode == b"000000" else mode
     return Change(
-        path.decode("utf-8", "surrogateescape"), _blob(old), _blob(new), kind not in _PLAIN
+        path.decode("utf-8", "surrogateescape"),
+        _blob(old),
+        _blob(new),
+        kind not in _PLAIN,
+        kind.decode(),
     )
 
 
