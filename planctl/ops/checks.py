@@ -54,6 +54,22 @@ def run_checks(checks: tuple[Check, ...], resolve: Resolve) -> tuple[CheckResult
     return tuple(_ask(check, resolve) for check in checks)
 
 
+def values_of(source: JsonCheck | JsonValue | LogValueCheck | LogValue, resolve: Resolve) -> Any:
+    """Return the values a check looks at.
+
+    Args:
+        source: A check, or the other value of one.
+        resolve: Where an artifact lies; raises `BadFileError` when it was not recorded.
+
+    Returns:
+        A list, one element a value; None when the artifact does not have them.
+    """
+    try:
+        return _values(source, resolve)
+    except (_No, BadFileError, OSError):
+        return None
+
+
 def _ask(check: Check, resolve: Resolve) -> CheckResult:
     raw = check.model_dump(mode="json", by_alias=True, exclude_none=True)
     try:
