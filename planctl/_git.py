@@ -71,10 +71,15 @@ class Commit:
 
 @dataclass(frozen=True)
 class Added:
-    """Where a path first entered history: the commit and the blob it brought."""
+    """Where a path first entered history: the commit and the blob it brought.
+
+    Attributes:
+        later: What commits after it made of the path, newest first: nearly always nothing.
+    """
 
     commit: Commit
     blob: str
+    later: tuple[Added, ...] = ()
 
 
 class Repository:
@@ -359,13 +364,18 @@ class Repository:
             globs: How to read `paths`.
         """
         found: dict[str, Added] = {}
+        later: dict[str, tuple[Added, ...]] = {}
         if not paths or self.head is None:
             return found
-        words = ("--raw", "--no-abbrev", "--diff-filter=A", "--full-history")
+        words = ("--raw", "--no-abbrev", "--diff-filter=AM", "--full-history")
         wanted = [f":(glob){path}" for path in paths] if globs else paths
         for commit, touched in self._walk(*words, wanted, literal=not globs):
             for meta, path in zip(touched[::2], touched[1::2], strict=True):
-                found[path] = Added(commit, meta.split(" ")[3])
+                *_, blob, status = meta.split(" ")
+                after = later.get(path, ())
+                if status == "A":
+                    found[path] = Added(commit, blob, after)
+                later[path] = (*after, Added(commit, blob))
         return found
 
     def _walk(
