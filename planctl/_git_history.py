@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -101,6 +101,21 @@ def shallow_commits(repo: Repository) -> frozenset[str]:
     """Return the commits whose parents this clone lacks (`git clone --depth`)."""
     listed = repo.common_dir / "shallow"
     return frozenset(listed.read_text("ascii").split()) if listed.is_file() else frozenset()
+
+
+def subjects(repo: Repository, ids: Iterable[str]) -> dict[str, str]:
+    """Return the first line of each commit's message, by full id.
+
+    Raises:
+        GitError: This clone lacks one of them.
+    """
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    output = repo.ask("log", "--no-walk=unsorted", "-z", "--format=%H %s", *wanted)
+    records = output.decode("utf-8", "replace").split("\0")
+    pairs = (record.partition(" ") for record in records if record)
+    return {commit: subject for commit, _, subject in pairs}
 
 
 def _fields(process: subprocess.Popen[bytes]) -> Iterator[bytes]:

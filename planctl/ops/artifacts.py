@@ -67,10 +67,11 @@ class Artifacts:
             return []  # gone or unreadable: `present` and `intact` say so
         if said is None:
             return ["its log is none that planctl wrote"]
-        return list(_differences(said, receipt))
+        return differences(said, receipt)
 
 
-def _differences(said: Claims, receipt: Receipt) -> list[str]:
+def differences(said: Claims, receipt: Receipt) -> list[str]:
+    """Return where a log's claims are not what a receipt says."""
     expected = Claims(
         step=f"{receipt.initiative} {receipt.phase}/{receipt.step}",
         commit=receipt.commit,

@@ -9,7 +9,7 @@ from functools import cached_property
 from planctl._files import files_below
 from planctl._git import Commit
 from planctl.models.plan import Plan, Step
-from planctl.models.receipt import Receipt, StoredReceipt
+from planctl.models.receipt import DataFile, Receipt, StoredReceipt
 from planctl.models.verdict import Predicate, ReceiptVerdict, Verdict
 from planctl.ops import predicates
 from planctl.ops.artifacts import Artifacts
@@ -77,8 +77,12 @@ class Judge:
 
     def inputs(self, phase: str, step: Step, receipt: Receipt) -> Predicate:
         """Ask whether a receipt's inputs are as they were."""
-        moved = moved_files(self.workspace.root, receipt.data)
+        moved = self.moved_data(receipt)
         return predicates.inputs(self.tree, self.plan, phase, step, receipt, moved)
+
+    def moved_data(self, receipt: Receipt) -> tuple[DataFile, ...]:
+        """Return the data files of a receipt that have another content now."""
+        return moved_files(self.workspace.root, receipt.data)
 
     def checks(self, step: Step, receipt: Receipt) -> Predicate:
         """Ask a step's checks of what a receipt recorded."""
