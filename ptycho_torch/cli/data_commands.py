@@ -12,7 +12,7 @@ from ptycho_torch.cli import options as opt
 from ptycho_torch.cli.render import show
 
 OutDir = Annotated[Path, opt.flag("out_dir", "Folder for train.npz and test.npz.")]
-ScanFile = Annotated[Path, typer.Argument(help="Scan to read (NPZ).")]
+ScanFile = Annotated[Path, typer.Argument(help="Scan to read.")]
 
 _TEST_SEED_OFFSET = 1_000_003
 """Keeps the test object's seed away from every training seed a person would choose."""
@@ -77,21 +77,22 @@ def split(
 @edge.guarded
 def convert(
     scan_file: ScanFile,
-    target: Annotated[Path, typer.Argument(help="NPZ file to write.")],
+    target: Annotated[Path, typer.Argument(help="File to write: `.npz` or `.cxi`.")],
     measurement: opt.MeasurementFlag = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Write a scan in the present NPZ layout, whatever layout it has now."""
+    """Write a scan as NPZ or CXI, whatever format it has now."""
     edge.talk(quiet=False)
     from ptycho_torch.artifacts import make_folder
-    from ptycho_torch.data.formats import read_scan, write_npz
+    from ptycho_torch.data.formats import SUFFIXES, read_scan, write_scan
     from ptycho_torch.errors import ConfigError
 
-    if target.suffix != ".npz":
-        raise ConfigError(f"`{target}` does not end in `.npz`", "only NPZ is written")
+    if target.suffix not in SUFFIXES:
+        written = " and ".join(f"`{suffix}`" for suffix in SUFFIXES)
+        raise ConfigError(f"`{target}` has another ending", f"{written} are written")
     scan = read_scan(scan_file, measurement)
     make_folder(target.absolute().parent)
-    write_npz(target, scan)
+    write_scan(target, scan)
     show({"file": target.as_posix(), **_scan_facts(scan)}, as_json)
 
 

@@ -1,11 +1,12 @@
-"""PtychoPINN NPZ files.
+"""NPZ files: PtychoPINN's, and the doors to what other programs keep in one.
 
 | key | meaning |
 |---|---|
 | `diff3d` or `diffraction` | (n, N, N), or (N, N, n) in old files; counts or amplitude |
 | `probeGuess` | (N, N), (P, N, N) or (N, N, 1) |
 | `xcoords`, `ycoords` | (n,) patch centres in object pixels, x = column, y = row |
-| `objectGuess`, `mask` | optional, (H, W) complex and (N, N) bool |
+| `objectGuess`, `mask` | optional, (H, W) complex and (N, N) bool, True where a pixel is good |
+| `bad_pixels` | optional (Ptychodus), (N, N) bool, True where a pixel is bad |
 | `measurement`, `nphotons`, `pixel_size_m`, `energy_ev`, `distance_m` | optional scalars |
 
 The values are counts when they are of integer type or all whole numbers, amplitude otherwise;
@@ -15,15 +16,17 @@ the key `measurement` or the caller overrides. Pickled members are never loaded.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, BinaryIO, get_args
 
 import numpy as np
 
+from ptycho_torch.data.formats import ptychodus, tike
 from ptycho_torch.data.scan import Array, Measurement, ScanData
 from ptycho_torch.errors import DataFileError
 
@@ -58,12 +61,15 @@ class _Members:
         return self.get(key) if key in self.names else None
 
 
-def read_npz(path: Path, measurement: Measurement | None = None) -> ScanData:
-    """Read a PtychoPINN NPZ file.
+def read_npz(
+    path: Path, measurement: Measurement | None = None, content: BinaryIO | None = None
+) -> ScanData:
+    """Read an NPZ file of PtychoPINN or tike.
 
     Args:
         path: The file.
         measurement: What the stored values are; None decides by the module's rule.
+        content: The archive, when the file is packed once more.
 
     Returns:
         The scan.
@@ -72,21 +78,27 @@ def read_npz(path: Path, measurement: Measurement | None = None) -> ScanData:
         DataFileError: Pickled member, missing key, truncated archive, wrong shape, NaN,
             negative or contradictory values.
     """
-    _refuse_pickles(path)
-    with np.load(path, allow_pickle=False) as archive:
+    source = path if content is None else content
+    _check_members(path, source)
+    if content is not None:
+        content.seek(0)
+    with np.load(source, allow_pickle=False) as archive:
         members = _Members(path, archive)
+        if members.names >= tike.KEYS and not members.names & {*_PATTERN_KEYS}:
+            return tike.read_tike(path, members.get)
+        if ptychodus.PRODUCT_MARK in members.names:
+            raise ptychodus.product_refused(path)
         patterns = _patterns(members)
         positions = _positions(members)
         patterns = _pattern_axis_first(patterns, len(positions), path)
         kind = _measurement(members, patterns, measurement)
-        mask = members.optional("mask")
         return ScanData(
             diffraction=np.ascontiguousarray(patterns, dtype=np.float32),
             measurement=kind,
             probe=_probe(members),
             positions_px=positions,
             object=_object(members, positions, patterns.shape[-1]),
-            mask=None if mask is None else mask.astype(bool),
+            mask=_mask(members),
             source=str(path),
             **{key: _scalar(members, key) for key in _SCALARS},
         )
@@ -131,29 +143,40 @@ def _damaged(path: Path, error: Exception, key: str | None = None) -> DataFileEr
     )
 
 
-def _refuse_pickles(path: Path) -> None:
-    """Look at every member's header; one that holds Python objects would run code on loading."""
+def _check_members(path: Path, source: Path | BinaryIO) -> None:
+    """Look at every member's header before anything is loaded.
+
+    A member that holds Python objects would run code; one whose header promises more than the
+    member holds would fill the memory first.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as stream:
-                    if _is_pickled(stream):
-                        raise DataFileError(
-                            f"{path}: member `{name.removesuffix('.npy')}` is a pickled object",
-                            hint="pickles can run code and are never loaded; write the file again "
-                            "without that member, or store it as a plain array or string",
-                        )
+        with zipfile.ZipFile(source) as archive:
+            for item in archive.infolist():
+                with archive.open(item) as stream:
+                    _check_header(path, item, stream)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError) as error:
         raise _damaged(path, error) from error
 
 
-def _is_pickled(stream: Any) -> bool:
+def _check_header(path: Path, item: zipfile.ZipInfo, stream: Any) -> None:
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
-        header = np.lib.format.read_array_header_1_0(stream)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
     else:
-        header = np.lib.format.read_array_header_2_0(stream)
-    return bool(header[2].hasobject)
+        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+    name = item.filename.removesuffix(".npy")
+    if dtype.hasobject:
+        raise DataFileError(
+            f"{path}: member `{name}` is a pickled object",
+            hint="pickles can run code and are never loaded; write the file again "
+            "without that member, or store it as a plain array or string",
+        )
+    promised = math.prod(shape) * dtype.itemsize
+    if promised > item.file_size:
+        raise DataFileError(
+            f"{path}: member `{name}` promises {promised:,} bytes and holds {item.file_size:,}",
+            hint="the file is damaged; copy or export it again",
+        )
 
 
 def _patterns(members: _Members) -> Array:
@@ -280,6 +303,14 @@ def _object(members: _Members, positions: Array, size: int) -> Array | None:
         )
         return None
     return np.ascontiguousarray(found, dtype=np.complex64)
+
+
+def _mask(members: _Members) -> Array | None:
+    """Return True where a pixel is good; Ptychodus stores the bad ones instead."""
+    mask, bad = members.optional("mask"), members.optional("bad_pixels")
+    if mask is not None:
+        return np.asarray(mask.astype(bool))
+    return None if bad is None or not bad.any() else np.asarray(~bad.astype(bool))
 
 
 def _scalar(members: _Members, key: str) -> float | None:

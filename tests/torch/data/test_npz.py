@@ -169,10 +169,19 @@ def test_a_flipped_byte_is_noticed(file):
         read_scan(file)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello world", b"\x89HDF\r\n\x1a\n", b"BZh91"])
-def test_another_kind_of_file_is_refused(file, content):
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", "of a kind no reader is for"),
+        (b"hello world", "of a kind no reader is for"),
+        (b"\x93NUMPY", "a single NPY array"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5 file is damaged"),
+        (b"BZh91", "archive is damaged"),
+    ],
+)
+def test_another_kind_of_file_is_refused(file, content, match):
     file.write_bytes(content)
-    with pytest.raises(DataFileError, match=r"is (of an unknown kind|an HDF5 file|a bzip2)"):
+    with pytest.raises(DataFileError, match=match):
         read_scan(file)
 
 
