@@ -1,0 +1,200 @@
+"""Orders in prose: what a `Next:` line or a `Do Now` asks for, clause by clause.
+
+Structure decides, not the words of one project: a clause is an order by the verb at its head, what
+it orders by the things named after the verb. Conditional clauses (`or file a blocker if …`) order
+nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+
+from planctl.models.lexicon import (
+    CHANGES,
+    NOUNS,
+    PRODUCES,
+    RECORDS,
+    SKIPPED,
+    is_past,
+    lemma,
+    words_of,
+)
+
+
+class Deed(StrEnum):
+    """What a clause asks for, or says was done."""
+
+    PRODUCE = "produce"  # evidence: run, capture, refresh
+    CHANGE = "change"  # code, tests, configuration: implement, fix, wire
+    RECORD = "record"  # text: update the ledger, mark a row
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One clause with the verb at its head.
+
+    Attributes:
+        verb: As in the lexicon (`rerun` for `reruns`, `re-ran`).
+        text: What follows the verb.
+        past: The verb stands in the past: a report, not an order.
+        targets: Names that are things by their form: files, selectors, identifiers, rows.
+        words: The other words that say what, in their basic form.
+    """
+
+    deed: Deed
+    verb: str
+    text: str
+    past: bool
+    targets: frozenset[str]
+    words: frozenset[str]
+
+
+_QUOTED = re.compile(r"`([^`]*)`")
+_ASIDE = re.compile(r"\([^()]*\)")
+_CONDITION = re.compile(
+    r"\b(?:if|unless|otherwise|in case|should \w+ (?:fail|recur)|when \w+ fails?)\b", re.IGNORECASE
+)
+_ALTERNATIVE = re.compile(r"^\s*(?:or|else)\b", re.IGNORECASE)
+_CUT = re.compile(
+    r"([;,:!?—–→]|\.(?=\s|$)|\n|\s-\s|\b(?:and then|and|then|plus|so that|so|before|after|while|"
+    r"to)\b|\+)"
+)
+# After these a word that is noun and verb is most likely a noun: `JSON plus debug dumps`.
+_JOINED = frozenset(("and", "plus", "+"))
+_DETERMINER = re.compile(
+    r"\s*(?:`|\$|--|(?:the|an?|all|both|each|every|its?|this|that|these|those|new|fresh)\b)", re.I
+)
+_THING = re.compile(r"[\w$./*{}\[\]-]*[\w*}\]]")
+_FILE = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,5}$")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+$")
+_ROW = re.compile(r"(?:[A-Z]{1,3}\d+[a-z]?|\d+\.\d+[a-z]?)(?:\.[A-Za-z0-9]+)*$")
+_PHASE = re.compile(r"\b(?:phase|stage|step|task|milestone)\s+([A-Z0-9][\w.]*)", re.IGNORECASE)
+_RECORDED = re.compile(
+    r"\b(?:summar|ledger|plan|docs?|documentation|checklist|status|notes?|inventor|index|brief|"
+    r"readme|changelog|finding|entry|report|blocker)\w*|\.(?:md|rst|txt)\b",
+    re.IGNORECASE,
+)
+_HEAD = 6
+
+
+def clauses(text: str) -> tuple[Clause, ...]:
+    """Read the clauses of a text that name a deed, in their order.
+
+    Args:
+        text: Sentences, a list, a `Next:` line.
+    """
+    found: list[Clause] = []
+    for joined, part in _parts(text):
+        head = _verb(part, joined)
+        if head is not None:
+            found.append(_clause(*head))
+        elif found:
+            # `rerun the selector and both commands`: the second half has the first one's verb.
+            last = found[-1]
+            found[-1] = _clause(last.deed, last.verb, f"{last.text} {part}", last.past)
+    return tuple(found)
+
+
+def _parts(text: str) -> Iterator[tuple[bool, str]]:
+    """Yield clauses without asides and conditions, and whether `and` or `plus` came before."""
+    for sentence in re.split(r"(?<=[.!?;])\s+|\n", text):
+        kept = _without_asides(sentence)
+        # What is quoted is a name: nothing in it ends a clause.
+        names = iter(_QUOTED.findall(kept))
+        cut = ""
+        for piece in _CUT.split(_QUOTED.sub("\x00", kept)):
+            if _CUT.fullmatch(piece):
+                cut = piece
+                continue
+            shown = "".join(f"`{next(names)}`" if c == "\x00" else c for c in piece)
+            if _CONDITION.search(_QUOTED.sub("", shown)):
+                break
+            if shown.strip() and not _ALTERNATIVE.match(shown):
+                yield cut in _JOINED, shown.strip()
+
+
+def _without_asides(text: str) -> str:
+    before = ""
+    while before != text:
+        before, text = text, _ASIDE.sub(" ", text)
+    return text
+
+
+def _verb(part: str, joined: bool) -> tuple[Deed, str, str, bool] | None:
+    """Return the deed at a clause's head: after a subject, an auxiliary, an adverb, no further.
+
+    Returns:
+        The deed, its verb, the text after the verb, and whether it stands in the past.
+    """
+    shown = _QUOTED.sub(lambda match: f"`{'.' * len(match[1])}`", part)
+    for match in islice(re.finditer(r"[A-Za-z][\w-]*|`", shown), _HEAD):
+        basic, rest = lemma(match[0]), part[match.end() :]
+        if match[0] == "`":
+            return None
+        noun = basic in NOUNS and match[0].lower() == basic
+        if noun and joined and not _DETERMINER.match(rest):
+            return None
+        deed = _deed(basic, rest)
+        if deed is not None:
+            return deed, basic, rest, is_past(match[0])
+    return None
+
+
+def _deed(verb: str, rest: str) -> Deed | None:
+    if verb in PRODUCES:
+        return Deed.PRODUCE
+    if verb in CHANGES:
+        recorded = _RECORDED.search(rest) is not None and not _code_in(rest)
+        return Deed.RECORD if recorded else Deed.CHANGE
+    return Deed.RECORD if verb in RECORDS else None
+
+
+def _code_in(part: str) -> bool:
+    return any(is_code(name) for name in _THING.findall(part))
+
+
+def _clause(deed: Deed, verb: str, text: str, past: bool) -> Clause:
+    targets = frozenset(_targets(text))
+    words = frozenset(word for name in _THING.findall(text) for word in _plain_words(name))
+    return Clause(deed, verb, text.strip(), past, targets, words - SKIPPED)
+
+
+def _plain_words(name: str) -> Iterator[str]:
+    if name.startswith("-") or _is_file(name) or name.isupper():
+        return
+    for part in name.split("/"):
+        if not _NAME.match(part):
+            yield from words_of(part)
+
+
+def _is_file(name: str) -> bool:
+    return name.startswith("$") or _FILE.search(name) is not None
+
+
+def _targets(text: str) -> Iterator[str]:
+    for name in _THING.findall(text):
+        if _is_file(name):
+            yield name
+            continue
+        # `A2/A3`, `stats/grid`: lists as often as folders.
+        for part in name.split("/"):
+            if not part.isupper() and (_NAME.match(part) or _ROW.match(part)):
+                yield part
+    for match in _PHASE.finditer(text):
+        yield f"phase {match[1].rstrip('.')}"
+
+
+_CODE = re.compile(
+    r"\.(?:py|pyx|ipynb|c|cc|cpp|cu|cuh|h|hpp|rs|go|java|kt|js|jsx|ts|tsx|sh|bash|m|jl|r|rb|f90|"
+    r"swift|scala|pl|lua|proto|sql|cfg|ini|toml|cmake)(?::[\d,-]+)?$|(?:^|/)(?:Makefile|Dockerfile)$",
+    re.IGNORECASE,
+)
+
+
+def is_code(path: str) -> bool:
+    """Tell whether a path is one whose change may change results, by its name."""
+    return _CODE.search(path) is not None
