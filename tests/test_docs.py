@@ -35,6 +35,7 @@ COMMANDS = {
     "verify": ("verify",),
     "why": ("why",),
     "status": ("status",),
+    "at": ("at",),
     "summary": ("summary",),
     "ledger": ("ledger show", "ledger attempt"),
     "block": ("block",),

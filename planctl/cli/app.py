@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from planctl._version import __version__
-from planctl.cli import evidence, plans, records, running
+from planctl.cli import evidence, history, plans, records, running
 from planctl.errors import PlanctlError
 
 # Typer carries a click of its own; this is the root of the errors it raises for usage.
@@ -52,6 +52,7 @@ app.command(
 app.command()(evidence.verify)
 app.command()(evidence.why)
 app.command()(evidence.status)
+app.command()(history.at)
 app.command()(records.summary)
 app.command()(records.block)
 app.command()(plans.schema)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -190,9 +192,10 @@ class PastJudge(Judge):
 
         def resolve(declared: str) -> Path:
             path = named(declared).relative_to(root).as_posix()
-            if not self.files.is_plain(path):
-                raise BadFileError(path, "is not there")
-            return self.files.blobs.file(self.files.entries[path].blob)
+            place = self.files.followed(path)
+            if place is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+            return self.files.blobs.file(self.files.entries[place].blob)
 
         return predicates.checks_hold(step, resolve)
 
