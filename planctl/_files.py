@@ -51,6 +51,22 @@ def read_plain(path: Path, at_most: int) -> bytes:
     return data
 
 
+def read_text(path: Path, at_most: int, errors: str = "strict") -> str:
+    """Return the text (UTF-8) of a plain file, line ends as newlines.
+
+    Args:
+        path: The file.
+        at_most: Bytes it may have.
+        errors: What to do with bytes that are no UTF-8, as for `bytes.decode`.
+
+    Raises:
+        OSError: It is no plain file, cannot be read, or is larger.
+        UnicodeDecodeError: It is not UTF-8.
+    """
+    text = read_plain(path, at_most).decode("utf-8", errors)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def sha256_file(path: Path) -> str:
     """Return the SHA-256 (hex) of a plain file's bytes.
 

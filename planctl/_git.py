@@ -40,7 +40,7 @@ _OPTIONS = tuple(word for item in _SETTINGS for word in ("-c", item))
 _GITLINK = "160000"
 # `git hash-object --stdin-paths` cannot be asked about these.
 _ODD_NAME = re.compile(r'[\r\n]|^"')
-_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+_LAST_SECOND = 253_370_764_799  # 9998-12-31T23:59:59Z: who compares adds minutes
 _HEADER = re.compile(r"\x01([0-9a-f]{40,64}) (-?\d+) (-?\d+)")
 _IN_PROGRESS = {
     "rebase-merge": "a rebase",

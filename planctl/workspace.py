@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from planctl._files import behind_link
+from planctl._files import behind_link, read_text
 from planctl._git import Repository
 from planctl.clock import Clock, system_clock
 from planctl.errors import BadFileError, NotFoundError, PlanError, UsageError
@@ -20,6 +21,8 @@ ACTIVE = "plans/active"
 LEDGER = "docs/fix_plan.md"
 FINDINGS = "docs/findings.md"
 SETTINGS = "planctl.toml"
+# Plans, settings and working plans: nothing a person writes is larger.
+_MAX_BYTES = 4_000_000
 HUB_FOLDERS = ("green", "red", "cli", "analysis", "plan", "receipts")
 
 
@@ -154,11 +157,13 @@ class Workspace:
             BadFileError: It cannot be used; names the key.
         """
         path = self.root / SETTINGS
-        return parse_settings(_text(path, SETTINGS) if path.exists() else "", SETTINGS)
+        return parse_settings(_text(path, SETTINGS) if os.path.lexists(path) else "", SETTINGS)
 
     def _check_rows(self, plan: Plan, folder: Path, path: Path) -> None:
         working = folder / "implementation.md"
-        known = checklist_rows(working.read_text("utf-8")) if working.is_file() else {}
+        known: Mapping[str, bool] = {}
+        if working.is_file():
+            known = checklist_rows(_text(working, self.relative(working)))
         for phase, step in plan.steps():
             for row in step.rows:
                 if row not in known:
@@ -240,16 +245,17 @@ class Workspace:
 
 
 def _text(path: Path, shown: str) -> str:
+    kind = PlanError if path.name == "plan.yaml" else BadFileError
     try:
-        return path.read_text("utf-8")
+        return read_text(path, _MAX_BYTES)
     except UnicodeDecodeError as error:
-        raise PlanError(shown, f"is not UTF-8 at byte {error.start}") from error
+        raise kind(shown, f"is not UTF-8 at byte {error.start}") from error
     except OSError as error:
-        raise PlanError(shown, f"cannot be read: {error.strerror}") from error
+        raise kind(shown, f"cannot be read: {error.strerror}") from error
 
 
 def _line_with(path: Path, row: str) -> int | None:
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(_text(path, path.name).split("\n"), 1):
         if "rows:" in line and row in line:
             return number
     return None

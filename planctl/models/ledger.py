@@ -20,10 +20,11 @@ Status = Literal["pending", "in_progress", "blocked", "done", "archived"]
 # A merge may leave two status lines: the one that claims least holds.
 _CAUTIOUS: tuple[Status, ...] = ("blocked", "in_progress", "pending", "done", "archived")
 _BEGIN = re.compile(r"^<!-- planctl:item (\S+) -->[ \t]*\r?\n", re.MULTILINE)
-_HEADING = re.compile(r"^##+ +(\S+)(?: — (.*?))?\s*$", re.MULTILINE)
-_FIELD = re.compile(r"^- (Status|Priority|Depends on): *(.*?)\s*$", re.MULTILINE)
-_STATUS_LINE = re.compile(r"^- Status: *\S*[ \t]*(\r?\n)", re.MULTILINE)
-_ATTEMPT = re.compile(r"^  - (\S+Z) (.*?)\s*$", re.MULTILINE)
+# Nothing here goes back over what it matched: a line may be as long as the file.
+_HEADING = re.compile(r"^##++ ++(\S++)(?: — ([^\n]*))?[ \t\r]*$", re.MULTILINE)
+_FIELD = re.compile(r"^- (Status|Priority|Depends on):([^\n]*)$", re.MULTILINE)
+_STATUS_LINE = re.compile(r"^- Status: *+\S*+[ \t]*+(\r?\n)", re.MULTILINE)
+_ATTEMPT = re.compile(r"^  - (\S+Z) ([^\n]*)$", re.MULTILINE)
 
 
 class _Model(BaseModel):
@@ -108,16 +109,16 @@ def _item(text: str, region: _Region, path: str) -> LedgerItem:
     heading = _HEADING.search(inside)
     fields: dict[str, list[str]] = {}
     for match in _FIELD.finditer(inside):
-        fields.setdefault(match[1], []).append(match[2])
+        fields.setdefault(match[1], []).append(match[2].strip())
     depends = fields.get("Depends on", ["none"])[0]
     return LedgerItem(
         id=region.id,
-        title=(heading[2] or "") if heading else "",
+        title=(heading[2] or "").strip() if heading else "",
         status=_status(fields.get("Status", []), region, text, path),
         priority=fields.get("Priority", ["medium"])[0],
         depends_on=() if depends == "none" else tuple(re.split(r", *", depends)),
         attempts=tuple(
-            Attempt(when=match[1], text=match[2]) for match in _ATTEMPT.finditer(inside)
+            Attempt(when=match[1], text=match[2].rstrip()) for match in _ATTEMPT.finditer(inside)
         ),
     )
 
@@ -179,12 +180,18 @@ def with_status(text: str, path: str, initiative: str, status: Status) -> str:
     if first is None:
         newline = "\r\n" if text[: region.start].endswith("\r\n") else "\n"
         heading = _HEADING.search(inside)
-        at = inside.find("\n", heading.end()) + 1 if heading else 0
+        at = _below(inside, heading.end()) if heading else 0
         inside = f"{inside[:at]}- Status: {status}{newline}{inside[at:]}"
     else:
         rest = _STATUS_LINE.sub("", inside[first.end() :])
         inside = f"{inside[: first.start()]}- Status: {status}{first[1]}{rest}"
     return text[: region.start] + inside + text[region.end :]
+
+
+def _below(text: str, position: int) -> int:
+    """Return where the next line that is not blank begins."""
+    rest = text[position:]
+    return text.rfind("\n", 0, position + len(rest) - len(rest.lstrip())) + 1
 
 
 def _region(text: str, path: str, initiative: str) -> _Region:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+_LONGEST = 4096
+# What `**` and `**/` stand for before more of the pattern, and at its end.
+_ANY, _FOLDERS = ".*?", "(?:.*?/)??"
+_LAST = {"": "", _ANY: ".*", _FOLDERS: "(?:.*/)?"}
+
 
 def relative_path(text: str) -> str:
     """Return `text` when it is a usable repository- or hub-relative path.
@@ -46,6 +51,23 @@ def is_utf8(path: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in path)
 
 
+def input_glob(text: str) -> str:
+    """Return `text` when it is a usable glob; a leading `!` excludes.
+
+    Raises:
+        ValueError: As for `relative_path`, longer than a path can be, or with a class of
+            characters that is none (`[z-a]`).
+    """
+    relative_path(text.removeprefix("!"))
+    if len(text) > _LONGEST:
+        raise ValueError(f"has more than {_LONGEST:,} characters")
+    try:
+        glob_pattern(text.removeprefix("!"))
+    except re.error as error:
+        raise ValueError(f"`{text}` is no glob: {error}") from error
+    return text
+
+
 @lru_cache(maxsize=1024)
 def glob_pattern(glob: str) -> re.Pattern[str]:
     """Compile a glob over repository paths.
@@ -56,29 +78,54 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
     Args:
         glob: For example `ptycho_torch/**`, `tests/torch/*.py`, `pyproject.toml`.
     """
-    parts: list[str] = []
+    below = "" if any(mark in glob for mark in "*?[") else "(?:/.*)?"
+    return re.compile(_joined(_groups(glob)) + below, re.DOTALL)
+
+
+def _groups(glob: str) -> list[tuple[str, list[str]]]:
+    """Cut a glob at `**`: what stands for it, and what follows, cut at `*`."""
+    groups: list[tuple[str, list[str]]] = [("", [""])]
     position = 0
     while position < len(glob):
-        piece, position = _next_piece(glob, position)
-        parts.append(piece)
-    below = "" if any(mark in glob for mark in "*?[") else "(?:/.*)?"
-    return re.compile("".join(parts) + below, re.DOTALL)
+        starts = position == 0 or glob[position - 1] == "/"
+        if glob.startswith("**", position):
+            wild = _FOLDERS if starts and glob.startswith("**/", position) else _ANY
+            position += 3 if wild is _FOLDERS else 2
+            if groups[-1][0] and groups[-1][1] == [""]:
+                wild = wild if groups.pop()[0] == wild else _ANY
+            groups.append((wild, [""]))
+        elif glob[position] == "*":
+            groups[-1][1].append("")
+            position += 1
+        else:
+            piece, position = _character(glob, position)
+            groups[-1][1][-1] += piece
+    return groups
 
 
-def _next_piece(glob: str, position: int) -> tuple[str, int]:
-    if glob.startswith("**/", position):
-        return "(?:.*/)?", position + 3
-    if glob.startswith("**", position):
-        return ".*", position + 2
+def _joined(groups: list[tuple[str, list[str]]]) -> str:
+    """Spell the groups as one expression that never goes back over what it has matched.
+
+    What stands between two wildcards is matched where it comes first: whatever follows a later
+    place also follows this one. So no glob takes longer than the square of a path's length.
+    """
+    *earlier, (wild, runs) = groups
+    parts = [
+        f"(?>{start}{first}" + "".join(f"(?>[^/]*?{run})" for run in rest) + ")"
+        for start, (first, *rest) in earlier
+    ]
+    parts += [_LAST[wild], runs[0], *(f"(?>[^/]*?{run})" for run in runs[1:-1])]
+    return "".join(parts) + (f"[^/]*{runs[-1]}" if len(runs) > 1 else "")
+
+
+def _character(glob: str, position: int) -> tuple[str, int]:
     mark = glob[position]
-    if mark == "*":
-        return "[^/]*", position + 1
     if mark == "?":
         return "[^/]", position + 1
     if mark == "[" and (end := glob.find("]", position + 2)) > 0:
-        body = glob[position + 1 : end].replace("\\", "\\\\")
+        body = re.sub(r"([\\\[&|~])", r"\\\1", glob[position + 1 : end])
         body = "^" + body[1:] if body.startswith("!") else body
-        return f"[{body}]", end + 1
+        return f"(?!/)[{body}]", end + 1
     return re.escape(mark), position + 1
 
 

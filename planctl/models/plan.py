@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from planctl.models.check import Check, RelativePath, TestsCheck, check_kind
-from planctl.models.paths import relative_path
+from planctl.models.paths import input_glob
 
 SCHEMA = "planctl/plan/v1"
 AD_HOC = "adhoc"
@@ -84,12 +84,7 @@ TypedCheck = Annotated[Check, BeforeValidator(_typed_check)]
 DurationSeconds = Annotated[float | None, BeforeValidator(parse_duration_s)]
 
 
-def _input_glob(text: str) -> str:
-    relative_path(text.removeprefix("!"))
-    return text
-
-
-InputGlob = Annotated[str, AfterValidator(_input_glob)]
+InputGlob = Annotated[str, AfterValidator(input_glob)]
 
 
 class _Model(BaseModel):

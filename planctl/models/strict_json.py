@@ -3,24 +3,69 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
+
+_MAX_LEVELS = 64
 
 
 def strict_json(text: bytes) -> Any:
-    """Read JSON that means the same to every reader: no key twice, no NaN.
+    """Read JSON that means the same to every reader.
+
+    No key twice, no NaN, no number that is infinite as a float, no half of a surrogate pair, no
+    deeper than 64 levels: what is read can be written again and compared.
 
     Raises:
         ValueError: It is not.
     """
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_no_key_twice,
+            parse_constant=_refuse,
+            parse_float=_finite,
+        )
+    except RecursionError as error:
+        raise ValueError(f"has more than {_MAX_LEVELS} levels") from error
+    _check(value)
+    return value
 
-    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
-            raise ValueError(f"key `{twice}` stands twice")
-        return found
 
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"`{constant}` is no JSON")
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"key `{key[:80]}` stands twice")
+            seen.add(key)
+    return found
 
-    return json.loads(text, object_pairs_hook=no_duplicates, parse_constant=refuse)
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"`{constant}` is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"`{digits[:80]}` is larger than any number")
+    return number
+
+
+def _check(value: Any) -> None:
+    level = [value]
+    for _ in range(_MAX_LEVELS + 1):
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += item
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+            elif isinstance(item, str) and not item.isascii():
+                item.encode()
+        if not below:
+            return
+        level = below
+    raise ValueError(f"has more than {_MAX_LEVELS} levels")

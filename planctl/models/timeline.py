@@ -63,13 +63,15 @@ def _dated(match: re.Match[str], source: str) -> FoundTime | None:
         return None
     if zone is None:
         return FoundTime(source, naive.replace(tzinfo=dt.UTC), False, match[0].strip())
-    aware = naive.replace(tzinfo=_zone(zone))
-    return FoundTime(source, aware.astimezone(dt.UTC), True, match[0].strip())
+    offset = _offset(zone)
+    if offset >= dt.timedelta(days=1):
+        return None  # `+99:99` is no zone
+    offset = -offset if zone[0] == "-" else offset
+    return FoundTime(source, (naive - offset).replace(tzinfo=dt.UTC), True, match[0].strip())
 
 
-def _zone(text: str) -> dt.tzinfo:
-    if text in ("Z", "UTC"):
-        return dt.UTC
-    digits = text[1:].replace(":", "")
-    offset = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-    return dt.timezone(-offset if text[0] == "-" else offset)
+def _offset(zone: str) -> dt.timedelta:
+    if zone in ("Z", "UTC"):
+        return dt.timedelta()
+    digits = zone[1:].replace(":", "")
+    return dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+# Nothing goes back over what it matched: a line may be as long as the file.
 _ROW = re.compile(
-    r"^\s*[-*+]\s+\[(?P<mark>[ xX])\]\s+(?:\*\*|`)?(?P<row>[A-Za-z][A-Za-z0-9]*\d[A-Za-z0-9.]*)\b",
+    r"^[ \t]*+[-*+][ \t]++\[(?P<mark>[ xX])\][ \t]++(?:\*\*|`)?"
+    r"(?P<row>(?=[A-Za-z]++\d)[A-Za-z0-9]++(?:\.[A-Za-z0-9]++)*+)(?!\w)",
     re.MULTILINE,
 )
 
