@@ -36,6 +36,7 @@ COMMANDS = {
     "why": ("why",),
     "status": ("status",),
     "at": ("at",),
+    "replay": ("replay",),
     "summary": ("summary",),
     "ledger": ("ledger show", "ledger attempt"),
     "block": ("block",),

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from planctl._version import __version__
-from planctl.cli import evidence, history, plans, records, running
+from planctl.cli import evidence, exports, history, plans, records, running, strength
 from planctl.errors import PlanctlError
 
 # Typer carries a click of its own; this is the root of the errors it raises for usage.
@@ -53,9 +53,11 @@ app.command()(evidence.verify)
 app.command()(evidence.why)
 app.command()(evidence.status)
 app.command()(history.at)
+app.command()(strength.replay)
 app.command()(records.summary)
 app.command()(records.block)
 app.command()(plans.schema)
+app.command()(exports.export)
 app.add_typer(plans.hub_app, name="hub")
 app.add_typer(records.ledger_app, name="ledger")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from planctl.errors import ReceiptError
@@ -106,6 +106,14 @@ class Replay(_Model):
     key: str | None
     planctl_version: str
     environment: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _concludes_rightly(self) -> Replay:
+        if self.agreed != all(run.agreed for run in self.runs):
+            raise ValueError("`agreed` is not what its runs say")
+        if (self.score, self.nondeterministic) != determinism(self.runs):
+            raise ValueError("`score` is not what its runs say")
+        return self
 
 
 def determinism(runs: tuple[ReplayRun, ...]) -> tuple[float | None, tuple[str, ...]]:

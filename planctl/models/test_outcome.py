@@ -48,7 +48,7 @@ class TestOutcome:
         return {name: number for name, number in self.counts.items() if name != "warnings"}
 
 
-def test_outcome(text: str) -> TestOutcome | None:
+def read_outcome(text: str) -> TestOutcome | None:
     """Return the last outcome that pytest or unittest printed, or None.
 
     Args:
@@ -64,9 +64,6 @@ def test_outcome(text: str) -> TestOutcome | None:
         if match := _UNITTEST.fullmatch(bare):
             return TestOutcome(bare, _unittest(text, int(match[1])))
     return None
-
-
-test_outcome.__test__ = False  # type: ignore[attr-defined]
 
 
 def _unittest(text: str, total: int) -> dict[str, int]:
