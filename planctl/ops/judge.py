@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from planctl._files import files_below
 from planctl._git import Commit
@@ -16,6 +17,9 @@ from planctl.ops.artifacts import Artifacts
 from planctl.ops.inputs import TreeState, moved_files
 from planctl.ops.receipts import LoadedReceipt, tips
 from planctl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from planctl.ops.replays import Replays
 
 ORDER = ("intact", "exit", "present", "checks", "contract", "gate", "inputs", "parents", "clock")
 """The predicates; the first that does not hold decides."""
@@ -74,6 +78,25 @@ class Judge:
         return self.workspace.repo.commits(
             item.stored.receipt.commit for item in self.loaded if item.stored
         )
+
+    def settled(
+        self, phase: str, step: Step, loaded: LoadedReceipt, receipt: Receipt
+    ) -> list[Predicate]:
+        """Ask what only the plan, the receipt and its artifacts answer."""
+        return [
+            predicates.present(self.artifacts, step, receipt, loaded.gone),
+            predicates.intact(self.artifacts, receipt, loaded.broken),
+            predicates.exited(receipt),
+            self.checks(step, receipt),
+            predicates.contract(self.plan, phase, step, receipt),
+        ]
+
+    @cached_property
+    def replays(self) -> Replays:
+        """What replays say of the receipts."""
+        from planctl.ops.replays import replays_of
+
+        return replays_of(self.workspace, self.plan)
 
     def inputs(self, phase: str, step: Step, receipt: Receipt) -> Predicate:
         """Ask whether a receipt's inputs are as they were."""
@@ -155,15 +178,11 @@ class Judge:
         receipt, repo = stored.receipt, self.workspace.repo
         inputs = self.inputs(phase, step, receipt)
         answers = [
-            predicates.present(self.artifacts, step, receipt, loaded.gone),
-            predicates.intact(self.artifacts, receipt, loaded.broken),
-            predicates.exited(receipt),
-            self.checks(step, receipt),
+            *self.settled(phase, step, loaded, receipt),
             predicates.gate(
                 self.gates, self.plan.phases[phase].gate, receipt, inputs.ok, repo.head
             ),
             inputs,
-            predicates.contract(self.plan, phase, step, receipt),
             predicates.clock(receipt, self.commits.get(receipt.commit), self.workspace.clock()),
             predicates.parents(step, stored, self.judge_parent),
         ]

@@ -115,9 +115,9 @@ class History:
             target.symlink_to("../cli/one.log")
 
     def do_fail(self) -> None:
-        self.project.edit("echo solo", "echo no; false; echo solo")
-        self.project.call("run-phase", ID, "A", "--step", "solo", "--force", "--json")
-        self.project.edit("echo no; false; echo solo", "echo solo")
+        self.project.edit("echo ", "false; echo ")
+        self.project.call("run-phase", ID, "A", "--force", "--json")
+        self.project.edit("false; echo ", "echo ")
 
     def do_contract(self) -> None:
         text = self.project.plan_path.read_text()
