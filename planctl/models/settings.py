@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from planctl.errors import BadFileError
+from planctl.models.policy import Policy, SigningSettings
 
 # planctl decides these itself: where output goes, what the job is called, that it runs once.
 _OWN = re.compile(
@@ -84,6 +85,15 @@ class Settings(_Model):
 
     schema_: Literal["planctl/settings/v1"] = Field("planctl/settings/v1", alias="schema")
     slurm: SlurmSettings = SlurmSettings()
+    signing: SigningSettings = SigningSettings()
+    policy: Policy = Policy()
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "slurm": SlurmSettings,
+    "signing": SigningSettings,
+    "policy": Policy,
+}
 
 
 def parse_settings(text: str, path: str) -> Settings:
@@ -113,9 +123,10 @@ def _explained(error: ValidationError, path: str) -> BadFileError:
     first = error.errors()[0]
     # Members of a union (`int`, `str`) stand behind the key they were tried for.
     loc = [str(part) for part in first["loc"]]
-    key = ".".join(loc[:3] if loc[:2] == ["slurm", "sbatch"] else loc[:2])
+    deep = loc[:2] in (["slurm", "sbatch"], ["policy", "phases"])
+    key = ".".join(loc[:3] if deep else loc[:2])
     if first["type"] == "extra_forbidden":
-        known = SlurmSettings.model_fields if loc[0] == "slurm" else ("schema", "slurm")
+        known = _SECTIONS[loc[0]].model_fields if loc[0] in _SECTIONS else ("schema", *_SECTIONS)
         listed = ", ".join(f"`{name}`" for name in known)
         return BadFileError(path, "unknown key", key=key, hint=f"there are {listed}")
     if first["type"] == "value_error":

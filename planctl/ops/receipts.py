@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from planctl._files import atomic_write, behind_link, git_blob_id
 from planctl._git import Added, Repository
 from planctl.errors import ReceiptError
-from planctl.models.envelope import MAX_BYTES, envelope_text, parse_envelope
+from planctl.models.envelope import MAX_BYTES, Signature, envelope_text, parse_envelope
 from planctl.models.plan import Plan
 from planctl.models.receipt import (
     Receipt,
@@ -19,6 +19,7 @@ from planctl.models.receipt import (
     payload_bytes,
     payload_digest,
 )
+from planctl.ops.signer import Signer
 from planctl.workspace import Hub, Workspace
 
 
@@ -32,12 +33,20 @@ class LoadedReceipt:
             neither can be read.
         broken: Why it is not intact, or None.
         gone: What became of a file that git had and that is not there, or None.
+        signatures: What stands in its envelope; nothing is known of them yet.
+        payload: What they are over; empty without signatures.
+        added: Where git has it from, and what later commits made of it.
+        changed: The file is not what git first had; perhaps signatures came to it.
     """
 
     path: str
     stored: StoredReceipt | None
     broken: str | None = None
     gone: str | None = None
+    signatures: tuple[Signature, ...] = ()
+    payload: bytes = field(default=b"", repr=False)
+    added: Added | None = field(default=None, repr=False)
+    changed: bool = False
 
     @property
     def holds(self) -> bool:
@@ -45,8 +54,13 @@ class LoadedReceipt:
         return self.stored is not None and self.broken is None and self.gone is None
 
 
-def write_receipt(hub: Hub, receipt: Receipt) -> StoredReceipt:
-    """Write a receipt into its hub; the file is never changed again.
+def write_receipt(hub: Hub, receipt: Receipt, signer: Signer | None = None) -> StoredReceipt:
+    """Write a receipt into its hub; its payload is never changed again.
+
+    Args:
+        hub: Where it belongs.
+        receipt: What was seen.
+        signer: Signs it, if there is a key.
 
     Returns:
         The receipt with its path and payload digest.
@@ -54,7 +68,8 @@ def write_receipt(hub: Hub, receipt: Receipt) -> StoredReceipt:
     payload = payload_bytes(receipt)
     digest = payload_digest(payload)
     path = hub.receipts / file_name(receipt, digest)
-    atomic_write(path, envelope_text(payload))
+    signatures = () if signer is None else (signer.sign(payload),)
+    atomic_write(path, envelope_text(payload, signatures))
     name = path.relative_to(hub.root).as_posix()
     return StoredReceipt(path=name, payload_sha256=digest, receipt=receipt)
 
@@ -143,14 +158,14 @@ def load(shelf: Shelf, repo: Repository, added: dict[str, Added]) -> list[Loaded
         found += [shelf.load(hub, path) for path in shelf.paths(hub)]
     there = {item.path for item in found}
     found += [
-        LoadedReceipt(path, None, gone=f"commit {first.commit.id[:8]} added it")
+        LoadedReceipt(path, None, gone=f"commit {first.commit.id[:8]} added it", added=first)
         for path, first in added.items()
         if path not in there and not shelf.lies(path)
     ]
-    changed = {item.path: added[item.path] for item in found if _changed(shelf, item, added)}
-    blobs = repo.blobs(first.blob for first in changed.values())
+    found = [_with_past(shelf, item, added.get(item.path)) for item in found]
+    blobs = repo.blobs(item.added.blob for item in found if item.changed and item.added)
     found = [
-        _compared(item, changed[item.path], blobs) if item.path in changed else item
+        _compared(item, item.added, blobs) if item.changed and item.added else item
         for item in found
     ]
     return sorted(found, key=lambda item: Path(item.path).name)
@@ -158,23 +173,27 @@ def load(shelf: Shelf, repo: Repository, added: dict[str, Added]) -> list[Loaded
 
 def _one(shelf: Shelf, hub: str, path: str) -> LoadedReceipt:
     try:
-        stored = _parsed(shelf.content(path), path)
+        found = _parsed(shelf.content(path), path)
     except ReceiptError as error:
         return LoadedReceipt(path, None, error.message.removeprefix(f"{path}: "))
-    return LoadedReceipt(path, stored, _misplaced(hub, path, stored))
+    assert found.stored is not None
+    return replace(found, broken=_misplaced(hub, path, found.stored))
 
 
-def _parsed(content: bytes, shown: str) -> StoredReceipt:
-    payload = parse_envelope(content, shown).payload
-    receipt = parse_receipt(payload, shown)
-    return StoredReceipt(path=shown, payload_sha256=payload_digest(payload), receipt=receipt)
+def _parsed(content: bytes, shown: str) -> LoadedReceipt:
+    envelope = parse_envelope(content, shown)
+    receipt = parse_receipt(envelope.payload, shown)
+    digest = payload_digest(envelope.payload)
+    stored = StoredReceipt(path=shown, payload_sha256=digest, receipt=receipt)
+    payload = envelope.payload if envelope.signatures else b""
+    return LoadedReceipt(shown, stored, signatures=envelope.signatures, payload=payload)
 
 
-def _changed(shelf: Shelf, item: LoadedReceipt, added: dict[str, Added]) -> bool:
-    first = added.get(item.path)
+def _with_past(shelf: Shelf, item: LoadedReceipt, first: Added | None) -> LoadedReceipt:
     if first is None:
-        return False
-    return not item.holds or shelf.blob(item.path) != first.blob
+        return item
+    changed = not item.holds or shelf.blob(item.path) != first.blob
+    return replace(item, added=first, changed=changed)
 
 
 def _compared(item: LoadedReceipt, first: Added, blobs: dict[str, bytes]) -> LoadedReceipt:
@@ -183,12 +202,13 @@ def _compared(item: LoadedReceipt, first: Added, blobs: dict[str, bytes]) -> Loa
         original = _parsed(blobs.get(first.blob, b""), item.path)
     except ReceiptError:
         return item
+    assert original.stored is not None
     # Another file is still the same receipt if only signatures came to it.
-    if item.stored is not None and item.stored.payload_sha256 == original.payload_sha256:
+    if item.stored and item.stored.payload_sha256 == original.stored.payload_sha256:
         return item
     differs = f"payload differs from what commit {first.commit.id[:8]} first added"
     broken = item.broken or (None if item.gone else differs)
-    return LoadedReceipt(item.path, original, broken, item.gone)
+    return replace(original, broken=broken, gone=item.gone, added=first, changed=True)
 
 
 def _read(path: Path, shown: str) -> bytes:

@@ -1,0 +1,271 @@
+"""Trust: which signatures of a receipt count, whose they are, and why the others do not."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from planctl._files import behind_link, read_plain
+from planctl._git import Commit, Repository
+from planctl._signing import PublicKey
+from planctl.errors import BadFileError, ReceiptError
+from planctl.models.allowed_signers import (
+    NAMESPACE,
+    AllowedSigner,
+    AllowedSigners,
+    AllowedSignersError,
+    parse_allowed_signers,
+    parse_revoked,
+)
+from planctl.models.envelope import Signature, pae, parse_envelope
+from planctl.models.plan import Plan
+from planctl.models.policy import Policy, Requirement, SigningSettings
+from planctl.models.receipt import payload_digest
+from planctl.models.signed import Judged
+from planctl.ops.receipts import LoadedReceipt
+from planctl.workspace import SETTINGS, Workspace
+
+_MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """What somebody outside the repository asks for, whatever its own files say.
+
+    Attributes:
+        allowed_signers: A file of trusted keys that replaces the repository's.
+        require: What every phase must carry at least.
+    """
+
+    allowed_signers: Path | None = None
+    require: Requirement = Requirement.RECORDED
+
+
+class Trust:
+    """The trusted keys of a repository, or an auditor's.
+
+    Args:
+        signers: The keys.
+        now: The time of signatures that are not committed yet.
+    """
+
+    def __init__(self, signers: AllowedSigners, now: dt.datetime) -> None:
+        self.signers = signers
+        self._now = now
+
+    @classmethod
+    def of(cls, workspace: Workspace, auditor: Auditor | None = None) -> Trust:
+        """Read who is trusted.
+
+        Raises:
+            BadFileError: A file that cannot be used, or an auditor's that is not there.
+        """
+        signers = load_signers(workspace, auditor.allowed_signers if auditor else None)
+        return cls(signers, workspace.clock())
+
+    def judge(
+        self, signatures: Iterable[Signature], payload: bytes, past: Past
+    ) -> tuple[Judged, ...]:
+        """Look at the signatures over a payload; copies of one signature count once.
+
+        Args:
+            signatures: As they stand in the envelope.
+            payload: What they should be over.
+            past: When git first had them.
+        """
+        message = pae(payload)
+        return tuple(self._one(item, message, past) for item in dict.fromkeys(signatures))
+
+    def _one(self, signature: Signature, message: bytes, past: Past) -> Judged:
+        entries = self.signers.of(signature.keyid)
+        since = past.since(signature)
+        commit = None if since is None else since.id
+        if not entries:
+            text = f"key `{signature.keyid[:80]}` is not in `{self.signers.path}`: untrusted"
+            return Judged(signature.keyid, False, text, commit=commit)
+        key, roles = entries[0].key, _roles(entries)
+        problem = self._problem(entries, signature, message, since)
+        if problem is not None:
+            text = f"key {key.fingerprint} of {_quoted(roles)}: {problem}"
+            return Judged(signature.keyid, False, text, key, roles, commit)
+        when = self._now if since is None else since.committed
+        roles = _roles(item for item in entries if item.for_receipts and item.valid_at(when))
+        text = f"{_quoted(roles)} ({key.fingerprint})"
+        return Judged(signature.keyid, True, text, key, roles, commit)
+
+    def _problem(
+        self,
+        entries: tuple[AllowedSigner, ...],
+        signature: Signature,
+        message: bytes,
+        since: Commit | None,
+    ) -> str | None:
+        key = entries[0].key
+        if not key.verifies(signature.sig, message):
+            return "its signature is over other bytes than this receipt's"
+        if key in self.signers.revoked:
+            return "the key is revoked; nothing it ever signed counts"
+        usable = tuple(entry for entry in entries if entry.for_receipts)
+        if not usable:
+            allowed = [name for entry in entries for name in entry.namespaces or ()]
+            return f"the key may sign in {_quoted(allowed)} only, not in `{NAMESPACE}`"
+        return _out_of_time(usable, self._now if since is None else since.committed, since)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _roles(entries: Iterable[AllowedSigner]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(role for entry in entries for role in entry.principals))
+
+
+def _out_of_time(
+    entries: tuple[AllowedSigner, ...], when: dt.datetime, since: Commit | None
+) -> str | None:
+    """Say why a key did not count at the time of signing, or None when it did.
+
+    A signature carries no time that its maker could not choose. What is known is when git first
+    had it; one that is not committed was made now.
+    """
+    if any(entry.valid_at(when) for entry in entries):
+        return None
+    entry = entries[-1]
+    first = f"at {when:%FT%TZ}, in commit {since.id[:8]}" if since else "now: it is not committed"
+    if entry.valid_after is not None and when < entry.valid_after:
+        return f"the key counts from {entry.valid_after:%FT%TZ} on; git first had this {first}"
+    assert entry.valid_before is not None
+    return f"the key was revoked from {entry.valid_before:%FT%TZ} on; git first had this {first}"
+
+
+class Past:
+    """What the history of one receipt's file says of its signatures.
+
+    Args:
+        versions: (commit, signatures) of the same payload, oldest first.
+        payload: The payload, when one of the versions was signed.
+    """
+
+    def __init__(
+        self,
+        versions: Iterable[tuple[Commit, tuple[Signature, ...]]] = (),
+        payload: bytes = b"",
+    ) -> None:
+        self.payload = payload
+        self._since: dict[Signature, Commit] = {}
+        for commit, signatures in versions:
+            for signature in signatures:
+                self._since.setdefault(signature, commit)
+
+    def since(self, signature: Signature) -> Commit | None:
+        """Return the commit that first held a signature, or None."""
+        return self._since.get(signature)
+
+    def removed(self, now: Iterable[Signature]) -> tuple[Signature, ...]:
+        """Return the signatures git once had that are not among those of now."""
+        there = set(now)
+        return tuple(item for item in self._since if item not in there)
+
+
+def pasts(repo: Repository, loaded: Iterable[LoadedReceipt]) -> dict[str, Past]:
+    """Return the past of every receipt that was ever signed, by path; one question to git for all.
+
+    Args:
+        repo: The repository.
+        loaded: The receipts; most never change, and the commit that added them says it all.
+    """
+    found: dict[str, Past] = {}
+    moved: list[LoadedReceipt] = []
+    for item in loaded:
+        if item.added is None or item.stored is None:
+            continue
+        if item.changed or item.added.later:
+            moved.append(item)
+        elif item.signatures:
+            found[item.path] = Past([(item.added.commit, item.signatures)], item.payload)
+    blobs = repo.blobs(
+        version.blob for item in moved if item.added for version in (item.added, *item.added.later)
+    )
+    return found | {item.path: _past(item, blobs) for item in moved}
+
+
+def _past(item: LoadedReceipt, blobs: dict[str, bytes]) -> Past:
+    assert item.added is not None
+    assert item.stored is not None
+    versions: list[tuple[Commit, tuple[Signature, ...]]] = []
+    payload = item.payload
+    for version in (item.added, *reversed(item.added.later)):
+        try:
+            envelope = parse_envelope(blobs.get(version.blob, b""), item.path)
+        except ReceiptError:
+            continue  # what is no envelope holds no signature
+        if payload_digest(envelope.payload) == item.stored.payload_sha256:
+            payload = envelope.payload
+            versions.append((version.commit, envelope.signatures))
+    return Past(versions, payload)
+
+
+def policy_of(workspace: Workspace, plan: Plan) -> Policy:
+    """Return the repository's policy.
+
+    Raises:
+        BadFileError: planctl.toml cannot be used, or a line of the policy names nothing.
+    """
+    policy = workspace.settings().policy
+    lost = policy.strangers(workspace.initiatives(), plan.id, list(plan.phases))
+    if lost:
+        raise BadFileError(
+            SETTINGS,
+            "there is no such initiative or phase; the line would protect nothing",
+            key=f'policy.phases."{lost[0]}"',
+            hint="correct it, or take it out",
+        )
+    return policy
+
+
+def load_signers(workspace: Workspace, instead: Path | None = None) -> AllowedSigners:
+    """Read the trusted keys; without a file nobody is trusted.
+
+    Args:
+        workspace: The repository.
+        instead: A file that replaces the repository's; it must be there.
+
+    Raises:
+        BadFileError: A file that cannot be used; names the line.
+    """
+    settings = workspace.settings().signing
+    revoked = _revoked(workspace, settings)
+    if instead is not None:
+        return parse_allowed_signers(_read(instead, str(instead)), str(instead), revoked)
+    place = workspace.root / settings.allowed_signers
+    if not os.path.lexists(place):
+        return AllowedSigners(settings.allowed_signers, (), revoked)
+    text = _read(_inside(workspace, settings.allowed_signers), settings.allowed_signers)
+    return parse_allowed_signers(text, settings.allowed_signers, revoked)
+
+
+def _revoked(workspace: Workspace, settings: SigningSettings) -> frozenset[PublicKey]:
+    if not os.path.lexists(workspace.root / settings.revoked_keys):
+        return frozenset()
+    text = _read(_inside(workspace, settings.revoked_keys), settings.revoked_keys)
+    return parse_revoked(text, settings.revoked_keys)
+
+
+def _inside(workspace: Workspace, name: str) -> Path:
+    place = workspace.root / name
+    if behind_link(workspace.root, place):
+        hint = "make it a file of its own"
+        raise AllowedSignersError(name, "lies behind a symbolic link", hint=hint)
+    return place
+
+
+def _read(path: Path, shown: str) -> str:
+    try:
+        return read_plain(path, _MAX_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise AllowedSignersError(shown, f"is not UTF-8 at byte {error.start}") from error
+    except OSError as error:
+        raise BadFileError(shown, f"cannot be read: {error.strerror or error}") from error
