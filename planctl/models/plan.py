@@ -94,7 +94,7 @@ class _Model(BaseModel):
 
 
 # What planctl writes itself: no step may put its own files among these.
-_OWN_FOLDERS = ("receipts", "red")
+_OWN_FOLDERS = ("receipts", "red", "replays")
 _OWN_NAMES = ("summary.md", "analysis/artifact_inventory.txt", "analysis/artifact_inventory.sha256")
 
 

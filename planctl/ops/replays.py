@@ -8,6 +8,7 @@ from functools import cached_property
 
 from planctl._files import atomic_write, behind_link, git_blob_id, read_plain
 from planctl._git import Added
+from planctl._text import listed, printable
 from planctl.errors import ReceiptError
 from planctl.models.envelope import (
     MAX_BYTES,
@@ -110,6 +111,26 @@ class Replays:
         found = [(item, item.replay) for item in self.of(stored) if item.replay is not None]
         named = {digest for _, replay in found for digest in replay.previous}
         return tuple(sorted({item.digest for item, _ in found} - named))
+
+
+def remarks(standing: Standing) -> list[str]:
+    """Return what a reader of a verdict should know of the replays of its receipt."""
+    said: list[str] = []
+    for item in standing.against:
+        name = item.path.rsplit("/", 1)[-1]
+        gone = f" (the file is gone; {item.gone})" if item.gone else ""
+        said.append(f"a replay did not agree: {_doubt(item)}{gone} ({name})")
+    if standing.score is not None and standing.score < 1:
+        moved = listed(standing.nondeterministic)
+        said.append(f"not deterministic: score {standing.score:.2f} in replays; {moved}")
+    return said
+
+
+def _doubt(item: LoadedReplay) -> str:
+    runs = () if item.replay is None else item.replay.runs
+    doubts = [problem for run in runs for problem in run.problems]
+    doubts += [f"{a.declared}: {a.text}" for run in runs for a in run.artifacts if not a.agrees]
+    return printable(doubts[0]) if doubts else "it does not say why"
 
 
 def _fits(item: LoadedReplay, stored: StoredReceipt) -> bool:

@@ -19,7 +19,7 @@ from planctl.models.verdict import (
     Verdict,
     VerifyReport,
 )
-from planctl.ops import predicates
+from planctl.ops import predicates, replays
 from planctl.ops.judge import Judge, choose, failed_on_same
 from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.workspace import Hub, Workspace
@@ -58,7 +58,7 @@ def verify(
         judge = Judge(workspace, plan, receipts_of(workspace, plan, hub))
     own = hub if hub is not None else _own_hub(workspace, plan)
     steps = [
-        _step_verdict(judge, name, step, own)
+        step_verdict(judge, name, step, own)
         for name, step in plan.steps()
         if phase is None or name == phase
     ]
@@ -76,7 +76,8 @@ def _own_hub(workspace: Workspace, plan: Plan) -> Hub | None:
     return None if plan.hub is None else workspace.hub(plan)
 
 
-def _step_verdict(judge: Judge, phase: str, step: Step, hub: Hub | None) -> StepVerdict:
+def step_verdict(judge: Judge, phase: str, step: Step, hub: Hub | None) -> StepVerdict:
+    """Decide what is proven of one step, and by which of its receipts."""
     loaded = judge.of_step(step.id)
     if not loaded:
         return _waived(judge, step, _without_receipt(judge, phase, step, hub))
@@ -95,7 +96,7 @@ def _step_verdict(judge: Judge, phase: str, step: Step, hub: Hub | None) -> Step
         rows=step.rows,
         verdict=verdict,
         reasons=tuple(reasons),
-        tier="recorded" if verdict is Verdict.FRESH else None,
+        tier=_tier(judge, chosen) if verdict is Verdict.FRESH else None,
         receipt=chosen.stored.path,
         commit=receipt.commit,
         predicates=chosen.predicates,
@@ -104,6 +105,10 @@ def _step_verdict(judge: Judge, phase: str, step: Step, hub: Hub | None) -> Step
         stored=chosen.stored,
     )
     return _waived(judge, step, result)
+
+
+def _tier(judge: Judge, chosen: ReceiptVerdict) -> str:
+    return "replayed" if judge.replays.standing(chosen.stored).agreed else "recorded"
 
 
 def _warnings(
@@ -117,6 +122,7 @@ def _warnings(
         if not answer.ok and answer.verdict is None:
             yield f"{answer.name}: {answer.text}"
     yield from predicates.remarks(chosen.stored.receipt)
+    yield from replays.remarks(judge.replays.standing(chosen.stored))
     for item in loaded:
         if item.path != chosen.stored.path and not item.holds:
             name = item.path.rsplit("/", 1)[-1]
