@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from urllib.parse import quote
+
+# Python spells bytes of a name that are no UTF-8 as surrogates; others are in no file's name.
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -30,3 +35,13 @@ def listed(names: Sequence[str], at_most: int = 6) -> str:
 def count(number: int, noun: str) -> str:
     """Spell a number of things: `1 file`, `2 files`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def relative_uri(path: str) -> str:
+    """Return a relative path as a relative URI reference (RFC 3986).
+
+    Every byte that has a meaning there is percent-encoded, a `:` too: before the first `/` it
+    would make the rest look like a scheme.
+    """
+    named = _NO_BYTE.sub(lambda match: printable(match[0]), path)
+    return quote(named.encode("utf-8", "surrogateescape"), safe="/-._~!$&'()*+,;=@")

@@ -41,6 +41,7 @@ COMMANDS = {
     "ledger": ("ledger show", "ledger attempt"),
     "block": ("block",),
     "schema": ("schema",),
+    "export": ("export",),
 }
 GENERAL = {"--help", "--version"}
 

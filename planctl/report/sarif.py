@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import quote
 
-from planctl._text import printable
+from planctl._text import printable, relative_uri
 from planctl._version import __version__
 from planctl.models.annotation import Annotation, Rule
 
@@ -19,7 +18,6 @@ SCHEMA = (
 )
 _ROOT = "%SRCROOT%"
 _FINGERPRINT = "planctlFinding/v1"
-_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _LINK = re.compile(r"\[(?=[^\[\]]*\]\()")
 
 
@@ -103,14 +101,3 @@ def _location(path: str, line: int | None) -> dict[str, Any]:
     if line is not None:
         place["region"] = {"startLine": line}
     return {"physicalLocation": place}
-
-
-def relative_uri(path: str) -> str:
-    """Return a repository-relative path as a relative URI reference (RFC 3986).
-
-    Every byte that has a meaning there is percent-encoded, a `:` too: before the first `/` it
-    would make the rest look like a scheme.
-    """
-    # Python spells bytes of a name that are no UTF-8 as these; other surrogates are in no name.
-    named = _NO_BYTE.sub(lambda match: printable(match[0]), path)
-    return quote(named.encode("utf-8", "surrogateescape"), safe="/-._~!$&'()*+,;=@")

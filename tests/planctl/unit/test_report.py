@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from planctl._text import relative_uri
 from planctl.models.annotation import Annotation, Level, Place, Rule
 from planctl.report.formats import ReportFormat, written
 from planctl.report.github import commands
 from planctl.report.junit import Case, Outcome, Suite, junit_xml
-from planctl.report.sarif import relative_uri, sarif
+from planctl.report.sarif import sarif
 
 NOW = dt.datetime(2025, 11, 14, 2, 48, tzinfo=dt.UTC)
 RULES = (
