@@ -10,7 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from planctl._files import sha256_file
+from planctl._bounded import ask
+from planctl._files import read_plain, sha256_file
+from planctl._questions import UnanswerableError, document, looked_up, pixels, weight
 from planctl.errors import BadFileError
 from planctl.models.check import (
     Check,
@@ -31,9 +33,12 @@ Resolve = Callable[[str], Path]
 """From the name a plan gives an artifact to the file that was recorded for it."""
 
 _MAX_TEXT_BYTES = 64_000_000
-_SUMMARY_LINE = re.compile(
-    r"^=*\s*((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s(?: \([\d:]+\))?\s*=*$", re.MULTILINE
-)
+_MAX_PICTURE_BYTES = 256_000_000
+# What is answered here; more goes to a process with limits of its own.
+_SMALL_DOCUMENT = 1_000_000
+_SMALL_PICTURE = 8_000_000
+_LIGHT = 64
+_SUMMARY_LINE = r"^=*[ \t]*((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s(?: \([\d:]+\))?[ \t]*=*$"
 
 
 class _No(Exception):
@@ -66,7 +71,7 @@ def values_of(source: JsonCheck | JsonValue | LogValueCheck | LogValue, resolve:
     """
     try:
         return _values(source, resolve)
-    except (_No, BadFileError, OSError):
+    except (_No, BadFileError, UnanswerableError, OSError):
         return None
 
 
@@ -74,7 +79,7 @@ def _ask(check: Check, resolve: Resolve) -> CheckResult:
     raw = check.model_dump(mode="json", by_alias=True, exclude_none=True)
     try:
         return CheckResult(check=raw, ok=True, seen=_dispatch(check, resolve))
-    except (_No, BadFileError) as answer:
+    except (_No, BadFileError, UnanswerableError) as answer:
         return CheckResult(check=raw, ok=False, seen=str(answer))
     except OSError as error:
         return CheckResult(check=raw, ok=False, seen=f"cannot be read: {error.strerror or error}")
@@ -85,7 +90,7 @@ def _dispatch(check: Check, resolve: Resolve) -> str:
         case JsonCheck() | LogValueCheck():
             return _compare(check, resolve)
         case LogCheck():
-            return _search(check, _log_text(resolve(check.log)))
+            return _search(check, _output(resolve(check.log)))
         case ImageCheck():
             return _picture(resolve(check.image))
         case SameCheck():
@@ -93,51 +98,38 @@ def _dispatch(check: Check, resolve: Resolve) -> str:
         case FileCheck():
             return _file(check, resolve(check.file))
         case TestsCheck():
-            return _tests(check, _log_text(resolve(check.tests)))
+            return _tests(check, _output(resolve(check.tests)))
 
 
-def _text(path: Path) -> str:
-    if path.stat().st_size > _MAX_TEXT_BYTES:
-        raise _No(f"is larger than {_MAX_TEXT_BYTES:,} bytes")
-    return path.read_text("utf-8", "replace")
-
-
-def _log_text(path: Path) -> str:
+def _output(path: Path) -> bytes:
     # What planctl itself wrote into the log must not answer for the command.
-    return body(_text(path).encode()).decode()
-
-
-@lru_cache(maxsize=64)
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _No(f"is not JSON: {error}") from error
+    return body(read_plain(path, _MAX_TEXT_BYTES))
 
 
 def _values(
     source: JsonCheck | JsonValue | LogValueCheck | LogValue, resolve: Resolve
 ) -> list[Any]:
     if isinstance(source, LogValueCheck | LogValue):
-        found = re.findall(source.capture, _log_text(resolve(source.log)), re.MULTILINE)
-        if not found:
+        found = ask("last_value", _output(resolve(source.log)), source.capture)
+        if found is None:
             raise _No(f"nothing matches `{source.capture}`")
-        return [_scalar(found[-1])]
-    value = _look_up(source.path, _parsed(_text(resolve(source.json_file))))
+        return [_scalar(found)]
+    value = _look_up(source.path, read_plain(resolve(source.json_file), _MAX_TEXT_BYTES))
     values = value if isinstance(value, list) else [value]
     if not values or any(item is None for item in values):
         raise _No(f"`{source.path}` is not there")
     return values
 
 
-def _look_up(path: str, document: Any) -> Any:
-    import jmespath
-    from jmespath.exceptions import JMESPathError
+def _look_up(path: str, data: bytes) -> Any:
+    if len(data) <= _SMALL_DOCUMENT and weight(path) <= _LIGHT:
+        return looked_up(_parsed(data), path)
+    return ask("look_up", data, path, light=False)
 
-    try:
-        return jmespath.search(path, document)
-    except JMESPathError as error:
-        raise _No(f"`{path}` is no JMESPath: {error}") from error
+
+@lru_cache(maxsize=8)
+def _parsed(data: bytes) -> Any:
+    return document(data)
 
 
 def _scalar(text: str) -> Any:
@@ -214,31 +206,25 @@ def _number(value: Any) -> float:
     return number
 
 
-def _search(check: LogCheck, text: str) -> str:
-    if check.not_matches is not None and (bad := re.search(check.not_matches, text, re.MULTILINE)):
-        raise _No(f"holds `{bad[0][:120]}`")
+def _search(check: LogCheck, output: bytes) -> str:
+    if check.not_matches is not None:
+        bad = ask("first_match", output, check.not_matches)
+        if bad is not None:
+            raise _No(f"holds `{bad}`")
     if check.matches is None:
         return f"nothing matches `{check.not_matches}`"
-    found = re.search(check.matches, text, re.MULTILINE)
+    found = ask("first_match", output, check.matches)
     if found is None:
         raise _No(f"nothing matches `{check.matches}`")
-    return f"`{found[0][:120]}`"
+    return f"`{found}`"
 
 
 def _picture(path: Path) -> str:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            bands = picture.convert("RGB").getextrema()
-            size = picture.size
-    except (UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _No(f"is no picture: {error}") from error
-    spread = max(int(high) - int(low) for low, high in bands)  # type: ignore[misc]
-    if spread == 0:
+    data = read_plain(path, _MAX_PICTURE_BYTES)
+    seen = ask("picture", data, light=pixels(data) <= _SMALL_PICTURE)
+    if seen["spread"] == 0:
         raise _No("is one flat colour")
-    return f"{size[0]}×{size[1]} pixels, spread {spread}/255"
+    return f"{seen['width']}×{seen['height']} pixels, spread {seen['spread']}/255"
 
 
 def _same(check: SameCheck, resolve: Resolve) -> str:
@@ -256,12 +242,12 @@ def _file(check: FileCheck, path: Path) -> str:
     return f"{size} bytes"
 
 
-def _tests(check: TestsCheck, text: str) -> str:
-    lines: list[str] = _SUMMARY_LINE.findall(text)
-    if not lines:
+def _tests(check: TestsCheck, output: bytes) -> str:
+    line = ask("last_value", output, _SUMMARY_LINE)
+    if line is None:
         raise _No("holds no closing line of pytest")
-    counts = {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)", lines[-1])}
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)", line)}
     bad = counts.get("failed", 0) + counts.get("errors", 0) + counts.get("error", 0)
     if bad or counts.get("passed", 0) < check.passed or counts.get("skipped", 0) > check.skipped:
-        raise _No(f"`{lines[-1]}`; wanted {check.passed} passed, {check.skipped} skipped at most")
-    return lines[-1]
+        raise _No(f"`{line}`; wanted {check.passed} passed, {check.skipped} skipped at most")
+    return str(line)

@@ -113,9 +113,10 @@ def body(data: bytes) -> bytes:
     start = data.find(mark)
     if start < 0:
         return b""
-    rest = data[start + len(mark) :]
-    end = (b"\n" + rest).rfind(f"\n{END}\n".encode())
-    return rest if end < 0 else rest[:end]
+    start += len(mark)
+    # The line end of the mark may be the one before the trailer; no copy of a large log is made.
+    end = data.rfind(f"\n{END}\n".encode(), start - 1)
+    return data[start:] if end < 0 else data[start : end + 1]
 
 
 @dataclass(frozen=True)
