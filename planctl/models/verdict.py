@@ -32,9 +32,9 @@ class Predicate:
     """One question put to a receipt.
 
     Attributes:
-        name: `present`, `intact`, `exit`, `checks`, `gate`, `inputs`, `contract`, `clock` or
-            `parents`.
-        ok: The answer; `clock` is shown but decides nothing.
+        name: `present`, `intact`, `exit`, `checks`, `gate`, `inputs`, `contract`, `clock`,
+            `parents` or `signature`.
+        ok: The answer; without a `verdict` it is shown but decides nothing.
         text: What was compared, in words.
         ids: The ids compared: each entry names a thing, what was recorded and what is now.
         verdict: The verdict a failing predicate leads to.
@@ -90,7 +90,8 @@ class StepVerdict:
     """What is proven of one step, and by which receipt.
 
     Attributes:
-        tier: Strength of the proof: `recorded` for a receipt without signature, else None.
+        tier: Strength of the proof (see `ops.strength.Tier`); None when the step is not fresh.
+        signed_by: Roles and key of each signature that counts.
         reasons: One line each, the deciding one first.
     """
 
@@ -100,6 +101,7 @@ class StepVerdict:
     verdict: Verdict
     reasons: tuple[str, ...]
     tier: str | None = None
+    signed_by: tuple[str, ...] = ()
     receipt: str | None = None
     commit: str | None = None
     predicates: tuple[Predicate, ...] = ()

@@ -16,16 +16,30 @@ from planctl.ops import predicates
 from planctl.ops.artifacts import Artifacts
 from planctl.ops.inputs import TreeState, moved_files
 from planctl.ops.receipts import LoadedReceipt, tips
+from planctl.ops.signatures import Signatures
+from planctl.ops.trust import Auditor
 from planctl.workspace import Workspace
 
 if TYPE_CHECKING:
     from planctl.ops.replays import Replays
 
-ORDER = ("intact", "exit", "present", "checks", "contract", "gate", "inputs", "parents", "clock")
+ORDER = (
+    "intact",
+    "exit",
+    "present",
+    "checks",
+    "contract",
+    "gate",
+    "inputs",
+    "parents",
+    "signature",
+    "clock",
+)
 """The predicates; the first that does not hold decides."""
 
 # Of several receipts without a fresh one, the one that says most about the present.
 _RANK = (
+    Verdict.UNPROVEN,  # it only lacks a signature
     Verdict.DIRTY,
     Verdict.STALE,
     Verdict.FAILED,
@@ -43,11 +57,13 @@ class Judge:
 
     Attributes:
         loaded: The receipts that count for the plan.
+        auditor: What somebody outside the repository asks for.
     """
 
     workspace: Workspace
     plan: Plan
     loaded: list[LoadedReceipt]
+    auditor: Auditor | None = None
     _verdicts: dict[str, ReceiptVerdict] = field(default_factory=dict)
 
     @cached_property
@@ -90,6 +106,11 @@ class Judge:
             self.checks(step, receipt),
             predicates.contract(self.plan, phase, step, receipt),
         ]
+
+    @cached_property
+    def signatures(self) -> Signatures:
+        """What the receipts' signatures are worth."""
+        return Signatures(self.workspace, self.plan, self.loaded, self.auditor)
 
     @cached_property
     def replays(self) -> Replays:
@@ -185,6 +206,7 @@ class Judge:
             inputs,
             predicates.clock(receipt, self.commits.get(receipt.commit), self.workspace.clock()),
             predicates.parents(step, stored, self.judge_parent),
+            self.signatures.answer(phase, loaded),
         ]
         answers.sort(key=lambda item: ORDER.index(item.name))
         deciding = next((item.verdict for item in answers if not item.ok and item.verdict), None)

@@ -273,17 +273,24 @@ def parents(
     if not step.needs:
         return Predicate("parents", True, "needs nothing")
     bad: list[Compared] = []
-    worst = Verdict.DIRTY
+    seen: set[Verdict] = set()
     for need in step.needs:
         digest = stored.receipt.parents.get(need)
         verdict, why = judge(need, digest)
         if not verdict.accepted:
             bad.append(Compared(need, digest, f"{verdict}: {why}"))
-            worst = verdict if verdict is Verdict.DIRTY is worst else Verdict.STALE
+            seen.add(verdict)
     if not bad:
         return Predicate("parents", True, ", ".join(f"`{need}`" for need in step.needs))
     text = "; ".join(f"needs `{item.name}`, which is {item.now}" for item in bad)
-    return Predicate("parents", False, text, tuple(bad), worst)
+    return Predicate("parents", False, text, tuple(bad), _worst(seen))
+
+
+def _worst(of_parents: set[Verdict]) -> Verdict:
+    """Return what a step is for what it needs: what would make that hold makes this hold too."""
+    if of_parents <= {Verdict.UNPROVEN}:
+        return Verdict.UNPROVEN
+    return Verdict.DIRTY if of_parents <= {Verdict.DIRTY, Verdict.UNPROVEN} else Verdict.STALE
 
 
 def resolver(

@@ -68,7 +68,12 @@ def schedule(
 
 def _settled(verdict: StepVerdict) -> bool:
     # What ran on uncommitted changes that are still as they were would only run the same again.
-    return verdict.verdict.accepted or verdict.verdict is Verdict.DIRTY
+    return verdict.verdict.accepted or verdict.verdict is Verdict.DIRTY or _unsigned(verdict)
+
+
+def _unsigned(verdict: StepVerdict) -> bool:
+    """Tell whether a receipt only lacks a signature; running again would add none but ours."""
+    return verdict.verdict is Verdict.UNPROVEN and verdict.receipt is not None
 
 
 def _not_proven(verdict: StepVerdict) -> str:
@@ -92,6 +97,9 @@ def _task(plan: Plan, step: str, verdict: StepVerdict, reasons: dict[str, str]) 
     needs = tuple(need for need in model.needs if need in reasons)
     if step in reasons:
         return Task(phase, step, True, reasons[step], needs)
+    if _unsigned(verdict):
+        reason = f"{_not_proven(verdict)}; `planctl sign` adds what is missing"
+        return Task(phase, step, False, reason, receipt=verdict.receipt)
     proof = verdict.receipt or (verdict.reasons[0] if verdict.reasons else str(verdict.verdict))
     return Task(
         phase, step, False, f"{verdict.verdict}, satisfied by {proof}", receipt=verdict.receipt

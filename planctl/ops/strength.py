@@ -60,7 +60,6 @@ def signature(
     receipt: Receipt,
     judged: tuple[Judged, ...],
     removed: tuple[Judged, ...] = (),
-    remarks: Iterable[str] = (),
 ) -> Predicate:
     """The signatures are those that the policy asks for; what is wrong with others is said.
 
@@ -69,7 +68,6 @@ def signature(
         receipt: The receipt.
         judged: Its signatures.
         removed: Signatures that its file once had in git.
-        remarks: What else a reader should know of the keys.
     """
     signed = counting(judged)
     problems = [item.text for item in judged if not item.ok]
@@ -79,7 +77,7 @@ def signature(
     if wanted is not None:
         text = "; ".join([wanted, *problems])
         return Predicate("signature", False, text, ids, Verdict.UNPROVEN)
-    problems += [*_remarks(rule, receipt, signed), *(remarks if judged or rule.asks else ())]
+    problems += _remarks(rule, receipt, signed)
     if problems:
         return Predicate("signature", False, "; ".join(problems), ids)
     if not signed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from planctl.models.envelope import Signature, pae, parse_envelope
 from planctl.models.plan import Plan
 from planctl.models.policy import Policy, Requirement, SigningSettings
 from planctl.models.receipt import payload_digest
+from planctl.models.settings import Settings
 from planctl.models.signed import Judged
 from planctl.ops.receipts import LoadedReceipt
 from planctl.workspace import SETTINGS, Workspace
@@ -55,16 +56,6 @@ class Trust:
     def __init__(self, signers: AllowedSigners, now: dt.datetime) -> None:
         self.signers = signers
         self._now = now
-
-    @classmethod
-    def of(cls, workspace: Workspace, auditor: Auditor | None = None) -> Trust:
-        """Read who is trusted.
-
-        Raises:
-            BadFileError: A file that cannot be used, or an auditor's that is not there.
-        """
-        signers = load_signers(workspace, auditor.allowed_signers if auditor else None)
-        return cls(signers, workspace.clock())
 
     def judge(
         self, signatures: Iterable[Signature], payload: bytes, past: Past
@@ -208,14 +199,33 @@ def _past(item: LoadedReceipt, blobs: dict[str, bytes]) -> Past:
     return Past(versions, payload)
 
 
-def policy_of(workspace: Workspace, plan: Plan) -> Policy:
+Reader = Callable[[str], bytes | None]
+"""From a repository-relative path to its bytes, or None when nothing is there."""
+
+
+def disk_reader(workspace: Workspace) -> Reader:
+    """Return how the files of the work tree are read; nothing behind a link is believed."""
+
+    def read(name: str) -> bytes | None:
+        place = workspace.root / name
+        if not os.path.lexists(place):
+            return None
+        if behind_link(workspace.root, place):
+            hint = "make it a file of its own"
+            raise AllowedSignersError(name, "lies behind a symbolic link", hint=hint)
+        return _bytes(place, name)
+
+    return read
+
+
+def policy_of(workspace: Workspace, plan: Plan, settings: Settings) -> Policy:
     """Return the repository's policy.
 
     Raises:
-        BadFileError: planctl.toml cannot be used, or a line of the policy names nothing.
+        BadFileError: A line of the policy names nothing.
     """
-    policy = workspace.settings().policy
-    lost = policy.strangers(workspace.initiatives(), plan.id, list(plan.phases))
+    policy = settings.policy
+    lost = policy.strangers([*workspace.initiatives(), plan.id], plan.id, list(plan.phases))
     if lost:
         raise BadFileError(
             SETTINGS,
@@ -226,46 +236,37 @@ def policy_of(workspace: Workspace, plan: Plan) -> Policy:
     return policy
 
 
-def load_signers(workspace: Workspace, instead: Path | None = None) -> AllowedSigners:
+def load_signers(
+    read: Reader, settings: SigningSettings, instead: Path | None = None
+) -> AllowedSigners:
     """Read the trusted keys; without a file nobody is trusted.
 
     Args:
-        workspace: The repository.
+        read: How files of the repository are read.
+        settings: Where they lie.
         instead: A file that replaces the repository's; it must be there.
 
     Raises:
         BadFileError: A file that cannot be used; names the line.
     """
-    settings = workspace.settings().signing
-    revoked = _revoked(workspace, settings)
-    if instead is not None:
-        return parse_allowed_signers(_read(instead, str(instead)), str(instead), revoked)
-    place = workspace.root / settings.allowed_signers
-    if not os.path.lexists(place):
-        return AllowedSigners(settings.allowed_signers, (), revoked)
-    text = _read(_inside(workspace, settings.allowed_signers), settings.allowed_signers)
-    return parse_allowed_signers(text, settings.allowed_signers, revoked)
+    content = read(settings.revoked_keys)
+    revoked = frozenset[PublicKey]()
+    if content is not None:
+        revoked = parse_revoked(_text(content, settings.revoked_keys), settings.revoked_keys)
+    shown = settings.allowed_signers if instead is None else str(instead)
+    content = read(shown) if instead is None else _bytes(instead, shown)
+    return parse_allowed_signers(_text(content or b"", shown), shown, revoked)
 
 
-def _revoked(workspace: Workspace, settings: SigningSettings) -> frozenset[PublicKey]:
-    if not os.path.lexists(workspace.root / settings.revoked_keys):
-        return frozenset()
-    text = _read(_inside(workspace, settings.revoked_keys), settings.revoked_keys)
-    return parse_revoked(text, settings.revoked_keys)
-
-
-def _inside(workspace: Workspace, name: str) -> Path:
-    place = workspace.root / name
-    if behind_link(workspace.root, place):
-        hint = "make it a file of its own"
-        raise AllowedSignersError(name, "lies behind a symbolic link", hint=hint)
-    return place
-
-
-def _read(path: Path, shown: str) -> str:
+def _bytes(path: Path, shown: str) -> bytes:
     try:
-        return read_plain(path, _MAX_BYTES).decode("utf-8")
+        return read_plain(path, _MAX_BYTES)
+    except OSError as error:
+        raise AllowedSignersError(shown, f"cannot be read: {error.strerror or error}") from error
+
+
+def _text(content: bytes, shown: str) -> str:
+    try:
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise AllowedSignersError(shown, f"is not UTF-8 at byte {error.start}") from error
-    except OSError as error:
-        raise BadFileError(shown, f"cannot be read: {error.strerror or error}") from error

@@ -22,6 +22,7 @@ from planctl.models.verdict import (
 from planctl.ops import predicates, replays
 from planctl.ops.judge import Judge, choose, failed_on_same
 from planctl.ops.receipts import LoadedReceipt, receipts_of
+from planctl.ops.trust import Auditor
 from planctl.workspace import Hub, Workspace
 
 _EVIDENCE_FOLDERS = ("green", "cli", "analysis")
@@ -34,6 +35,7 @@ def verify(
     phase: str | None = None,
     hub: Hub | None = None,
     judge: Judge | None = None,
+    auditor: Auditor | None = None,
 ) -> VerifyReport:
     """Decide what the receipts of a plan prove now.
 
@@ -43,6 +45,7 @@ def verify(
         phase: Only this phase; None for all.
         hub: A scratch hub to judge instead of the initiative's own evidence.
         judge: Who answers; None for the work tree and HEAD.
+        auditor: What somebody outside the repository asks for.
 
     Returns:
         A verdict a step, in plan order, with its artifacts; plus files no receipt covers.
@@ -55,7 +58,7 @@ def verify(
         known = ", ".join(f"`{name}`" for name in plan.phases)
         raise NotFoundError(f"`{plan.id}` has no phase `{phase}`", f"it has {known}")
     if judge is None:
-        judge = Judge(workspace, plan, receipts_of(workspace, plan, hub))
+        judge = Judge(workspace, plan, receipts_of(workspace, plan, hub), auditor)
     own = hub if hub is not None else _own_hub(workspace, plan)
     steps = [
         step_verdict(judge, name, step, own)
@@ -96,7 +99,8 @@ def step_verdict(judge: Judge, phase: str, step: Step, hub: Hub | None) -> StepV
         rows=step.rows,
         verdict=verdict,
         reasons=tuple(reasons),
-        tier=_tier(judge, chosen) if verdict is Verdict.FRESH else None,
+        tier=_tier(judge, phase, chosen) if verdict is Verdict.FRESH else None,
+        signed_by=judge.signatures.signed_by(chosen.stored.path),
         receipt=chosen.stored.path,
         commit=receipt.commit,
         predicates=chosen.predicates,
@@ -107,8 +111,13 @@ def step_verdict(judge: Judge, phase: str, step: Step, hub: Hub | None) -> StepV
     return _waived(judge, step, result)
 
 
-def _tier(judge: Judge, chosen: ReceiptVerdict) -> str:
-    return "replayed" if judge.replays.standing(chosen.stored).agreed else "recorded"
+def _tier(judge: Judge, phase: str, chosen: ReceiptVerdict) -> str:
+    agreed = judge.replays.standing(chosen.stored).agreed
+    counted = any(
+        judge.signatures.replay_counts(phase, chosen.stored.path, item.signatures, item.payload)
+        for item in agreed
+    )
+    return judge.signatures.tier(chosen.stored.path, counted)
 
 
 def _warnings(
