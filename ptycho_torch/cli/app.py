@@ -8,13 +8,13 @@ import typer
 
 from ptycho_torch import __version__
 from ptycho_torch.cli import edge
-from ptycho_torch.cli.data_commands import convert, info, simulate, split
+from ptycho_torch.cli.data_commands import convert, info, join, simulate, split
 from ptycho_torch.cli.infer_command import infer
 from ptycho_torch.cli.result_commands import evaluate, parity, refine
 from ptycho_torch.cli.train_command import train
 
 app = edge.plain_app("PtychoPINN: ptychographic reconstruction by an unsupervised network.")
-for command in (simulate, split, train, infer, refine, evaluate, parity, convert, info):
+for command in (simulate, split, train, infer, refine, evaluate, parity, join, convert, info):
     app.command()(command)
 
 

@@ -77,23 +77,62 @@ def split(
 @edge.guarded
 def convert(
     scan_file: ScanFile,
-    target: Annotated[Path, typer.Argument(help="File to write: `.npz` or `.cxi`.")],
+    target: Annotated[Path, typer.Argument(help="File to write: `.npz`, `.cxi`, or `.h5`.")],
     measurement: opt.MeasurementFlag = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Write a scan as NPZ or CXI, whatever format it has now."""
+    """Write a scan as NPZ, CXI or a product of Ptychodus, whatever format it has now."""
     edge.talk(quiet=False)
     from ptycho_torch.artifacts import make_folder
-    from ptycho_torch.data.formats import SUFFIXES, read_scan, write_scan
-    from ptycho_torch.errors import ConfigError
+    from ptycho_torch.data.formats import read_scan, write_scan
 
-    if target.suffix not in SUFFIXES:
-        written = " and ".join(f"`{suffix}`" for suffix in SUFFIXES)
-        raise ConfigError(f"`{target}` has another ending", f"{written} are written")
+    _check_ending(target)
     scan = read_scan(scan_file, measurement)
     make_folder(target.absolute().parent)
     write_scan(target, scan)
     show({"file": target.as_posix(), **_scan_facts(scan)}, as_json)
+
+
+@edge.guarded
+def join(
+    patterns: Annotated[Path, typer.Argument(help="Patterns: NPY, TIFF, HDF5 or NPZ.")],
+    target: Annotated[Path, typer.Argument(help="File to write: `.npz`, `.cxi`, or `.h5`.")],
+    positions: Annotated[
+        Path, opt.flag("positions", "Table with a header (x_px, y_um, …), or a product.")
+    ],
+    pixel_size_m: Annotated[
+        float | None, opt.flag("pixel_size_m", "Edge of an object pixel in metres.")
+    ] = None,
+    energy_ev: Annotated[float | None, opt.flag("energy_ev", "Photon energy.")] = None,
+    distance_m: Annotated[float | None, opt.flag("distance_m", "Sample to detector.")] = None,
+    detector_pixel_m: Annotated[
+        float | None, opt.flag("detector_pixel_m", "Edge of a detector pixel in metres.")
+    ] = None,
+    measurement: opt.MeasurementFlag = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Make one scan of patterns in one file and their positions in another."""
+    edge.talk(quiet=False)
+    from ptycho_torch.artifacts import make_folder
+    from ptycho_torch.data.formats import write_scan
+    from ptycho_torch.data.formats.joined import Optics
+    from ptycho_torch.data.formats.joined import join as joined
+
+    _check_ending(target)
+    optics = Optics(pixel_size_m, energy_ev, distance_m, detector_pixel_m)
+    scan = joined(patterns, positions, optics, measurement)
+    make_folder(target.absolute().parent)
+    write_scan(target, scan)
+    show({"file": target.as_posix(), **_scan_facts(scan)}, as_json)
+
+
+def _check_ending(target: Path) -> None:
+    from ptycho_torch.data.formats import SUFFIXES
+    from ptycho_torch.errors import ConfigError
+
+    if target.suffix not in SUFFIXES:
+        written = ", ".join(f"`{suffix}`" for suffix in SUFFIXES)
+        raise ConfigError(f"`{target}` has another ending", f"{written} are written")
 
 
 @edge.guarded

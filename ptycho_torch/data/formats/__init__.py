@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 from typing import BinaryIO
 
+from ptycho_torch.data.formats.content import first_bytes, is_packed, unpacked
 from ptycho_torch.data.formats.npz import read_npz, write_npz
-from ptycho_torch.data.formats.packed import is_packed, unpacked
 from ptycho_torch.data.scan import Measurement, ScanData
 from ptycho_torch.errors import DataFileError
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
 _KNOWN = "NPZ of PtychoPINN, Ptychodus or tike; CXI, NXcxi_ptycho, HDF5 training data of Ptychodus"
-SUFFIXES = (".npz", ".cxi")
+SUFFIXES = (".npz", ".cxi", ".h5")
 """What `write_scan` writes, by the end of the name."""
 
 
@@ -36,7 +36,7 @@ def read_scan(path: Path | str, measurement: Measurement | None = None) -> ScanD
         DataFileError: The file is missing, damaged, of an unknown kind or inconsistent.
     """
     file = Path(path)
-    head = _head(file)
+    head = first_bytes(file)
     content: BinaryIO | None = None
     if is_packed(head):
         content = unpacked(file, head)
@@ -56,31 +56,23 @@ def write_scan(path: Path | str, scan: ScanData) -> None:
     """Write a scan; the format follows from the end of the name.
 
     Args:
-        path: Target, `.npz` or `.cxi`; written beside it first and moved into place.
+        path: Target; written beside it first and moved into place. `.npz`, `.cxi`, or `.h5` for a
+            product of Ptychodus (without patterns).
         scan: What to write.
 
     Raises:
-        DataFileError: CXI needs pixel size, energy and distance, which the scan does not have.
+        DataFileError: CXI and products need pixel size, energy and distance, products an object.
     """
     target = Path(path)
-    if target.suffix != ".cxi":
+    if target.suffix == ".npz":
         write_npz(target, scan)
         return
     from ptycho_torch.data.formats.cxi import write_cxi
     from ptycho_torch.data.formats.hdf5 import written
+    from ptycho_torch.data.formats.product import write_product
 
     with written(target) as file:
-        write_cxi(file, scan)
-
-
-def _head(file: Path) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            return stream.read(8)
-    except OSError as error:
-        raise DataFileError(
-            f"cannot read `{file}`: {error.strerror}", hint="check the path and its permissions"
-        ) from error
+        (write_cxi if target.suffix == ".cxi" else write_product)(file, scan)
 
 
 def _read_hdf5(file: Path, content: BinaryIO | None, measurement: Measurement | None) -> ScanData:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
+from ptycho_torch.data.formats.content import memory_limit_bytes
 from ptycho_torch.data.scan import Array
 from ptycho_torch.errors import DataFileError
 
@@ -83,6 +84,22 @@ class Hdf5Source:
         place = self._file if name == "/" else self._get(name)
         return None if place is None else place.attrs.get(key)
 
+    def names(self, group: str) -> list[str]:
+        """Return the names in a group, sorted; none if it is no group."""
+        found = self._get(group)
+        return sorted(found) if isinstance(found, h5py.Group) else []
+
+    def stacks(self) -> list[str]:
+        """Return the paths of all datasets with three axes of real numbers, sorted."""
+        found: list[str] = []
+
+        def visit(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset) and item.ndim == 3 and item.dtype.kind in "iuf":
+                found.append(name)
+
+        self._file.visititems(visit)
+        return sorted(found)
+
     def _get(self, name: str) -> Any:
         try:
             return self._file.get(name)
@@ -90,11 +107,11 @@ class Hdf5Source:
             raise damaged(self.path, error, name) from error
 
     def _check_size(self, name: str, dataset: h5py.Dataset) -> None:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if dataset.nbytes > memory // 2:
+        limit = memory_limit_bytes()
+        if dataset.nbytes > limit:
             raise DataFileError(
                 f"{self.path}: `{name}` has shape {dataset.shape}, {dataset.nbytes / 1e9:.3g} GB",
-                hint=f"this machine has {memory / 1e9:.3g} GB; crop or split the scan first",
+                hint=f"{limit / 1e9:.3g} GB fit here; crop or split the scan first",
             )
 
 

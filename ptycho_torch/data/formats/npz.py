@@ -16,17 +16,15 @@ the key `measurement` or the caller overrides. Pickled members are never loaded.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import tempfile
-import zipfile
-import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, get_args
+from typing import BinaryIO, get_args
 
 import numpy as np
 
 from ptycho_torch.data.formats import ptychodus, tike
+from ptycho_torch.data.formats.npz_archive import Members, npz_members
 from ptycho_torch.data.scan import Array, Measurement, ScanData
 from ptycho_torch.errors import DataFileError
 
@@ -34,31 +32,6 @@ logger = logging.getLogger(__name__)
 
 _SCALARS = ("nphotons", "pixel_size_m", "energy_ev", "distance_m")
 _PATTERN_KEYS = ("diff3d", "diffraction")
-
-
-class _Members:
-    """The arrays of one archive, each read on demand with errors that name file and key."""
-
-    def __init__(self, path: Path, archive: Any) -> None:
-        self.path = path
-        self._archive = archive
-        self.names = frozenset(archive.files)
-
-    def get(self, key: str) -> Array:
-        try:
-            return np.asarray(self._archive[key])
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise _damaged(self.path, error, key) from error
-
-    def require(self, key: str, why: str) -> Array:
-        if key not in self.names:
-            raise DataFileError(
-                f"{self.path}: key `{key}` is missing; the file has {sorted(self.names)}", hint=why
-            )
-        return self.get(key)
-
-    def optional(self, key: str) -> Array | None:
-        return self.get(key) if key in self.names else None
 
 
 def read_npz(
@@ -78,12 +51,7 @@ def read_npz(
         DataFileError: Pickled member, missing key, truncated archive, wrong shape, NaN,
             negative or contradictory values.
     """
-    source = path if content is None else content
-    _check_members(path, source)
-    if content is not None:
-        content.seek(0)
-    with np.load(source, allow_pickle=False) as archive:
-        members = _Members(path, archive)
+    with npz_members(path, content) as members:
         if members.names >= tike.KEYS and not members.names & {*_PATTERN_KEYS}:
             return tike.read_tike(path, members.get)
         if ptychodus.PRODUCT_MARK in members.names:
@@ -100,7 +68,7 @@ def read_npz(
             object=_object(members, positions, patterns.shape[-1]),
             mask=_mask(members),
             source=str(path),
-            **{key: _scalar(members, key) for key in _SCALARS},
+            **{key: members.number(key) for key in _SCALARS},
         )
 
 
@@ -135,51 +103,7 @@ def write_npz(path: Path | str, scan: ScanData) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def _damaged(path: Path, error: Exception, key: str | None = None) -> DataFileError:
-    where = f" in key `{key}`" if key else ""
-    return DataFileError(
-        f"{path}: the archive is damaged or truncated{where}: {error}",
-        hint="copy or export the file again",
-    )
-
-
-def _check_members(path: Path, source: Path | BinaryIO) -> None:
-    """Look at every member's header before anything is loaded.
-
-    A member that holds Python objects would run code; one whose header promises more than the
-    member holds would fill the memory first.
-    """
-    try:
-        with zipfile.ZipFile(source) as archive:
-            for item in archive.infolist():
-                with archive.open(item) as stream:
-                    _check_header(path, item, stream)
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError) as error:
-        raise _damaged(path, error) from error
-
-
-def _check_header(path: Path, item: zipfile.ZipInfo, stream: Any) -> None:
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    else:
-        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    name = item.filename.removesuffix(".npy")
-    if dtype.hasobject:
-        raise DataFileError(
-            f"{path}: member `{name}` is a pickled object",
-            hint="pickles can run code and are never loaded; write the file again "
-            "without that member, or store it as a plain array or string",
-        )
-    promised = math.prod(shape) * dtype.itemsize
-    if promised > item.file_size:
-        raise DataFileError(
-            f"{path}: member `{name}` promises {promised:,} bytes and holds {item.file_size:,}",
-            hint="the file is damaged; copy or export it again",
-        )
-
-
-def _patterns(members: _Members) -> Array:
+def _patterns(members: Members) -> Array:
     present = [key for key in _PATTERN_KEYS if key in members.names]
     if not present:
         raise DataFileError(
@@ -203,7 +127,7 @@ def _patterns(members: _Members) -> Array:
     return stacks[0]
 
 
-def _positions(members: _Members) -> Array:
+def _positions(members: Members) -> Array:
     why = "positions are the patch centres in object pixels, x = column, y = row"
     columns = members.require("xcoords", why).astype(np.float64).ravel()
     rows = members.require("ycoords", why).astype(np.float64).ravel()
@@ -248,7 +172,7 @@ def _light_falls_along(patterns: Array, axis: int) -> bool:
     return spread(axis) > spread(2)
 
 
-def _measurement(members: _Members, patterns: Array, asked: Measurement | None) -> Measurement:
+def _measurement(members: Members, patterns: Array, asked: Measurement | None) -> Measurement:
     stated = members.optional("measurement")
     if asked is not None:
         kind, reason = asked, "as the caller says"
@@ -273,7 +197,7 @@ def _known_measurement(path: Path, stated: Array) -> Measurement:
     )
 
 
-def _probe(members: _Members) -> Array:
+def _probe(members: Members) -> Array:
     probe = members.require("probeGuess", "give a starting guess of the probe, (N, N) complex")
     if probe.ndim == 2:
         probe = probe[None]
@@ -287,7 +211,7 @@ def _probe(members: _Members) -> Array:
     return np.ascontiguousarray(probe, dtype=np.complex64)
 
 
-def _object(members: _Members, positions: Array, size: int) -> Array | None:
+def _object(members: Members, positions: Array, size: int) -> Array | None:
     found = members.optional("objectGuess")
     if found is None:
         return None
@@ -305,21 +229,9 @@ def _object(members: _Members, positions: Array, size: int) -> Array | None:
     return np.ascontiguousarray(found, dtype=np.complex64)
 
 
-def _mask(members: _Members) -> Array | None:
+def _mask(members: Members) -> Array | None:
     """Return True where a pixel is good; Ptychodus stores the bad ones instead."""
     mask, bad = members.optional("mask"), members.optional("bad_pixels")
     if mask is not None:
         return np.asarray(mask.astype(bool))
     return None if bad is None or not bad.any() else np.asarray(~bad.astype(bool))
-
-
-def _scalar(members: _Members, key: str) -> float | None:
-    value = members.optional(key)
-    if value is None:
-        return None
-    if value.size != 1 or value.dtype.kind not in "iuf":
-        raise DataFileError(
-            f"{members.path}: `{key}` has shape {value.shape} and type {value.dtype}",
-            hint="expected one number",
-        )
-    return float(value.reshape(()))

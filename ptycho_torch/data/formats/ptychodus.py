@@ -69,7 +69,7 @@ def product_refused(path: Path) -> DataFileError:
     """Return the error for a product: it holds no patterns."""
     return DataFileError(
         f"{path}: a product of Ptychodus holds positions and results, but no patterns",
-        hint="export training data from Ptychodus: that file has both",
+        hint="`ptycho-torch join PATTERNS TARGET --positions THIS` brings them together",
     )
 
 

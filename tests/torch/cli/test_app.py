@@ -14,9 +14,21 @@ from typer.testing import CliRunner
 
 from ptycho_torch.cli.app import app
 from ptycho_torch.data.formats import read_scan
+from ptycho_torch.simulation import simulate_scan
 
 COMMANDS = (
-    *("simulate", "split", "train", "infer", "refine", "evaluate", "parity", "convert", "info"),
+    *(
+        "simulate",
+        "split",
+        "train",
+        "infer",
+        "refine",
+        "evaluate",
+        "parity",
+        "join",
+        "convert",
+        "info",
+    ),
 )
 STAR = Path(__file__).resolve().parents[3] / ".." / "shared/data/siemens_star_aps_n64.npz"
 
@@ -208,7 +220,7 @@ def test_convert_brings_old_layouts_into_the_present_one(tmp_path: Path, tiny: A
     found = read_scan(tmp_path / "new/scan.npz")
     assert np.allclose(found.amplitude(), scan.amplitude())
     assert np.array_equal(found.positions_px, scan.positions_px)
-    assert run("convert", old, tmp_path / "new.h5").exit_code == 2
+    assert run("convert", old, tmp_path / "new.mat").exit_code == 2
 
 
 class TestInfo:
@@ -240,3 +252,21 @@ class TestInfo:
         result = run("info", tmp_path / "wts.h5.zip")
         assert result.exit_code == 4
         assert result.stderr.startswith("error: ")
+
+
+def test_join_makes_a_scan_of_two_files(tmp_path):
+    scan = simulate_scan(seed=4, n_pixel=32, n_patterns=9, nphotons=1e5)
+    np.save(tmp_path / "patterns.npy", scan.diffraction)
+    lines = [f"{column:.6f},{row:.6f}" for row, column in scan.positions_px * 0.02]
+    (tmp_path / "p.csv").write_text("\n".join(["x_um,y_um", *lines]))
+    words = ("join", tmp_path / "patterns.npy", tmp_path / "new/scan.npz")
+    refused = run(*words, "--positions", tmp_path / "p.csv")
+    assert refused.exit_code == 4
+    assert "--pixel-size-m" in refused.output
+    report = run_json(*words, "--positions", tmp_path / "p.csv", "--pixel-size-m", "2e-8")
+    assert (report["patterns"], report["measurement"], report["pixel_size_m"]) == (
+        9,
+        "counts",
+        2e-8,
+    )
+    assert len(read_scan(tmp_path / "new/scan.npz")) == 9

@@ -292,7 +292,7 @@ def test_a_product_of_ptychodus_is_told_from_a_scan(tmp_path, scan):
     for file in (path, tmp_path / "p.npz"):
         with pytest.raises(DataFileError, match="no patterns") as caught:
             read_scan(file)
-        assert "training data" in caught.value.hint
+        assert "ptycho-torch join" in caught.value.hint
 
 
 def test_an_unknown_hdf5_file_names_what_is_read(tmp_path):

@@ -1,4 +1,4 @@
-"""Files packed with bzip2 or gzip, unpacked in memory and no further than it reaches."""
+"""What a file begins with; files packed with bzip2 or gzip, unpacked as far as memory reaches."""
 
 from __future__ import annotations
 
@@ -17,6 +17,26 @@ _READERS: dict[bytes, type[bz2.BZ2File] | type[gzip.GzipFile]] = {
     b"\x1f\x8b": gzip.GzipFile,
 }
 _PIECE = 1 << 24
+
+
+def first_bytes(path: Path) -> bytes:
+    """Return the first eight bytes of a file, by which its kind is told.
+
+    Raises:
+        DataFileError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(8)
+    except OSError as error:
+        raise DataFileError(
+            f"cannot read `{path}`: {error.strerror}", hint="check the path and its permissions"
+        ) from error
+
+
+def memory_limit_bytes() -> int:
+    """Return what one array may take: half of this machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def is_packed(head: bytes) -> bool:
@@ -38,7 +58,7 @@ def unpacked(path: Path, head: bytes) -> BinaryIO:
         DataFileError: It is damaged, or unpacks to more than half of this machine's memory.
     """
     reader = next(reader for magic, reader in _READERS.items() if head.startswith(magic))
-    limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    limit = memory_limit_bytes()
     content = io.BytesIO()
     try:
         with reader(path, "rb") as stream:
