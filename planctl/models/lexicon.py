@@ -24,9 +24,10 @@ PRODUCES = word_set(
 CHANGES = word_set(
     "implement fix add wire thread extend refactor create introduce replace port design migrate "
     "integrate patch correct repair change modify remove delete rename rework rewrite expose "
-    "plumb enable disable support adapt tune adjust convert turn build rebuild make hook instrument "
-    "write update edit develop debug diagnose extract move split drop revert upgrade downgrade persist "
-    "register optimise optimize parametrise parametrize harden bootstrap author land ship apply"
+    "plumb enable disable support adapt tune adjust convert turn build rebuild make hook write "
+    "instrument update edit develop debug diagnose extract move split drop revert upgrade "
+    "downgrade persist register optimise optimize parametrise parametrize harden bootstrap author "
+    "land ship apply"
 )
 """Verbs that make new work: what is measured after them is measured for the first time."""
 

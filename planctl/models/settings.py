@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from planctl.errors import BadFileError
+from planctl.models.audit_settings import AuditSettings
 from planctl.models.policy import Policy, SigningSettings
 
 # planctl decides these itself: where output goes, what the job is called, that it runs once.
@@ -87,12 +88,14 @@ class Settings(_Model):
     slurm: SlurmSettings = SlurmSettings()
     signing: SigningSettings = SigningSettings()
     policy: Policy = Policy()
+    audit: AuditSettings = AuditSettings()
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
     "slurm": SlurmSettings,
     "signing": SigningSettings,
     "policy": Policy,
+    "audit": AuditSettings,
 }
 
 
@@ -124,7 +127,7 @@ def _explained(error: ValidationError, path: str) -> BadFileError:
     # Members of a union (`int`, `str`) stand behind the key they were tried for.
     loc = [str(part) for part in first["loc"]]
     deep = loc[:2] in (["slurm", "sbatch"], ["policy", "phases"])
-    key = ".".join(loc[:3] if deep else loc[:2])
+    key = ".".join(loc[:3] if deep else loc[: 4 if loc[:2] == ["lint", "waive"] else 2])
     if first["type"] == "extra_forbidden":
         known = _SECTIONS[loc[0]].model_fields if loc[0] in _SECTIONS else ("schema", *_SECTIONS)
         listed = ", ".join(f"`{name}`" for name in known)

@@ -1,0 +1,132 @@
+"""Statuses of items in ledgers and plans nobody wrote for a parser, and rows of checklists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_HEADING = re.compile(r"^(-?#{1,6})\s+(.*)$")
+# An item's name: words joined by hyphens with at least one capital or digit: `FIX-001`, `X-7.F1`.
+_ID = re.compile(r"(?<![\w/.-])\[?([A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+(?:\.[A-Z]?\d+)*)\]?(?![\w/-])")
+_BRACKETED = re.compile(r"\[([A-Za-z][\w.]*(?:-[\w.]+)+)\](?!\()")
+_STATUS = re.compile(
+    r"^ {0,3}(?:[-*+] +)?(?:\*\*|__)?Status(?:\*\*|__)? ?:(?:\*\*|__)? *(\S.*)$", re.I
+)
+_FENCE = re.compile(r"^\s{0,3}(```+|~~~+)")
+_DONE = re.compile(
+    r"^[^\w✅☑]*(?:✅|☑|(?:done|completed?|closed|finished|resolved|archived|shipped)\b)", re.I
+)
+_OPEN = re.compile(
+    r"^[^\w]*(?:in[_ -]?progress|pending|planning|planned|active|open|todo|to do|not started|"
+    r"started|ready|blocked|wip|ongoing)\b",
+    re.I,
+)
+_HEDGED = re.compile(r"^[^\w]*\w+[\s_-]*(?:except|but|pending|partially|phase|for)\b", re.I)
+_ROW = re.compile(r"^\s*[-*+]\s+\[([ xX])\]\s+(?:\*\*|`)?([A-Z]{1,3}\d+[a-z]?(?:\.\w+)*)\b")
+_CELL_ROW = re.compile(r"^\|\s*(?:\*\*|`)?([A-Z]{1,3}\d+[a-z]?(?:\.\w+)*)\b[^|]*\|.*?\[([ xX])\]")
+
+
+@dataclass(frozen=True)
+class StatusClaim:
+    """What one place says of an item.
+
+    Attributes:
+        done: True for done or complete, False for anything still open.
+        text: As written.
+    """
+
+    item: str
+    done: bool
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a checklist."""
+
+    name: str
+    ticked: bool
+    line: int
+
+
+def items_in(text: str) -> tuple[str, ...]:
+    """Return the names of items in a text: `[any-words]`, or capitals and digits with hyphens."""
+    bracketed = _BRACKETED.findall(text)
+    return tuple(dict.fromkeys((*bracketed, *_ID.findall(text))))
+
+
+def statuses(lines: list[str], item: str = "") -> Iterator[StatusClaim]:
+    """Yield what a ledger or plan says of its items.
+
+    Args:
+        lines: The file.
+        item: The item that the whole file is about, when it is a plan: then only what stands
+            before the second heading counts; the rest is about its phases.
+    """
+    owner, level, headings = item, 0, 0
+    for number, line in _outside_fences(lines):
+        heading = _HEADING.match(line)
+        if heading is not None:
+            headings += 1
+            owner, level = _owner(heading, owner, level, item, headings)
+            continue
+        if line.lstrip().startswith("|"):
+            yield from _cells(line, number) if not item else ()
+            continue
+        match = _STATUS.match(line)
+        if match and owner and (done := _done(match[1])) is not None:
+            yield StatusClaim(owner, done, match[1].strip(), number)
+
+
+def _owner(
+    heading: re.Match[str], owner: str, level: int, item: str, headings: int
+) -> tuple[str, int]:
+    if item:
+        return (item if headings <= 1 else ""), level
+    depth = len(heading[1].lstrip("-"))
+    names = items_in(heading[2])
+    if names:
+        return names[0], depth
+    # A heading below an item's, without a name of its own, is about a part of it.
+    return "", (level if depth > level else depth)
+
+
+def _done(text: str) -> bool | None:
+    if _HEDGED.match(text):
+        return None
+    if _DONE.match(text):
+        return True
+    return False if _OPEN.match(text) else None
+
+
+def _cells(line: str, number: int) -> Iterator[StatusClaim]:
+    cells = [cell.strip(" *`") for cell in line.strip().strip("|").split("|")]
+    names = _ID.fullmatch(cells[0].split(" ")[0]) if cells else None
+    if names is None:
+        return
+    for cell in cells[1:]:
+        if len(cell) <= 24 and (done := _done(cell)) is not None:
+            yield StatusClaim(names[1], done, cell, number)
+            return
+
+
+def rows(lines: list[str]) -> Iterator[Row]:
+    """Yield the rows of checklists: `- [x] A1: …` and table rows with `[x]`."""
+    for number, line in _outside_fences(lines):
+        if match := _ROW.match(line):
+            yield Row(match[2], match[1] in "xX", number)
+        elif match := _CELL_ROW.match(line):
+            yield Row(match[1], match[2] in "xX", number)
+
+
+def _outside_fences(lines: list[str]) -> Iterator[tuple[int, str]]:
+    fence = ""
+    for number, line in enumerate(lines, 1):
+        mark = _FENCE.match(line)
+        if mark and (not fence or mark[1].startswith(fence)):
+            fence = "" if fence else mark[1][:3]
+            continue
+        if not fence:
+            yield number, line
