@@ -19,6 +19,7 @@ from pydantic import (
 
 from planctl.errors import BadFileError
 from planctl.models.audit_settings import AuditSettings
+from planctl.models.lint import LintSettings
 from planctl.models.policy import Policy, SigningSettings
 
 # planctl decides these itself: where output goes, what the job is called, that it runs once.
@@ -89,6 +90,7 @@ class Settings(_Model):
     signing: SigningSettings = SigningSettings()
     policy: Policy = Policy()
     audit: AuditSettings = AuditSettings()
+    lint: LintSettings = LintSettings()
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -96,6 +98,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "signing": SigningSettings,
     "policy": Policy,
     "audit": AuditSettings,
+    "lint": LintSettings,
 }
 
 

@@ -1,0 +1,375 @@
+"""What a shell command does, told from its syntax tree and never from its raw text."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+_SHELLS = frozenset({"bash", "sh", "dash", "ksh", "zsh", "ash"})
+# Commands whose failure is the question that is asked, or does not matter to a result.
+_TESTS = frozenset({"[", "test", "command", "which", "type", "hash", "cmp"})
+_CLEAN_UP = frozenset({"rm", "rmdir", "mkdir", "kill", "umount", "unset", "deactivate", "sleep"})
+# Commands that only say something, or prepare for it.
+_IDLE = frozenset(
+    {
+        "echo",
+        "printf",
+        "true",
+        ":",
+        "sleep",
+        "cd",
+        "set",
+        "date",
+        "mkdir",
+        "touch",
+        "exit",
+        "export",
+    }
+)
+_ALWAYS_TRUE = frozenset({"true", ":", "echo", "printf", "continue", "break"})
+_SEQUENCES = frozenset({"program", "subshell", "compound_statement", "do_group", "else_clause"})
+_ASSIGNING = {"read": 0, "mapfile": 0, "readarray": 0, "getopts": 1}
+_DEFAULTS = (":-", "-", ":=", "=", ":+", "+")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MAX_NESTING = 4
+_MAX_CHARS = 200_000
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place in a command: its line there, from 1, and the words that stand in it."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Nested:
+    """A script that a command hands to another shell: `bash -c "…"`.
+
+    Attributes:
+        errexit: That shell ends at the first failure (`-e`); `pipefail` likewise.
+    """
+
+    spot: Spot
+    script: str
+    errexit: bool
+    pipefail: bool
+
+
+@dataclass
+class ShellFacts:
+    """What is known of a script that bash runs with `set -euo pipefail`.
+
+    Attributes:
+        readable: The whole text is shell.
+        swallowed: Failures that are turned into success, and how.
+        overruled: Last statements that end with 0 whatever was before.
+        errexit_off: Where the shell is told to go on after failures.
+        nested: Scripts for other shells.
+        pipes: Pipelines; `statements`: of the outermost sequence.
+        printed: Texts that the script itself holds and prints.
+        idle: It runs nothing but commands that print or prepare.
+        used: Names that must be set; `assigned` those that the script sets.
+        sources: It reads other scripts, which may set names.
+        reads_status: It asks how a command ended (`$?`).
+    """
+
+    readable: bool = True
+    swallowed: list[tuple[Spot, str]] = field(default_factory=list)
+    overruled: list[Spot] = field(default_factory=list)
+    errexit_off: list[Spot] = field(default_factory=list)
+    nested: list[Nested] = field(default_factory=list)
+    pipes: list[Spot] = field(default_factory=list)
+    statements: int = 0
+    printed: list[str] = field(default_factory=list)
+    idle: bool = True
+    used: dict[str, int] = field(default_factory=dict)
+    assigned: set[str] = field(default_factory=set)
+    sources: bool = False
+    reads_status: bool = False
+
+
+def read_shell(text: str) -> ShellFacts:
+    """Read a script.
+
+    Args:
+        text: For bash. What cannot be parsed is passed over, and `readable` is then False.
+    """
+    facts = ShellFacts()
+    if len(text) > _MAX_CHARS:
+        facts.readable = facts.idle = False
+        return facts
+    tree = _parser().parse(text.encode("utf-8", "surrogateescape"))
+    facts.readable = not tree.root_node.has_error
+    for node in _walk(tree.root_node):
+        _note(facts, node)
+    facts.statements = len(_statements(tree.root_node))
+    _note_end(facts, tree.root_node)
+    return facts
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Parser:
+    import tree_sitter_bash
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(tree_sitter_bash.language()))
+
+
+def _walk(root: Node) -> Iterator[Node]:
+    """Yield every node in reading order, without recursion."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack += reversed(node.children)
+
+
+def _raw(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")
+
+
+def _spot(node: Node) -> Spot:
+    return Spot(node.start_point[0] + 1, " ".join(_raw(node).split()))
+
+
+def _note(facts: ShellFacts, node: Node) -> None:
+    note = _NOTES.get(node.type)
+    if note is not None:
+        note(facts, node)
+
+
+def _note_command(facts: ShellFacts, node: Node) -> None:
+    words = _words(node)
+    if not words:
+        return
+    name = posixpath.basename(words[0])
+    facts.idle = facts.idle and (name in _IDLE or _prints(name, words, node))
+    facts.sources = facts.sources or name in ("source", ".", "eval")
+    if name in ("echo", "printf") and (said := _printed(node)) is not None:
+        facts.printed.append(said)
+    if name in _ASSIGNING:
+        names = [word for word in words[1:] if _NAME.fullmatch(word)]
+        facts.assigned.update(names[_ASSIGNING[name] :] or ["REPLY"])
+    if name == "printf" and words[1:2] == ["-v"]:
+        facts.assigned.update(words[2:3])
+    if name == "set" and _errexit_goes(words[1:]):
+        facts.errexit_off.append(_spot(node))
+    if name == "trap" and any(_exits_0(word) for word in words[1:2]):
+        facts.swallowed.append((_spot(node), "ends with 0 whatever happened"))
+    nested = _nested(node, words)
+    if nested is not None:
+        facts.nested.append(nested)
+
+
+def _note_list(facts: ShellFacts, node: Node) -> None:
+    """Note `a || true`, and `a && b` with more to come: bash goes on when `a` fails."""
+    left, operator, right = node.children[0], _operator(node), node.children[-1]
+    if not _matters(left):
+        return
+    if operator == "||" and _succeeds(right):
+        facts.swallowed.append((_spot(node), "succeeds even if its first part fails"))
+    elif operator == "&&" and _goes_on(node):
+        text = "is followed by more: if its first part fails, the shell goes on"
+        facts.swallowed.append((_spot(node), text))
+
+
+def _operator(node: Node) -> str:
+    return next((child.type for child in node.children if child.type in ("&&", "||")), "")
+
+
+def _matters(node: Node) -> bool:
+    """Tell whether a failure in a part of a script is a failure of the work."""
+    if node.type in ("test_command", "negated_command"):
+        return False
+    names = [_words(item)[:1] for item in _walk(node) if item.type == "command"]
+    words = [posixpath.basename(name[0]) for name in names if name]
+    quiet = "grep" in words and re.search(r"\s-\w*q", _raw(node)) is not None
+    return any(word not in _TESTS | _CLEAN_UP | _IDLE for word in words) and not quiet
+
+
+def _succeeds(node: Node) -> bool:
+    """Tell whether a part of a script always ends with 0."""
+    if node.type == "redirected_statement":
+        return _succeeds(node.children[0])
+    if node.type in ("subshell", "compound_statement", "list"):
+        inner = _statements(node) if node.type != "list" else [node.children[-1]]
+        return bool(inner) and _succeeds(inner[-1])
+    words = _words(node) if node.type == "command" else []
+    return bool(words) and (words[0] in _ALWAYS_TRUE or words in (["exit", "0"], ["return", "0"]))
+
+
+def _goes_on(node: Node) -> bool:
+    """Tell whether more statements follow a list in its sequence."""
+    top = node
+    while top.parent is not None and top.parent.type in ("list", "redirected_statement"):
+        if top.parent.type == "list" and _operator(top.parent) == "||":
+            return False  # what follows `||` deals with the failure
+        top = top.parent
+    if top.parent is None or top.parent.type not in _SEQUENCES or top is not node:
+        return False
+    statements = _statements(top.parent)
+    return bool(statements) and statements[-1].id != top.id
+
+
+def _statements(node: Node) -> list[Node]:
+    return [child for child in node.children if child.is_named and child.type != "comment"]
+
+
+def _note_end(facts: ShellFacts, root: Node) -> None:
+    statements = _statements(root)
+    if len(statements) < 2 or statements[-1].type != "command":
+        return
+    words = _words(statements[-1])
+    if words in (["true"], [":"], ["exit", "0"], ["return", "0"]):
+        facts.overruled.append(_spot(statements[-1]))
+
+
+def _note_subshell(facts: ShellFacts, node: Node) -> None:
+    _note_end(facts, node)
+
+
+def _note_background(facts: ShellFacts, node: Node) -> None:
+    job = node.prev_named_sibling
+    if job is None or not _matters(job):
+        return
+    everything = _walk(_root(node))
+    if not any(item.type == "command" and _words(item)[:1] == ["wait"] for item in everything):
+        text = "runs in the background, and nothing waits for how it ends"
+        facts.swallowed.append((_spot(job), text))
+
+
+def _root(node: Node) -> Node:
+    while node.parent is not None:
+        node = node.parent
+    return node
+
+
+def _note_declaration(facts: ShellFacts, node: Node) -> None:
+    """Note `export X=$(cmd)`: the word before it succeeds, however `cmd` ends."""
+    inner = [item for item in _walk(node) if item.type == "command_substitution"]
+    if inner and any(_matters(item) for item in inner):
+        facts.swallowed.append((_spot(node), "succeeds even if the command in it fails"))
+
+
+def _note_pipe(facts: ShellFacts, node: Node) -> None:
+    facts.pipes.append(_spot(node))
+
+
+def _note_assignment(facts: ShellFacts, node: Node) -> None:
+    name = node.child_by_field_name("name")
+    if name is not None:
+        facts.assigned.add(_raw(name).partition("[")[0])
+
+
+def _note_loop(facts: ShellFacts, node: Node) -> None:
+    variable = node.child_by_field_name("variable")
+    if variable is not None:
+        facts.assigned.add(_raw(variable))
+
+
+def _note_expansion(facts: ShellFacts, node: Node) -> None:
+    facts.reads_status = facts.reads_status or _raw(node) in ("$?", "${?}", "$PIPESTATUS")
+    names = [child for child in node.children if child.type == "variable_name"]
+    names = [name for name in names if _NAME.fullmatch(_raw(name))]
+    if not names or any(child.type in _DEFAULTS for child in node.children):
+        return
+    facts.used.setdefault(_raw(names[0]), node.start_point[0] + 1)
+
+
+def _note_heredoc(facts: ShellFacts, node: Node) -> None:
+    if not any(child.type.endswith("expansion") for child in node.children):
+        facts.printed.append(_raw(node))
+
+
+_NOTES: dict[str, Any] = {
+    "command": _note_command,
+    "list": _note_list,
+    "&": _note_background,
+    "declaration_command": _note_declaration,
+    "pipeline": _note_pipe,
+    "subshell": _note_subshell,
+    "variable_assignment": _note_assignment,
+    "for_statement": _note_loop,
+    "select_statement": _note_loop,
+    "simple_expansion": _note_expansion,
+    "expansion": _note_expansion,
+    "heredoc_body": _note_heredoc,
+}
+
+
+def _words(node: Node) -> list[str]:
+    """Return the words of a command as bash would see them; expansions as they are written."""
+    found: list[str] = []
+    for child in node.children:
+        if child.type == "command_name":
+            found += [_literal(item) for item in child.children] or [_raw(child)]
+        elif child.is_named and not child.type.endswith(("_redirect", "variable_assignment")):
+            found.append(_literal(child))
+    return found
+
+
+def _literal(node: Node) -> str:
+    text = _raw(node)
+    if node.type == "raw_string":
+        return text[1:-1]
+    if node.type == "string":
+        return re.sub(r'\\(["\\$`])', r"\1", text[1:-1])
+    if node.type == "concatenation":
+        return "".join(_literal(child) for child in node.children)
+    return re.sub(r"\\(.)", r"\1", text) if node.type == "word" else text
+
+
+def _printed(node: Node) -> str | None:
+    """Return what `echo` or `printf` prints; None when a value of elsewhere is in it."""
+    if any(item.type.endswith(("expansion", "substitution")) for item in _walk(node)):
+        return None
+    words = [word for word in _words(node)[1:] if word not in ("-e", "-n", "-ne", "-en", "--")]
+    return " ".join(words).replace("\\n", "\n").replace("%s", "").strip()
+
+
+def _prints(name: str, words: list[str], node: Node) -> bool:
+    """Tell whether `cat` or `tee` only passes on a text that stands in the script itself."""
+    parent = node.parent
+    if parent is None or name not in ("cat", "tee"):
+        return False
+    if parent.type == "pipeline":
+        # What feeds it is looked at by itself.
+        return name == "tee" or len(words) == 1
+    redirects = ("heredoc_redirect", "herestring_redirect")
+    return any(item.type in redirects for item in parent.children)
+
+
+def _errexit_goes(words: Sequence[str]) -> bool:
+    for index, word in enumerate(words):
+        if word == "+o" and words[index + 1 : index + 2] in (["errexit"], ["pipefail"]):
+            return True
+        if word.startswith("+") and "e" in word:
+            return True
+    return False
+
+
+def _exits_0(script: str) -> bool:
+    return re.search(r"(?:^|[;\s])exit\s+0\b", script) is not None
+
+
+def _nested(node: Node, words: list[str]) -> Nested | None:
+    """Return the script of `bash -c SCRIPT`, also behind `timeout 5`, `env`, `srun` and others."""
+    starts = [i for i, word in enumerate(words) if posixpath.basename(word) in _SHELLS]
+    for start in starts:
+        options: list[str] = []
+        for index in range(start + 1, len(words) - 1):
+            options.append(words[index])
+            if re.fullmatch(r"-[a-z]*c[a-z]*", words[index]):
+                flags = "".join(o[1:] for o in options if re.fullmatch(r"-[a-z]+", o))
+                pipefail = "pipefail" in options
+                return Nested(_spot(node), words[index + 1], "e" in flags, pipefail)
+    return None
