@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -10,7 +12,7 @@ import typer
 
 from planctl._version import __version__
 from planctl.cli import evidence, exports, history, plans, records, running, strength
-from planctl.errors import PlanctlError
+from planctl.errors import PlanctlError, SystemRefusedError
 
 # Typer carries a click of its own; this is the root of the errors it raises for usage.
 _ClickException: type[Exception] = next(
@@ -53,6 +55,7 @@ app.command()(evidence.verify)
 app.command()(evidence.why)
 app.command()(evidence.status)
 app.command()(history.at)
+app.command()(history.bisect)
 app.command()(strength.replay)
 app.command()(records.summary)
 app.command()(records.block)
@@ -62,6 +65,8 @@ app.add_typer(plans.hub_app, name="hub")
 app.add_typer(records.ledger_app, name="ledger")
 
 
+_OUTPUT_CLOSED = 141
+_LONGEST = 4000
 # Set by git for its hooks, or by hand: the working directory says which repository is meant.
 _GIT_VARIABLES = (
     "GIT_DIR",
@@ -79,7 +84,34 @@ _GIT_VARIABLES = (
 
 def main() -> None:
     """Run the command line; every error becomes a message and an exit code here."""
-    sys.exit(run(sys.argv[1:]))
+    _open_streams()
+    sys.exit(_delivered(run(sys.argv[1:])))
+
+
+def _open_streams() -> None:
+    """Give standard streams that are closed a place to go, so that no file gets their number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An output that cannot hold a character is no reason to end.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _delivered(code: int) -> int:
+    """Return the exit code if what was printed has arrived, else that it has not."""
+    try:
+        sys.stdout.flush()
+        return code
+    except OSError as error:
+        # What is left in the buffer cannot be written either, at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _OUTPUT_CLOSED if isinstance(error, BrokenPipeError) else _system(error)
 
 
 def run(arguments: list[str]) -> int:
@@ -101,23 +133,26 @@ def run(arguments: list[str]) -> int:
     except _ClickException as error:
         return _usage(error)
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted", file=sys.stderr)
+        _say("interrupted")
         return 130
     except PlanctlError as error:
         _tell(error, "--json" in arguments)
         return error.exit_code
     except BrokenPipeError:
-        # The reader of a pipe (`planctl … | head`) went away: nothing is left to say.
-        sys.stderr.close()
-        return 0
+        # The reader of a pipe (`planctl … | head`) went away: it has not heard the answer.
+        return _OUTPUT_CLOSED
     except OSError as error:
-        return _system(error)
+        return _system(error, "--json" in arguments)
     except Exception as error:  # noqa: BLE001 - the one edge where a bug becomes a message
         return _bug(error)
 
 
 def _usage(error: Any) -> int:
-    error.show(file=sys.stderr)
+    from planctl._text import printable
+
+    said = io.StringIO()
+    error.show(file=said)
+    _say(printable(said.getvalue().rstrip("\n"), keep="\n"))
     return 2
 
 
@@ -128,30 +163,42 @@ def _tell(error: PlanctlError, as_json: bool) -> None:
         from planctl.cli.render import emit_json
 
         said = {"slug": error.slug, "message": error.message, "hint": error.hint}
-        emit_json({"error": said})
-    print(f"error: {safe(error.message)}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # it may be the output that has no room
+            emit_json({"error": said})
+    _say(f"error: {safe(_cut(error.message))}")
     if error.hint:
-        print(f"hint: {safe(error.hint)}", file=sys.stderr)
+        _say(f"hint: {safe(_cut(error.hint))}")
 
 
-def _system(error: OSError) -> int:
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):  # nobody is left to tell; the exit code says it
+        print(line, file=sys.stderr, flush=True)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
+
+
+def _system(error: OSError, as_json: bool = False) -> int:
     """Say what the system refused: no room, no permission, a file in the place of a folder."""
-    from planctl.cli.render import safe
-
     where = f"`{error.filename}`: " if error.filename else ""
-    print(safe(f"error: {where}{error.strerror or error}"), file=sys.stderr)
-    print("hint: make room or correct the permissions, then run the same again", file=sys.stderr)
-    return 4
+    hint = "make room or correct the permissions, then run the same again"
+    refused = SystemRefusedError(f"{where}{error.strerror or error}", hint)
+    _tell(refused, as_json)
+    return refused.exit_code
 
 
 def _bug(error: Exception) -> int:
     import tempfile
     import traceback
 
+    from planctl._text import printable
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="planctl-bug-", suffix=".log", delete=False
     ) as log:
         traceback.print_exception(error, file=log)
-    print(f"error: a bug in planctl: {type(error).__name__}: {error}", file=sys.stderr)
-    print(f"hint: the traceback is in {log.name}; please report it", file=sys.stderr)
+    told = printable(_cut(str(error)))
+    _say(f"error: a bug in planctl: {type(error).__name__}: {told}")
+    _say(f"hint: the traceback is in {log.name}; please report it")
     return 3

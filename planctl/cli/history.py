@@ -9,7 +9,11 @@ import typer
 from planctl.cli.evidence import Json
 
 if TYPE_CHECKING:
+    from planctl.models.trail import Trail, Turn
+    from planctl.ops.bisect import Bisection
     from planctl.ops.past import PastReport
+
+_SHOWN = 6
 
 
 def at(
@@ -45,3 +49,77 @@ def _past(result: PastReport) -> None:
         render.report(report)
     for note in result.notes:
         render.line(f"note: {note}")
+
+
+def bisect(
+    target: Annotated[
+        str, typer.Argument(help="A checklist row, a step, an artifact or an input.")
+    ],
+    initiative: Annotated[str | None, typer.Argument(help="Initiative; all without it.")] = None,
+    good: Annotated[
+        str | None, typer.Option("--good", metavar="COMMIT", help="Start here; proven there.")
+    ] = None,
+    bad: Annotated[
+        str | None, typer.Option("--bad", metavar="COMMIT", help="End here; HEAD without it.")
+    ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Print every change of the verdict, not just the last.")
+    ] = False,
+    json_: Json = False,
+) -> int:
+    """Find the commit where a proof was lost; exit 0 if there is one, else 1.
+
+    Nothing is run again and nothing is checked out: recorded ids tell it.
+    """
+    from planctl.cli import render
+    from planctl.ops.bisect import bisect as find
+    from planctl.workspace import Workspace
+
+    result = find(Workspace.open(), target, initiative, good, bad)
+    if json_:
+        render.emit_json(result.as_dict())
+    else:
+        _bisection(result, all_)
+    return 0 if result.found else 1
+
+
+def _bisection(result: Bisection, everything: bool) -> None:
+    from planctl.cli import render
+
+    for trail in result.trails:
+        render.line(f"{trail.step} of {trail.initiative}: {trail.verdict} at {result.bad[:8]}")
+        turns = trail.turns if everything else [trail.lost] if trail.lost else []
+        for turn in turns:
+            _turn(turn)
+        if not turns:
+            losses = sum(turn.kind == "lost" for turn in trail.turns)
+            render.line(f"  {_unlost(trail, losses)}")
+    for note in result.notes:
+        render.line(f"note: {note}")
+    judged = f"{result.judged} of {result.commits} commits moved anything it rests on"
+    render.line(f"{judged}; nothing was run again")
+
+
+def _unlost(trail: Trail, losses: int) -> str:
+    if trail.proven:
+        again = "" if not losses else f"; {losses} times lost and regained (`--all` lists them)"
+        return f"it is proven{again}"
+    return "it was never proven" if not losses else "it was proven and lost before"
+
+
+def _turn(turn: Turn) -> None:
+    from planctl.cli import render
+
+    merge = " (a merge)" if turn.merge else ""
+    render.line(f"  {turn.kind} by {turn.commit}{merge}: {turn.before} → {turn.after}")
+    render.line(f"    {turn.authored}  {turn.subject}")
+    if len(turn.chain) > 1:
+        render.line(f"    through {' → '.join(turn.chain)}")
+    for reason in turn.reasons[:1]:
+        render.line(f"    {reason}")
+    for item in turn.moved[:_SHOWN]:
+        render.line(f"    {item.name}: recorded {item.recorded}, then {item.now}")
+        if item.commit and item.commit != turn.commit:
+            render.line(f"      by {item.commit}  {item.subject}")
+    if len(turn.moved) > _SHOWN:
+        render.line(f"    and {len(turn.moved) - _SHOWN} more (`--json` lists them)")

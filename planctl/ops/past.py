@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from planctl._files import atomic_write
-from planctl._git import Commit
+from planctl._git import Commit, Entry
 from planctl._git_history import subjects
 from planctl._text import count, listed
 from planctl.clock import iso
@@ -72,13 +72,20 @@ class Past:
     ) -> None:
         self.commit = commit
         self.tree = tree
-        self.workspace = Workspace(
-            workspace.repo.at(commit.id), lambda: commit.committed, workspace.role
-        )
+        self._repo = workspace.repo
+        clock = lambda: self.commit.committed  # noqa: E731 - the time of the commit it is at
+        self.workspace = Workspace(self._repo.at(commit.id), clock, workspace.role)
         self.workspace.root = folder
         self.lay_out(path for path in tree.entries if is_text(path))
 
-    def lay_out(self, paths: Iterator[str]) -> None:
+    def move(self, commit: Commit, changes: Mapping[str, Entry | None]) -> None:
+        """Go on to a commit that changed some paths beside the present one."""
+        self.commit = commit
+        self.tree.move(changes)
+        self.workspace.repo = self._repo.at(commit.id)
+        self.lay_out(path for path in changes if is_text(path))
+
+    def lay_out(self, paths: Iterable[str]) -> None:
         """Write plans and settings into the temporary folder, as they were."""
         for path in paths:
             place = self.workspace.root / path
@@ -106,12 +113,24 @@ class Past:
 
     def judge(self, plan: Plan) -> PastJudge:
         """Return who answers for a plan."""
-        hub = own_hub(self.workspace, plan, self.tree)
-        reports = f"{ACTIVE}/{plan.id}/reports"
-        shelf = PastShelf(self.tree, reports, None if hub is None else hub.name)
-        repo = self.workspace.repo
+        repo, reports = self.workspace.repo, reports_of(plan.id)
         added = repo.first_added([f"{reports}/*/*/receipts/*.json"], globs=True)
-        return PastJudge(self.workspace, plan, load(shelf, repo, added), self.tree)
+        loaded = load(self.shelf(plan), repo, added)
+        return PastJudge(self.workspace, plan, loaded, self.tree)
+
+    def shelf(self, plan: Plan) -> PastShelf:
+        """Return where a plan's receipts lay.
+
+        Raises:
+            BadFileError: Its hub lay behind a symbolic link.
+        """
+        hub = own_hub(self.workspace, plan, self.tree)
+        return PastShelf(self.tree, reports_of(plan.id), None if hub is None else hub.name)
+
+
+def reports_of(initiative: str) -> str:
+    """Return the repository-relative folder of an initiative's hubs."""
+    return f"{ACTIVE}/{initiative}/reports"
 
 
 def is_text(path: str) -> bool:

@@ -147,6 +147,15 @@ class PastShelf(Shelf):
         """Return the git blob id of a receipt."""
         return self._tree.entries[path].blob
 
+    def load(self, hub: str, path: str) -> LoadedReceipt:
+        """Read one receipt of a hub; once, however many commits have it."""
+        key = (hub, path, self.blob(path))
+        if key not in self._tree.parsed:
+            self._tree.parsed[key] = super().load(hub, path)
+        found = self._tree.parsed[key]
+        assert isinstance(found, LoadedReceipt)
+        return found
+
     def lies(self, path: str) -> bool:
         """Tell whether anything is there under that path."""
         return path in self._tree.entries or bool(self._tree.below(path))

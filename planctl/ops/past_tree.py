@@ -66,11 +66,15 @@ class CommitTree:
     Args:
         entries: Path → mode and blob id.
         blobs: Where contents come from.
+
+    Attributes:
+        parsed: What was made of blobs, for those who would make it again at every commit.
     """
 
     def __init__(self, entries: Mapping[str, Entry], blobs: BlobStore) -> None:
         self.entries = dict(entries)
         self.blobs = blobs
+        self.parsed: dict[tuple[str, ...], object] = {}
         self._inputs: dict[tuple[str, ...], dict[str, Entry]] = {}
         self._below: dict[str, dict[str, Entry]] = {}
 
