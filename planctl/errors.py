@@ -99,6 +99,12 @@ class GitError(PreconditionError):
     slug = "git"
 
 
+class SystemRefusedError(PreconditionError):
+    """The system refused: no room, no permission, a file in the place of a folder."""
+
+    slug = "system"
+
+
 class InterruptedRunError(PlanctlError):
     """Ctrl-C or SIGTERM ended a run; nothing is recorded, its log stays."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterable, Sequence
@@ -12,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from planctl._terminal import TerminalFilter
 from planctl._text import count, printable
 from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from planctl.ops.scaffold import Scaffold
     from planctl.ops.why import Why
 
+_UNUSUAL = re.compile(r"[^\n -~]")
 _STYLE = {
     Verdict.FRESH: "green",
     Verdict.WAIVED: "cyan",
@@ -42,8 +46,19 @@ def safe(text: str) -> str:
 
 def emit_json(value: Any) -> None:
     """Print a result as JSON on stdout."""
-    # What no output can hold (names that are not UTF-8) is escaped, which JSON reads back.
-    emit(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(_UNUSUAL.sub(lambda found: _escaped(found[0], encoding), text))
+
+
+def _escaped(char: str, encoding: str) -> str:
+    """Escape what does not print, or what the output cannot hold, so that JSON reads it back."""
+    try:
+        if char.isprintable() and char.encode(encoding):
+            return char
+    except UnicodeEncodeError:
+        pass
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else json.dumps(char)[1:-1]
 
 
 def emit(text: str) -> None:
@@ -52,8 +67,14 @@ def emit(text: str) -> None:
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line's edge what a closed pipe means."""
+        raise BrokenPipeError
+
+
 def _console() -> Console:
-    console = Console(soft_wrap=False, highlight=False)
+    console = _Output(soft_wrap=False, highlight=False)
     if not console.is_terminal:
         console.width = 160
     return console
@@ -148,26 +169,35 @@ class LiveReporter:
     def __init__(self, prefix: bool) -> None:
         self._prefix = prefix
         self._lock = threading.Lock()
+        self._filters: dict[str, TerminalFilter] = {}
         self._partial: dict[str, bytes] = {}
 
     def event(self, step: str, text: str) -> None:
         """Print one line about a step."""
         with self._lock:
-            sys.stderr.write(safe(f"planctl: {step}: {text}") + "\n")
-            sys.stderr.flush()
+            left = self._partial.pop(step, b"")
+            self._write((self._line(step, left) if self._prefix else b"\n") if left else b"")
+            self._write(safe(f"planctl: {step}: {text}\n").encode())
 
     def output(self, step: str, piece: bytes) -> None:
-        """Pass on a piece of output."""
+        """Pass on a piece of output; what could drive a terminal is spelled out."""
         with self._lock:
+            shown = self._filters.setdefault(step, TerminalFilter()).feed(piece)
+            whole, end, rest = (self._partial.get(step, b"") + shown).rpartition(b"\n")
+            self._partial[step] = rest
             if self._prefix:
-                piece = self._whole_lines(step, piece)
-            sys.stderr.buffer.write(piece)
-            sys.stderr.buffer.flush()
+                self._write(b"".join(self._line(step, line) for line in whole.split(b"\n") if end))
+            else:
+                self._write(shown)
 
-    def _whole_lines(self, step: str, piece: bytes) -> bytes:
-        *lines, rest = (self._partial.get(step, b"") + piece).split(b"\n")
-        self._partial[step] = rest
-        return b"".join(step.encode() + b" | " + line + b"\n" for line in lines)
+    def _line(self, step: str, line: bytes) -> bytes:
+        return step.encode() + b" | " + line + b"\n"
+
+    def _write(self, text: bytes) -> None:
+        # A reader that went away (`2>&1 | head`) does not end the run: its log has everything.
+        with contextlib.suppress(OSError):
+            sys.stderr.buffer.write(text)
+            sys.stderr.buffer.flush()
 
 
 def phase_result(result: PhaseResult) -> None:
