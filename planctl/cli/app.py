@@ -138,8 +138,9 @@ def run(arguments: list[str]) -> int:
     except PlanctlError as error:
         _tell(error, "--json" in arguments)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of a pipe (`planctl … | head`) went away: it has not heard the answer.
+    except (BrokenPipeError, SystemExit):
+        # The reader of a pipe (`planctl … | head`) went away: it has not heard the answer. (Typer
+        # turns that into an exit of its own, and nothing else.)
         return _OUTPUT_CLOSED
     except OSError as error:
         return _system(error, "--json" in arguments)
