@@ -169,12 +169,36 @@ def _other_type(kind: str, path: str, line: int | None) -> KeyFileError:
 
 def is_encrypted(content: bytes) -> bool:
     """Tell whether an OpenSSH private key asks for a passphrase."""
-    body = b"".join(content.strip().split(b"\n")[1:-1])
+    parts = _header(content)
+    return bool(parts) and parts[0] != b"none"
+
+
+def public_of(content: bytes) -> PublicKey | None:
+    """Return the public half of an OpenSSH private key; it stands there unencrypted.
+
+    Returns:
+        None when the content is none, or of another type of key.
+    """
+    parts = _header(content)
+    if len(parts) < 4 or not parts[3].startswith(_PREFIX):
+        return None
+    return PublicKey(parts[3][len(_PREFIX) :][:32])
+
+
+def _header(content: bytes) -> list[bytes]:
+    """Return cipher, key derivation, its options and public key of an OpenSSH private key."""
     try:
-        data = base64.b64decode(body)
+        data = base64.b64decode(b"".join(content.strip().split(b"\n")[1:-1]))
     except binascii.Error:
-        return False
-    return data.startswith(_MAGIC) and data[len(_MAGIC) + 4 :][:4] != b"none"
+        return []
+    if not data.startswith(_MAGIC):
+        return []
+    rest, parts = data[len(_MAGIC) :], list[bytes]()
+    for skipped in (0, 0, 0, 4):  # the number of keys stands before the first
+        length = int.from_bytes(rest[skipped : skipped + 4], "big")
+        parts.append(rest[skipped + 4 : skipped + 4 + length])
+        rest = rest[skipped + 4 + length :]
+    return parts
 
 
 def read_private(path: Path) -> bytes:

@@ -16,6 +16,7 @@ from planctl._text import listed
 from planctl._version import __version__
 from planctl.executors import Executor, Job, JobResult
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
+from planctl.models.policy import Policy
 from planctl.models.receipt import CheckResult, DataFile, Receipt, StoredReceipt, Subject
 from planctl.ops.checks import run_checks
 from planctl.ops.collect import Collected, Fingerprints, collect, fingerprints
@@ -31,6 +32,7 @@ from planctl.ops.inputs import (
 from planctl.ops.predicates import check_name, resolver
 from planctl.ops.receipts import tips, write_receipt
 from planctl.ops.run_log import LogFile, LogHeader
+from planctl.ops.signer import SECRETS, Signer
 from planctl.workspace import Hub, Workspace
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ DROPPED = (
     "GLOBIGNORE",
     "LD_PRELOAD",
     "LD_AUDIT",
+    # Whoever signs does so after the command, and not for it.
+    *SECRETS,
 )
 _FUNCTIONS = "BASH_FUNC_"
 # Names worth seeing beside the plan's own `env`; nothing else of the environment is written.
@@ -75,6 +79,8 @@ class Recorder:
         known: Receipts by payload digest, for parents and checks over earlier artifacts.
         on_output: Gets a step's id and each piece of its output.
         taken: Paths that other branches use, so that no two branches write one name.
+        signer: Signs each receipt, if there is a key.
+        policy: What the repository asks for; receipts say so.
         ids: Given to runs whose receipts are still to be written; steps may run at once.
     """
 
@@ -85,6 +91,8 @@ class Recorder:
     known: dict[str, StoredReceipt]
     on_output: Callable[[str, bytes], None]
     taken: frozenset[str] = frozenset()
+    signer: Signer | None = None
+    policy: Policy = field(default_factory=Policy)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     ids: list[ULID] = field(default_factory=list)
     ids_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -198,6 +206,8 @@ def run_step(recorder: Recorder, phase: str, step: Step, parents: dict[str, str]
         timed_out=job.timed_out,
         checks=(*remarks, *got.remarks),
         role=recorder.workspace.role,
+        key=None if recorder.signer is None else recorder.signer.public.fingerprint,
+        policy=str(recorder.policy.of(recorder.plan.id, phase)),
         executor=recorder.executor.name,
         planctl_version=__version__,
         environment=describe(job),
@@ -335,7 +345,9 @@ def _judge(recorder: Recorder, step: Step, receipt: Receipt, job: JobResult) -> 
     if job.exit_code == 0:
         resolve = resolver(recorder.workspace.root, receipt, parent)
         checks += run_checks(checks_of(step), resolve)
-    stored = write_receipt(recorder.hub, receipt.model_copy(update={"checks": checks}))
+    stored = write_receipt(
+        recorder.hub, receipt.model_copy(update={"checks": checks}), recorder.signer
+    )
     recorder.known[stored.payload_sha256] = stored
     problems = tuple(
         f"{check_name(result.check)}: {result.seen}" for result in checks if not result.ok

@@ -16,6 +16,7 @@ from planctl.ops.hub import write_inventory
 from planctl.ops.receipts import intact_receipts
 from planctl.ops.record import Recorder, run_step
 from planctl.ops.run_phase import Reporter
+from planctl.ops.signer import find_signer
 from planctl.workspace import Workspace
 
 
@@ -51,6 +52,7 @@ def run_once(
 
     Raises:
         NotFoundError: No initiative, several of them, or no hub.
+        KeyFileError: The signing key that is configured cannot be used.
         InterruptedRunError: Ctrl-C or SIGTERM; the log is kept.
     """
     name = initiative or _only(workspace)
@@ -65,6 +67,7 @@ def run_once(
             "inputs": inputs,
         }
     )
+    signer = find_signer(workspace)
     stop = Stop()
     lock = workspace.repo.git_dir / "planctl" / f"{hub.name.replace('/', '%')}.lock"
     with hold(lock, f"run {slug}", clock.iso(workspace.clock())), stop_on_signals(stop):
@@ -77,6 +80,7 @@ def run_once(
             known={item.payload_sha256: item for item in intact_receipts(workspace, plan, hub)},
             on_output=reporter.output,
             taken=frozenset((workspace.root / path).as_posix() for path in taken),
+            signer=signer,
         )
         run = run_step(recorder, AD_HOC, step, {})
         if run is None:

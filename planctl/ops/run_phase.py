@@ -25,6 +25,8 @@ from planctl.ops.preflight import preflight
 from planctl.ops.receipts import intact_receipts
 from planctl.ops.record import Recorder, StepRun, run_step
 from planctl.ops.schedule import Task, schedule
+from planctl.ops.signer import Signer, find_signer
+from planctl.ops.trust import policy_of
 from planctl.ops.verify import verify
 from planctl.workspace import Hub, Workspace
 
@@ -125,6 +127,7 @@ def run_phase(
         UsageError: `env` is given without `scratch`.
         PlanError: The plan cannot be used.
         PreconditionError: Something the run needs is not there.
+        KeyFileError: The signing key that is configured cannot be used.
         LockedError: Another planctl works on this hub.
         InterruptedRunError: Ctrl-C or SIGTERM; logs are kept, there is no receipt for what it cut.
     """
@@ -140,6 +143,7 @@ def run_phase(
         report = _report(workspace, plan, hub)
         tasks = schedule(plan, report, workspace.root, wanted, options.force)
         return _dry(plan, phase, hub, tasks)
+    signer = find_signer(workspace)  # before the lock: it may have to ask for a passphrase
     lock = workspace.repo.git_dir / "planctl" / f"{hub.name.replace('/', '%')}.lock"
     now = clock.iso(workspace.clock())
     with hold(lock, f"run-phase {initiative} {phase}", now):
@@ -148,7 +152,7 @@ def run_phase(
             ensure_merge_rules(workspace)
         report = _report(workspace, plan, hub)
         tasks = schedule(plan, report, workspace.root, wanted, options.force)
-        return _Run(workspace, plan, hub, report, tasks, reporter, options).all(phase)
+        return _Run(workspace, plan, hub, report, tasks, reporter, options, signer).all(phase)
 
 
 def _report(workspace: Workspace, plan: Plan, hub: Hub) -> VerifyReport:
@@ -203,6 +207,7 @@ class _Run:
         tasks: tuple[Task, ...],
         reporter: Reporter,
         options: RunOptions,
+        signer: Signer | None,
     ) -> None:
         self.workspace, self.plan, self.hub = workspace, plan, hub
         self.tasks, self.reporter, self.jobs = tasks, reporter, options.jobs
@@ -224,6 +229,8 @@ class _Run:
             known={item.payload_sha256: item for item in intact_receipts(workspace, plan, hub)},
             on_output=reporter.output,
             taken=frozenset((workspace.root / path).as_posix() for path in on_branches),
+            signer=signer,
+            policy=policy_of(workspace, plan, workspace.settings()),
         )
 
     def all(self, phase: str) -> PhaseResult:
@@ -300,6 +307,10 @@ class _Run:
         blocked = after_step(self.workspace, self.plan, self.hub, task.phase, run, self._of_hub())
         word = "done" if run.ok else f"failed: {run.problems[0]}"
         self.reporter.event(task.step, f"{word} ({run.job.duration_s:.1f} s)")
+        rule = self.recorder.policy.of(self.plan.id, task.phase)
+        if rule.asks and self.recorder.signer is None:
+            unsigned = f"recorded without a signature; the policy asks for `{rule}`"
+            self.reporter.event(task.step, f"{unsigned}: `planctl sign {self.plan.id}` adds one")
         return StepResult(
             phase=task.phase,
             step=task.step,
