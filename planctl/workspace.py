@@ -160,7 +160,7 @@ class Workspace:
         return parse_settings(_text(path, SETTINGS) if os.path.lexists(path) else "", SETTINGS)
 
     def _check_rows(self, plan: Plan, folder: Path, path: Path) -> None:
-        working = folder / "implementation.md"
+        working = self.working_plan(plan)
         known: Mapping[str, bool] = {}
         if working.is_file():
             known = checklist_rows(_text(working, self.relative(working)))
@@ -174,6 +174,11 @@ class Workspace:
                         key=f"phases.{phase}.steps.{step.id}.rows",
                         hint=f"add `- [ ] {row}: …` there, or correct the row",
                     )
+
+    def working_plan(self, plan: Plan) -> Path:
+        """Return where the checklist of a plan lies: `implementation.md` unless it says else."""
+        named = plan.working_plan or f"{ACTIVE}/{plan.id}/implementation.md"
+        return self.root / named
 
     def hub(self, plan: Plan, scratch: Path | None = None) -> Hub:
         """Return the hub that a plan's runs are recorded in.

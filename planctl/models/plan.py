@@ -182,7 +182,13 @@ class Phase(_Model):
 
 
 class Plan(_Model):
-    """The machine-readable contract of one initiative."""
+    """The machine-readable contract of one initiative.
+
+    Attributes:
+        hub: Where runs are recorded, relative to the initiative's `reports/`.
+        adopted: Folders of evidence from before planctl, newest first; nothing is written there.
+        working_plan: The file with the checklist, if it is not `implementation.md` beside the plan.
+    """
 
     schema_: Literal["planctl/plan/v1"] = Field(alias="schema")
     id: Name
@@ -192,6 +198,8 @@ class Plan(_Model):
     depends_on: tuple[Name, ...] = ()
     findings: tuple[str, ...] = ()
     hub: RelativePath | None = None
+    adopted: tuple[RelativePath, ...] = ()
+    working_plan: RelativePath | None = None
     commands_doc: RelativePath | None = None
     env: dict[str, str] = Field(default_factory=dict)
     secrets: tuple[str, ...] = ()
@@ -202,6 +210,15 @@ class Plan(_Model):
     def _hub_depth(cls, value: str | None) -> str | None:
         if value is not None and len([p for p in value.split("/") if p not in ("", ".")]) != 2:
             raise ValueError(f"`{value}` is no hub; it is `<UTC stamp>/<slug>` below `reports/`")
+        return value
+
+    @field_validator("adopted", "working_plan")
+    @classmethod
+    def _plain_paths(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
+        for path in (value,) if isinstance(value, str) else value or ():
+            parts = path.rstrip("/").split("/")
+            if "$" in path or "." in parts or "" in parts or ".git" in parts:
+                raise ValueError(f"`{path}` must name a path in the repository, as git spells it")
         return value
 
     @field_validator("env")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from planctl._files import behind_link, files_below, read_plain
+from planctl.models.adoption import RECORD
 from planctl.models.envelope import MAX_BYTES
 from planctl.models.export import FileKind, Trouble
 from planctl.models.plan import Plan
@@ -15,7 +16,6 @@ from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.ops.verify import verify
 from planctl.workspace import ACTIVE, Workspace
 
-ADOPTED = "adopted.json"
 SIGNERS = ".planctl/allowed_signers"
 _MANIFEST_BYTES = 64_000_000
 
@@ -81,8 +81,11 @@ def files_of(workspace: Workspace, one: Evidence) -> Iterator[Wanted]:
     """Yield every file that belongs to an initiative's evidence; some may be named twice."""
     folder = f"{ACTIVE}/{one.plan.id}"
     yield Wanted(f"{folder}/plan.yaml", FileKind.PLAN)
-    if (workspace.root / folder / "implementation.md").is_file():
-        yield Wanted(f"{folder}/implementation.md", FileKind.WORKING_PLAN)
+    working = workspace.working_plan(one.plan)
+    if working.is_file():
+        yield Wanted(workspace.relative(working), FileKind.WORKING_PLAN)
+    if (workspace.root / folder / RECORD).is_file():
+        yield Wanted(f"{folder}/{RECORD}", FileKind.RECORD)
     for item in one.loaded:
         if item.gone is None:
             yield Wanted(item.path, FileKind.RECEIPT)
@@ -90,8 +93,6 @@ def files_of(workspace: Workspace, one: Evidence) -> Iterator[Wanted]:
         for subject in stored.receipt.subjects:
             yield from _subject_files(workspace, stored, subject)
     for hub in workspace.hubs(one.plan):
-        if (hub.path / ADOPTED).is_file():
-            yield Wanted(f"{hub.name}/{ADOPTED}", FileKind.RECORD)
         for path in sorted((hub.path / "replays").glob("*.json")):
             yield Wanted(workspace.relative(path), FileKind.REPLAY)
 
