@@ -14,7 +14,7 @@ SETTINGS = --scratch $(RUN)/hub --set OUT=$(RUN)/out --set 'DATA=$(DATA)'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run setup test test-slurm slurm-packages lint evidence verify bench bench-recipe clean
+.PHONY: run setup test test-slurm slurm-packages lint evidence verify bench bench-recipe bench-audit clean
 
 run: setup  ## Train, reconstruct and verify, into a new folder below outputs/runs/
 	@echo "Data: $(or $(DATA),the built-in simulation; DATA=path/to/scan.npz takes a scan)"
@@ -52,6 +52,9 @@ verify: setup  ## What is proven now
 	planctl verify
 
 bench: bench-recipe
+
+bench-audit: setup  ## CPU seconds of `planctl audit` on 1,000 commits
+	$(BIN)/python bench/bench_audit.py
 
 bench-recipe: setup  ## Floors of the training recipe, with flat and no-network rows
 	$(BIN)/python bench/bench_recipe.py

@@ -79,6 +79,8 @@ _RECORDED = re.compile(
     re.IGNORECASE,
 )
 _HEAD = 6
+_NESTED = 8
+_LONGEST = 20_000
 
 
 def clauses(text: str) -> tuple[Clause, ...]:
@@ -101,7 +103,8 @@ def clauses(text: str) -> tuple[Clause, ...]:
 
 def _parts(text: str) -> Iterator[tuple[bool, str]]:
     """Yield clauses without asides and conditions, and whether `and` or `plus` came before."""
-    for sentence in re.split(r"(?<=[.!?;])\s+|\n", text):
+    plain = text[:_LONGEST].replace("\x00", " ")
+    for sentence in re.split(r"(?<=[.!?;])\s+|\n", plain):
         kept = _without_asides(sentence)
         # What is quoted is a name: nothing in it ends a clause.
         names = iter(_QUOTED.findall(kept))
@@ -118,9 +121,10 @@ def _parts(text: str) -> Iterator[tuple[bool, str]]:
 
 
 def _without_asides(text: str) -> str:
-    before = ""
-    while before != text:
+    for _ in range(_NESTED):
         before, text = text, _ASIDE.sub(" ", text)
+        if before == text:
+            break
     return text
 
 
