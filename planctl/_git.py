@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
+# Without git installed the import itself would fail, and say so in its own words.
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 import git
 from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 
@@ -26,6 +28,8 @@ _ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_GRAFT_FILE": os.devnull,
+    # A partial clone may ask its server for what it lacks: it must not wait for a password.
+    "GIT_TERMINAL_PROMPT": "0",
 }
 # Settings of a clone that let git look away from changes, or that dress up what it prints.
 _SETTINGS = (
@@ -82,6 +86,17 @@ class Added:
     later: tuple[Added, ...] = ()
 
 
+class _RefusedError(GitError):
+    """Git ended with another code than 0."""
+
+    def __init__(self, word: str, error: GitCommandError) -> None:
+        detail = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
+        foreign = "safe.directory" in detail
+        hint = "the files belong to another user; trust them with the line git names"
+        super().__init__(f"git {word} failed: {detail}", hint if foreign else None)
+        self.status = error.status
+
+
 class Repository:
     """One git repository, as it is now.
 
@@ -133,21 +148,6 @@ class Repository:
         """
         return self._ask(*words, stdin=stdin, literal=literal)
 
-    def blob_pieces(self, blob: str) -> Iterator[bytes]:
-        """Yield the bytes of a blob, from one git process that lasts for all of them.
-
-        Raises:
-            GitError: This clone does not have it.
-        """
-        try:
-            _, _, _, stream = self._repo.git.stream_object_data(blob)
-        except ValueError as error:
-            raise GitError(
-                f"blob `{blob}` is not in this clone", "fetch what the clone left out"
-            ) from error
-        while piece := stream.read(1 << 20):
-            yield piece
-
     def _ask(self, *words: str, stdin: str = "", literal: bool = True) -> bytes:
         pathspecs = ("--literal-pathspecs",) if literal else ()
         with tempfile.TemporaryFile() as stream:
@@ -161,8 +161,7 @@ class Repository:
                     strip_newline_in_stdout=False,
                 )
             except GitCommandError as error:
-                detail = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
-                raise GitError(f"git {words[0]} failed: {detail}") from error
+                raise _RefusedError(words[0], error) from error
         return bytes(answer)
 
     def process(self, *words: str) -> subprocess.Popen[bytes]:
@@ -189,15 +188,36 @@ class Repository:
             detail = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
             raise GitError(f"git failed: {detail}") from error
 
+    def _ask_if(self, *words: str) -> bytes | None:
+        """Ask where git says no with 1; None then."""
+        try:
+            return self._ask(*words)
+        except _RefusedError as error:
+            if error.status == 1:
+                return None
+            raise
+
     @cached_property
     def head(self) -> str | None:
-        """Full id of HEAD, or None in a repository without commits."""
-        return self.resolve(self.tip)
+        """Full id of HEAD, or None in a repository without commits.
+
+        Raises:
+            GitError: The commit it names is not there.
+        """
+        found = self.resolve(self.tip)
+        named = None if found else self._ask_if("rev-parse", "--verify", "--quiet", self.tip)
+        if named is not None:
+            raise GitError(
+                f"the commit of `{self.tip}`, {named.decode()[:12]}, is not in this clone",
+                "`git fsck` says what is lost; `git fetch` may bring it back",
+            )
+        return found
 
     @property
     def branch(self) -> str | None:
         """Name of the branch, or None when HEAD is detached."""
-        return None if self._repo.head.is_detached else self._repo.active_branch.name
+        found = self._ask_if("symbolic-ref", "--quiet", "--short", "HEAD")
+        return None if found is None else found.decode("utf-8", "backslashreplace").strip()
 
     def in_progress(self) -> str | None:
         """Name what git is in the middle of (`a rebase`), or None."""
@@ -231,14 +251,14 @@ class Repository:
         )
 
     def resolve(self, revision: str) -> str | None:
-        """Return the full commit id of a revision, or None if this clone has no such commit."""
-        try:
-            found = self._ask(
-                "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
-            )
-        except GitError:
-            return None
-        return found.decode().strip() or None
+        """Return the full commit id of a revision, or None if this clone has no such commit.
+
+        Raises:
+            GitError: Git refused to look, which says nothing of the commit.
+        """
+        words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        found = self._ask_if(*words)
+        return None if found is None else found.decode().strip() or None
 
     def tree(self, revision: str) -> dict[str, Entry]:
         """Return every tracked file of a commit: path → mode and blob id."""
@@ -300,10 +320,20 @@ class Repository:
             elif (place / ".git").exists():
                 found[path] = Entry(_GITLINK, self._commit_in(path))
         if plain:
-            ids = self._ask("hash-object", "--stdin-paths", stdin="\n".join(plain) + "\n")
-            for path, blob in zip(plain, ids.decode().split(), strict=True):
-                found[path] = Entry(_mode(self.root / path), blob)
+            found |= self._hashed(plain)
         return found
+
+    def _hashed(self, paths: list[str]) -> dict[str, Entry]:
+        try:
+            ids = self._ask("hash-object", "--stdin-paths", stdin="\n".join(paths) + "\n")
+        except _RefusedError:
+            left = [path for path in paths if (self.root / path).is_file()]
+            if len(left) == len(paths):
+                raise
+            # Somebody removed files between two looks: they are gone, and that is an answer.
+            return self._hashed(left) if left else {}
+        blobs = zip(paths, ids.decode().split(), strict=True)
+        return {path: Entry(_mode(self.root / path), blob) for path, blob in blobs}
 
     @property
     def _hash(self) -> str:
@@ -323,8 +353,7 @@ class Repository:
 
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Tell whether `commit` contains `ancestor`."""
-        # GitPython hands both to `git merge-base` as they are: ids will do.
-        return self._repo.is_ancestor(ancestor, commit)  # type: ignore[arg-type]
+        return self._ask_if("merge-base", "--is-ancestor", ancestor, commit) is not None
 
     def descendants(self, ancestor: str) -> frozenset[str]:
         """Return the commits of HEAD's history that contain `ancestor`, itself included."""
