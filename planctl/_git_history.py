@@ -190,6 +190,23 @@ class BlobReader:
         assert self._contents.stdout is not None
         return self._contents.stdout.read(size + 1)[:-1]
 
+    def pieces(self, blob: str) -> Iterator[bytes]:
+        """Yield a blob's bytes, however many they are; all of them must be taken.
+
+        Raises:
+            GitError: This clone does not have it.
+        """
+        answer = _asked(self._contents, blob).split()
+        if len(answer) != 3:
+            raise GitError(f"blob `{blob}` is not in this clone", "fetch what the clone left out")
+        stream = self._contents.stdout
+        assert stream is not None
+        left = int(answer[2])
+        while left and (piece := stream.read(min(left, _CHUNK))):
+            left -= len(piece)
+            yield piece
+        stream.read(1)
+
 
 def _asked(process: subprocess.Popen[bytes], blob: str) -> bytes:
     assert process.stdin is not None

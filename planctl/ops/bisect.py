@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from planctl._git import Commit, Entry
 from planctl._git_history import HistoryCommit, shallow_commits, subjects, walk
 from planctl.clock import iso
-from planctl.errors import PreconditionError
+from planctl.errors import BadFileError, PreconditionError
 from planctl.models.trail import Moved, Trail, Turn
 from planctl.models.verdict import Compared, StepVerdict, Verdict
 from planctl.ops.causes import causes
@@ -20,7 +18,7 @@ from planctl.ops.judge import Judge
 from planctl.ops.past import Past, known_commit
 from planctl.ops.past_line import ABSENT, LineGates, Track
 from planctl.ops.past_target import steps_meant
-from planctl.ops.past_tree import BlobStore, CommitTree
+from planctl.ops.past_tree import CommitTree, temporary_blobs
 from planctl.ops.verify import verify
 from planctl.workspace import Workspace
 
@@ -89,12 +87,9 @@ def bisect(
     start = None if good is None else known_commit(workspace, good)
     line = line_of(list(walk(workspace.repo, end.id)), end.id)
     require_on(line, start, end)
-    with tempfile.TemporaryDirectory(prefix="planctl-past-") as name:
-        folder = Path(name).resolve()
-        (folder / "blobs").mkdir()
-        blobs = BlobStore(workspace.repo, folder / "blobs")
+    with temporary_blobs(workspace.repo) as (blobs, folder):
         asked = steps_meant(workspace, line.commits, blobs, target, initiative)
-        past = Past(workspace, commit_of(line.commits[0]), CommitTree({}, blobs), folder / "root")
+        past = Past(workspace, commit_of(line.commits[0]), CommitTree({}, blobs), folder)
         walkers = _Walk(line, past, asked, LineGates(workspace.repo.at(end.id)), start)
         walkers.all()
     trails = _told(workspace, walkers.trails())
@@ -264,7 +259,11 @@ def _now(workspace: Workspace, end: Commit, trails: tuple[Trail, ...]) -> Iterab
     if end.id != workspace.repo.head:
         return
     for name in sorted({trail.initiative for trail in trails} & set(workspace.initiatives())):
-        seen = {s.step: s for s in verify(workspace, workspace.load_plan(name)).steps}
+        try:
+            seen = {s.step: s for s in verify(workspace, workspace.load_plan(name)).steps}
+        except BadFileError as error:
+            yield f"in the work tree nothing of `{name}` can be judged: {error.message}"
+            continue
         for trail in trails:
             now: StepVerdict | None = seen.get(trail.step)
             if trail.initiative != name or now is None or now.verdict.accepted == trail.proven:

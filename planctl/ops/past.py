@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from planctl.errors import NotFoundError
 from planctl.models.plan import Plan
 from planctl.models.verdict import VerifyReport
 from planctl.ops.past_judge import PastJudge, PastShelf, own_hub
-from planctl.ops.past_tree import BlobStore, CommitTree
+from planctl.ops.past_tree import CommitTree, temporary_blobs
 from planctl.ops.receipts import load
 from planctl.ops.verify import verify
 from planctl.workspace import ACTIVE, SETTINGS, Workspace
@@ -144,13 +143,8 @@ def is_text(path: str) -> bool:
 @contextmanager
 def past_of(workspace: Workspace, commit: Commit) -> Iterator[Past]:
     """Open a commit; its temporary files are removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="planctl-past-") as name:
-        folder = Path(name).resolve()
-        (folder / "blobs").mkdir()
-        (folder / "root").mkdir()
-        blobs = BlobStore(workspace.repo, folder / "blobs")
-        tree = CommitTree(workspace.repo.tree(commit.id), blobs)
-        yield Past(workspace, commit, tree, folder / "root")
+    with temporary_blobs(workspace.repo) as (blobs, folder):
+        yield Past(workspace, commit, CommitTree(workspace.repo.tree(commit.id), blobs), folder)
 
 
 def known_commit(workspace: Workspace, revision: str) -> Commit:

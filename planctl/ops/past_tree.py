@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from planctl._git import Entry, Repository
+from planctl._git_history import BlobReader
 from planctl.ops.inputs import inputs_among
 
 LINK = "120000"
@@ -17,7 +21,7 @@ _MAX_LINKS = 16
 
 
 class BlobStore:
-    """Blobs of a repository by id; each is read at most once, and large ones go to disk.
+    """Blobs of a repository by id: as digests, as files in a temporary folder, or as bytes.
 
     Args:
         repo: The repository.
@@ -25,16 +29,23 @@ class BlobStore:
     """
 
     def __init__(self, repo: Repository, folder: Path) -> None:
-        self._repo = repo
+        self._reader = BlobReader(repo)
         self._folder = folder
         self._digests: dict[str, str] = {}
         self.small = lru_cache(maxsize=512)(self._small)
+
+    def __enter__(self) -> Self:
+        self._reader.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._reader.__exit__(*raised)
 
     def sha256(self, blob: str) -> str:
         """Return the SHA-256 (hex) of a blob's bytes."""
         if blob not in self._digests:
             digest = hashlib.sha256()
-            for piece in self._repo.blob_pieces(blob):
+            for piece in self._reader.pieces(blob):
                 digest.update(piece)
             self._digests[blob] = digest.hexdigest()
         return self._digests[blob]
@@ -45,7 +56,7 @@ class BlobStore:
         if not place.exists():
             part = self._folder / f"{blob}.part"
             with part.open("wb") as stream:
-                for piece in self._repo.blob_pieces(blob):
+                for piece in self._reader.pieces(blob):
                     stream.write(piece)
             part.rename(place)
         return place
@@ -53,7 +64,7 @@ class BlobStore:
     def _small(self, blob: str) -> bytes:
         """Return the bytes of a blob; cut off where no text that planctl reads is as long."""
         found = b""
-        pieces = self._repo.blob_pieces(blob)
+        pieces = self._reader.pieces(blob)
         for piece in pieces:
             if len(found) <= _SMALL:
                 found += piece  # the rest is read, and dropped: the process goes on with the next
@@ -154,3 +165,14 @@ def _joined(folder: str, target: str, rest: str) -> str | None:
         elif part not in ("", "."):
             kept.append(part)
     return "/".join(kept)
+
+
+@contextmanager
+def temporary_blobs(repo: Repository) -> Iterator[tuple[BlobStore, Path]]:
+    """Open a store of blobs, and an empty folder beside it; both are removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="planctl-past-") as name:
+        folder = Path(name).resolve()
+        for part in ("blobs", "root"):
+            (folder / part).mkdir()
+        with BlobStore(repo, folder / "blobs") as blobs:
+            yield blobs, folder / "root"
