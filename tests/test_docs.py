@@ -37,10 +37,13 @@ COMMANDS = {
     "status": ("status",),
     "at": ("at",),
     "replay": ("replay",),
+    "lint": ("lint",),
     "summary": ("summary",),
     "ledger": ("ledger show", "ledger attempt"),
     "block": ("block",),
     "schema": ("schema",),
+    "keys": ("keys new", "keys list", "keys trust", "keys revoke"),
+    "sign": ("sign",),
     "export": ("export",),
 }
 GENERAL = {"--help", "--version"}

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from planctl.cli.evidence import Json
+from planctl.cli.formats import Format, FormatOption
 
 if TYPE_CHECKING:
+    from planctl.models.lint import Finding
+    from planctl.ops.lint import LintResult
     from planctl.ops.replay import ReplayResult, StepReplay
 
 
@@ -86,3 +89,49 @@ def _details(step: StepReplay) -> list[str]:
     if made.moved and not made.agreed:
         said.append(f"different from where it was recorded: {'; '.join(made.moved)}")
     return [*dict.fromkeys(said), f"filed {step.path}"]
+
+
+def lint(
+    initiative: Annotated[str | None, typer.Argument(help="Initiative; all without it.")] = None,
+    form: FormatOption = Format.TABLE,
+    json_: Json = False,
+) -> int:
+    """Look for what makes evidence weak; exit 1 if a finding is left that nobody has waived."""
+    from planctl.cli import render
+    from planctl.cli.formats import chosen, print_findings
+    from planctl.models.lint import RULES
+    from planctl.ops.lint import lint as look
+    from planctl.workspace import Workspace
+
+    shape = chosen(form, json_)
+    workspace = Workspace.open()
+    result = look(workspace, initiative)
+    if shape is Format.JSON:
+        render.emit_json(result.as_dict())
+    elif shape is Format.TABLE:
+        _show_findings(result)
+    else:
+        counting = [item.annotation() for item in result.findings if not item.waived]
+        print_findings(shape, workspace, counting, RULES, "lint")
+    return 0 if result.ok else 1
+
+
+def _show_findings(result: LintResult) -> None:
+    from planctl._text import count
+    from planctl.cli import render
+    from planctl.models.lint import BY_ID
+
+    for item in result.findings:
+        word = "waived" if item.waived else str(item.level)
+        rule = BY_ID[item.rule]
+        render.line(f"{_place(item)}: {word}: {item.rule} {rule.name}: {item.message}")
+        render.line(f"  {item.waived or rule.help}")
+    counting = sum(item.counts for item in result.findings)
+    waived = sum(bool(item.waived) for item in result.findings)
+    said = f"{count(counting, 'finding')}" if counting else "no finding"
+    render.line(f"{said}{f', {waived} waived' if waived else ''}")
+
+
+def _place(item: Finding) -> str:
+    where = item.path if item.line is None else f"{item.path}:{item.line}"
+    return f"{where}: {item.key}" if item.key else where
