@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,14 @@ SetValue = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Replace a value of the plan's `env`."),
 ]
+
+
+class Require(enum.StrEnum):
+    """What receipts must carry, weakest first."""
+
+    RECORDED = "recorded"
+    SIGNED = "signed"
+    OTHER_ROLE = "other-role"
 
 
 def pairs(values: list[str] | None) -> dict[str, str]:
@@ -45,23 +54,35 @@ def verify(
     ] = False,
     scratch: Scratch = None,
     set_: SetValue = None,
+    signers: Annotated[
+        Path | None,
+        typer.Option(
+            "--allowed-signers", help="Trust the keys of this file, not the repository's."
+        ),
+    ] = None,
+    require: Annotated[
+        Require, typer.Option("--require", help="Ask at least this of every phase.")
+    ] = Require.RECORDED,
     form: FormatOption = Format.TABLE,
     json_: Json = False,
 ) -> int:
     """Decide what the receipts prove now; exit 0 if every step is fresh or waived, else 1."""
     from planctl.cli import render
+    from planctl.models.policy import Requirement
     from planctl.ops.times import timelines
+    from planctl.ops.trust import Auditor
     from planctl.ops.verify import verify as judge
     from planctl.workspace import Workspace
 
     shape = chosen(form, json_, times)
+    auditor = Auditor(signers, Requirement(require.value))
     workspace = Workspace.open()
     names = [initiative] if initiative else workspace.every_initiative()
     plans, results = [], []
     for name in names:
         plan = workspace.load_plan_with(name, pairs(set_))
         hub = workspace.hub(plan, scratch) if scratch else None
-        report = judge(workspace, plan, phase, hub)
+        report = judge(workspace, plan, phase, hub, auditor=auditor)
         lines = timelines(workspace, plan, report) if times else ()
         results.append((report, lines))
         plans.append(plan)

@@ -99,6 +99,11 @@ def line(text: str) -> None:
     _console().print(_cell(text), soft_wrap=True)
 
 
+def talk(text: str) -> None:
+    """Print one line beside the data, on stderr."""
+    sys.stderr.write(safe(text) + "\n")
+
+
 def verdict_cell(verdict: Verdict) -> Text:
     """Return a verdict in its colour."""
     return _cell(str(verdict), _STYLE[verdict])
@@ -128,7 +133,9 @@ def _step_row(step: StepVerdict) -> list[str | Text]:
     if not proof and step.receipt is not None:
         name = step.receipt.rsplit("/", 1)[-1].removesuffix(".json")
         made = count(len(step.artifacts), "artifact")
-        proof = f"{step.tier}: {made} at {(step.commit or '')[:8]}, {name}"
+        roles = [item.partition(" (SHA256:")[0] for item in step.signed_by]
+        signed = f" by {', '.join(roles)}" if roles else ""
+        proof = f"{step.tier}{signed}: {made} at {(step.commit or '')[:8]}, {name}"
     verdict = verdict_cell(step.verdict)
     return [step.phase, step.step, " ".join(step.rows), verdict, proof]
 
