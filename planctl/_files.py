@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import hashlib
 import io
 import os
@@ -125,6 +127,7 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     handle, name = tempfile.mkstemp(prefix=f"{start}.planctl-", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
+            _mark_as_written(handle)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -133,6 +136,24 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def _mark_as_written(handle: int) -> None:
+    # The kernel frees the lock with the process: a temporary file without one is nobody's.
+    with contextlib.suppress(OSError):  # a file system without locks: names alone must do
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Tell whether a temporary file is one that no process is writing."""
+    try:
+        with open_plain(path) as stream:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (FileNotFoundError, BlockingIOError):
+        return False
+    except OSError:
+        return True  # no plain file, or no locks here
+    return True
 
 
 def part_of(path: Path) -> Path:

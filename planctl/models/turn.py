@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from planctl._text import printable
 
@@ -101,5 +102,4 @@ def prepended(block: str, old: bytes) -> bytes:
 def blocks(text: str) -> tuple[str, ...]:
     """Return the Turn Summary blocks of a file, in file order; text before the first is dropped."""
     starts = [match.start() for match in _HEADING.finditer(text)]
-    ends = [*starts[1:], len(text)]
-    return tuple(text[start:end].strip() for start, end in zip(starts, ends, strict=True))
+    return tuple(text[start:end].strip() for start, end in pairwise([*starts, len(text)]))

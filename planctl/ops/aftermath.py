@@ -46,6 +46,7 @@ def after_phase(
         return
     from planctl.ops.verify import verify
 
+    hubs.write_inventory(hub, receipts)
     report = verify(workspace, plan, phase)
     proven = sum(step.verdict.accepted for step in report.steps)
     verdict = f"Phase {phase}: {proven} of {len(report.steps)} steps proven."

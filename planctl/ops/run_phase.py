@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
@@ -15,17 +14,19 @@ from planctl._process import Stop, stop_on_signals
 from planctl.errors import InterruptedRunError, UsageError
 from planctl.executors import Executor
 from planctl.executors.local import LocalExecutor
-from planctl.models.plan import Plan
+from planctl.models.plan import AD_HOC, Plan
 from planctl.models.receipt import StoredReceipt
 from planctl.models.verdict import VerifyReport
 from planctl.ops.aftermath import after_phase, after_step
 from planctl.ops.ledger import settle
+from planctl.ops.leftovers import remove_leftovers
 from planctl.ops.merge_rules import ensure_merge_rules
 from planctl.ops.preflight import preflight
 from planctl.ops.receipts import intact_receipts
 from planctl.ops.record import Recorder, StepRun, run_step
 from planctl.ops.schedule import Task, schedule
 from planctl.ops.signer import Signer, find_signer
+from planctl.ops.summary import untold_runs
 from planctl.ops.trust import policy_of
 from planctl.ops.verify import verify
 from planctl.workspace import Hub, Workspace
@@ -147,7 +148,7 @@ def run_phase(
     lock = workspace.repo.git_dir / "planctl" / f"{hub.name.replace('/', '%')}.lock"
     now = clock.iso(workspace.clock())
     with hold(lock, f"run-phase {initiative} {phase}", now):
-        _remove_leftovers(hub)
+        remove_leftovers(workspace, hub)
         if not hub.scratch:
             ensure_merge_rules(workspace)
         report = _report(workspace, plan, hub)
@@ -157,16 +158,6 @@ def run_phase(
 
 def _report(workspace: Workspace, plan: Plan, hub: Hub) -> VerifyReport:
     return verify(workspace, plan, hub=hub if hub.scratch else None)
-
-
-def _remove_leftovers(hub: Hub) -> None:
-    """Remove the temporary files of a planctl that was killed while it wrote."""
-    for pattern in (".*.tmp", ".*.part"):
-        for path in hub.path.rglob(pattern):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
 
 
 def _dry(plan: Plan, phase: str, hub: Hub, tasks: tuple[Task, ...]) -> PhaseResult:
@@ -253,7 +244,7 @@ class _Run:
             self.plan.id, phase, self.hub.name, steps, all(step.ok for step in steps)
         )
         ran = [step for step in steps if step.action == "ran"]
-        if ran:
+        if ran or self._untold():
             after_phase(self.workspace, self.plan, self.hub, phase, self._of_hub())
         if not self.hub.scratch:
             settle(self.workspace, self.plan, {step.step for step in steps if step.ok})
@@ -263,6 +254,11 @@ class _Run:
                 f"`planctl run-phase {self.plan.id} {phase}` goes on at the first step not fresh",
             )
         return result
+
+    def _untold(self) -> bool:
+        """Tell whether a planctl that was killed left runs behind that no summary tells of."""
+        untold = () if self.hub.scratch else untold_runs(self.hub, self._of_hub())
+        return any(item.receipt.phase != AD_HOC for item in untold)
 
     def _of_hub(self) -> list[StoredReceipt]:
         return [item for item in self.recorder.receipts() if item.receipt.hub == self.hub.name]

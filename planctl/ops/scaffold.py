@@ -20,8 +20,8 @@ PLAN_SCHEMA = "plans/plan.schema.json"
 # A rule like `*.log` further up must not keep evidence out of the repository.
 IGNORE_RULES = (
     f"!{ACTIVE}/*/reports/**",
-    f"{ACTIVE}/**/.*.tmp",
-    f"{ACTIVE}/**/.*.part",
+    f"{ACTIVE}/**/.*.planctl-*.tmp",
+    f"{ACTIVE}/**/.*.planctl-*.part",
 )
 
 

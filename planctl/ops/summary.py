@@ -81,15 +81,28 @@ def record_run(
         if not untold:
             return None
         block = turn.render(_turn(workspace, plan, hub, phase, untold, verdict, next_))
-        for path in (hub.path / "summary.md", workspace.initiative_dir(plan.id) / "summary.md"):
-            _prepend(path, block)
+        own = hub.path / "summary.md"
+        whole = workspace.initiative_dir(plan.id) / "summary.md"
+        _catch_up(whole, own)
+        _prepend(own, block)
+        _prepend(whole, block)
     return block
+
+
+def _catch_up(whole: Path, own: Path) -> None:
+    """Give the initiative's summary the hub's newest block, if it was killed between the two."""
+    newest = next(iter(turn.blocks(_read(own))), None)
+    if newest is not None and newest.split("\n", 1)[0] not in _read(whole):
+        _prepend(whole, f"{newest}\n")
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8", "replace") if path.is_file() else ""
 
 
 def untold_runs(hub: Hub, receipts: Sequence[StoredReceipt]) -> tuple[StoredReceipt, ...]:
     """Return the receipts of a hub that its summary does not name, oldest first."""
-    path = hub.path / "summary.md"
-    told = path.read_text("utf-8", "replace") if path.is_file() else ""
+    told = _read(hub.path / "summary.md")
     own = (item for item in receipts if item.receipt.hub == hub.name)
     untold = (item for item in own if item.receipt.ulid not in told)
     return tuple(sorted(untold, key=lambda item: item.receipt.ulid))

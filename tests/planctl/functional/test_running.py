@@ -107,11 +107,21 @@ def test_half_written_files_of_a_killed_planctl_are_cleared_away(
     initiative: Initiative,
 ) -> None:
     repo = initiative(phase("A", *TWO_STEPS))
-    repo.write(f"{HUB}/receipts/.01X_first_00.json.abc.tmp", '{"payloadTy')
-    repo.write(f"{HUB}/analysis/.one.txt.123.part", "on")
+    repo.write(f"{HUB}/receipts/.01X_first_00.json.planctl-abc.tmp", '{"payloadTy')
+    repo.write(f"{HUB}/analysis/.one.txt.planctl-123.part", "on")
+    repo.write(f"{HUB}/analysis/.folder.planctl-9.part/deep/one.txt", "on")
+    repo.write("docs/.fix_plan.md.planctl-abc.tmp", "on")
+    repo.write("plans/active/X-001/.summary.md.planctl-abc.tmp", "on")
     assert planctl(["run-phase", "X-001", "A"]) == 0
-    names = [path.name for path in (repo.root / HUB).rglob(".*")]
-    assert names == []
+    below = [path for folder in ("plans", "docs") for path in (repo.root / folder).rglob("*")]
+    assert not [path for path in below if "planctl-" in path.name]
+
+
+def test_a_hidden_file_of_somebody_else_is_never_cleared_away(initiative: Initiative) -> None:
+    repo = initiative(phase("A", *TWO_STEPS))
+    kept = repo.write(f"{HUB}/analysis/folder/.cache.tmp", "recorded once")
+    assert planctl(["run-phase", "X-001", "A"]) == 0
+    assert kept.read_text() == "recorded once"
 
 
 def test_ctrl_c_kills_grandchildren_keeps_the_log_and_writes_no_receipt(

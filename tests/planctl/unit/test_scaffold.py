@@ -38,10 +38,11 @@ def test_evidence_is_committed_although_the_project_ignores_logs(repo: Repo) -> 
     repo.write(".gitignore", "*.log\n*.png\n")
     init(Workspace.open())
     log = "plans/active/X-001/reports/2025/x/cli/a.log"
-    temporary = "plans/active/X-001/reports/2025/x/cli/.a.log.abc.tmp"
+    temporary = "plans/active/X-001/reports/2025/x/cli/.a.log.planctl-abc.tmp"
     assert repo.git("check-ignore", log, check=False) == ""
     assert repo.git("check-ignore", "other/a.log") == "other/a.log"
     assert repo.git("check-ignore", temporary) == temporary
+    assert repo.git("check-ignore", temporary.replace("planctl-abc.", ""), check=False) == ""
 
 
 def test_a_new_plan_runs_as_it_is(repo: Repo) -> None:
