@@ -95,6 +95,8 @@ def _restore(
         paths = sorted({i.name for item in failing if item.name == "inputs" for i in item.ids})
         # A step may be dirty by what it needs alone; that step's own answer names the paths.
         return f"git commit {shlex.join(paths)}" if paths else "git commit what its needs ran on"
+    if step.verdict is Verdict.UNPROVEN and step.receipt is not None:
+        return f"planctl sign {initiative} {step.phase} --step {step.step}"
     return f"planctl run-phase {initiative} {step.phase} --step {step.step}"
 
 
