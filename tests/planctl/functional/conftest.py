@@ -6,12 +6,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from planctl.cli.app import run
 from tests.planctl.conftest import Repo
+
+if TYPE_CHECKING:
+    from tests.planctl.functional.signers import Signers
 
 ID = "X-001"
 PLAN = """\
@@ -156,3 +159,11 @@ def at(
         return Project(Repo(root), capture)
 
     return move
+
+
+@pytest.fixture
+def signers(project: Project, isolated_home: Path, monkeypatch: pytest.MonkeyPatch) -> Signers:
+    """Return people with keys around the project."""
+    from tests.planctl.functional.signers import Signers as People
+
+    return People(project, isolated_home, monkeypatch)
