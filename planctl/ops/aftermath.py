@@ -52,8 +52,9 @@ def after_phase(
     verdict = f"Phase {phase}: {proven} of {len(report.steps)} steps proven."
     still_open = [step.step for step in report.steps if not step.verdict.accepted]
     following = f"planctl run-phase {plan.id} {phase}" if still_open else _next_phase(plan, phase)
-    summary.record_run(workspace, plan, hub, phase, receipts, verdict, following)
+    # The summary last: a run it does not tell of is one whose aftermath is not complete.
     ledger.record_run(workspace, plan, phase, receipts, verdict)
+    summary.record_run(workspace, plan, hub, phase, receipts, verdict, following)
 
 
 def _next_phase(plan: Plan, phase: str) -> str:

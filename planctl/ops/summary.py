@@ -80,20 +80,18 @@ def record_run(
         untold = untold_runs(hub, receipts)
         if not untold:
             return None
-        block = turn.render(_turn(workspace, plan, hub, phase, untold, verdict, next_))
-        own = hub.path / "summary.md"
+
+        def block(runs: Sequence[StoredReceipt]) -> str:
+            return turn.render(_turn(workspace, plan, hub, phase, runs, verdict, next_))
+
+        # The hub's summary last: what it does not name is told of again, and the initiative's
+        # may have it already when planctl was killed between the two.
         whole = workspace.initiative_dir(plan.id) / "summary.md"
-        _catch_up(whole, own)
-        _prepend(own, block)
-        _prepend(whole, block)
-    return block
-
-
-def _catch_up(whole: Path, own: Path) -> None:
-    """Give the initiative's summary the hub's newest block, if it was killed between the two."""
-    newest = next(iter(turn.blocks(_read(own))), None)
-    if newest is not None and newest.split("\n", 1)[0] not in _read(whole):
-        _prepend(whole, f"{newest}\n")
+        known = _read(whole)
+        if new := [item for item in untold if item.receipt.ulid not in known]:
+            _prepend(whole, block(new))
+        _prepend(hub.path / "summary.md", told_now := block(untold))
+    return told_now
 
 
 def _read(path: Path) -> str:
