@@ -27,18 +27,22 @@ class Artifacts:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._links: dict[Path, bool] = {}
-        self._states: dict[tuple[Path, str], str | None] = {}
+        self._states: dict[tuple[str, str], str | None] = {}
 
     def state(self, receipt: Receipt, subject: Subject) -> str | None:
         """Return an artifact's digest now; None when it is gone; words when it is no plain file.
 
         A symbolic link is no artifact, whatever it leads to: its content lies elsewhere.
         """
-        path = subject_path(self._root, receipt, subject)
-        key = (path, subject.kind)
+        key = (f"{receipt.hub}/{subject.name}", subject.kind)
         if key not in self._states:
-            self._states[key] = self._look(path, subject.kind)
+            self._states[key] = self._look(self._root / key[0], subject.kind)
         return self._states[key]
+
+    def moved(self, receipt: Receipt) -> dict[str, str | None]:
+        """Return the artifacts that are not as recorded: name → what is there, None when gone."""
+        now = ((item, self.state(receipt, item)) for item in receipt.subjects)
+        return {item.name: state for item, state in now if state != item.sha256}
 
     def _look(self, path: Path, kind: str) -> str | None:
         try:
@@ -70,13 +74,18 @@ class Artifacts:
         return differences(said, receipt)
 
 
-def differences(said: Claims, receipt: Receipt) -> list[str]:
-    """Return where a log's claims are not what a receipt says."""
-    expected = Claims(
+def expected_claims(receipt: Receipt) -> Claims:
+    """Return what the log of a receipt's run says."""
+    return Claims(
         step=f"{receipt.initiative} {receipt.phase}/{receipt.step}",
         commit=receipt.commit,
         exit_code=str(receipt.exit_code),
     )
+
+
+def differences(said: Claims, receipt: Receipt) -> list[str]:
+    """Return where a log's claims are not what a receipt says."""
+    expected = expected_claims(receipt)
     return [
         f"its log says {name} `{value}`, the receipt `{wanted}`"
         for name, value, wanted in (

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from planctl._files import files_below
+from planctl._files import behind_link, files_below, sha256_file
 from planctl._git import Commit
+from planctl._git_index import indexed_files
 from planctl.models.plan import Plan, Step
 from planctl.models.receipt import DataFile, Receipt, StoredReceipt
 from planctl.models.verdict import Predicate, ReceiptVerdict, Verdict
 from planctl.ops import predicates
 from planctl.ops.artifacts import Artifacts
+from planctl.ops.facts import Facts
 from planctl.ops.inputs import TreeState, moved_files
+from planctl.ops.known_artifacts import KnownArtifacts
 from planctl.ops.receipts import LoadedReceipt, tips
 from planctl.ops.signatures import Signatures
 from planctl.ops.trust import Auditor
 from planctl.workspace import Workspace
 
 if TYPE_CHECKING:
+    from planctl.ops.adopted import Adopted
     from planctl.ops.replays import Replays
 
 ORDER = (
@@ -58,12 +62,14 @@ class Judge:
     Attributes:
         loaded: The receipts that count for the plan.
         auditor: What somebody outside the repository asks for.
+        facts: What earlier runs have seen of artifacts; None to read every byte, of inputs too.
     """
 
     workspace: Workspace
     plan: Plan
     loaded: list[LoadedReceipt]
     auditor: Auditor | None = None
+    facts: Facts | None = None
     _verdicts: dict[str, ReceiptVerdict] = field(default_factory=dict)
 
     @cached_property
@@ -79,7 +85,16 @@ class Judge:
     @cached_property
     def artifacts(self) -> Artifacts:
         """The artifacts as they lie there."""
-        return Artifacts(self.workspace.root)
+        if self.facts is None:
+            return Artifacts(self.workspace.root)
+        reports = self.workspace.relative(self.workspace.reports(self.plan))
+        stored = [item.stored for item in self.loaded if item.stored is not None]
+        return KnownArtifacts(
+            self.workspace.root,
+            self.facts,
+            partial(indexed_files, self.workspace.repo, reports),
+            stored,
+        )
 
     @cached_property
     def by_digest(self) -> dict[str, LoadedReceipt]:
@@ -146,6 +161,32 @@ class Judge:
         """Return a file's bytes, or None when it is no file."""
         place = self.workspace.root / path
         return place.read_bytes() if place.is_file() else None
+
+    def sha256(self, path: str) -> str | None:
+        """Return the SHA-256 of a file; None when it is gone, words when it is no plain file."""
+        place = self.workspace.root / path
+        if behind_link(self.workspace.root, place):
+            return "a symbolic link"
+        try:
+            return sha256_file(place)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            return f"unreadable ({error.strerror})"
+
+    def blobs_below(self, folder: str) -> dict[str, str]:
+        """Return path → blob id of the files below a folder that git finds as they are in it."""
+        if self.facts is None:
+            return {}
+        records = indexed_files(self.workspace.repo, folder).records
+        return {path: item.record.split()[1].decode() for path, item in records.items()}
+
+    @cached_property
+    def adopted(self) -> Adopted:
+        """The evidence from before planctl."""
+        from planctl.ops.adopted import Adopted
+
+        return Adopted(self)
 
     def of_step(self, step_id: str) -> list[LoadedReceipt]:
         """Return the receipts of a step, oldest first by planctl's clock."""

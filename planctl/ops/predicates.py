@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,24 @@ def present(
     if gone is not None:
         text = f"the receipt itself is gone; {gone}"
         return Predicate("present", False, text, (), Verdict.MISSING)
-    lost = [s.name for s in receipt.subjects if artifacts.state(receipt, s) is None]
-    names = {subject.declared for subject in receipt.subjects}
-    for target in (step.log, *(item.to.rstrip("/") for item in step.collect)):
-        if target not in names and not any(name.startswith(f"{target}/") for name in names):
-            lost.append(target)
+    lost = [name for name, now in artifacts.moved(receipt).items() if now is None]
+    names = _with_folders(subject.declared for subject in receipt.subjects)
+    wanted = (step.log, *(item.to.rstrip("/") for item in step.collect))
+    lost += [target for target in wanted if target not in names]
     if not lost:
         return Predicate("present", True, count(len(receipt.subjects), "artifact"))
     ids = tuple(Compared(name, "recorded", None) for name in lost)
     return Predicate("present", False, f"gone: {listed(lost)}", ids, Verdict.MISSING)
+
+
+def _with_folders(names: Iterable[str]) -> set[str]:
+    """Return names and every folder that one of them lies in."""
+    found: set[str] = set()
+    for name in names:
+        while name and name not in found:
+            found.add(name)
+            name = name.rpartition("/")[0]
+    return found
 
 
 def intact(artifacts: Artifacts, receipt: Receipt, broken: str | None) -> Predicate:
@@ -48,11 +57,12 @@ def intact(artifacts: Artifacts, receipt: Receipt, broken: str | None) -> Predic
     if wrong:
         text = f"the receipt is not intact: {'; '.join(wrong)}"
         return Predicate("intact", False, text, (), Verdict.MODIFIED)
-    moved: list[Compared] = []
-    for subject in receipt.subjects:
-        now = artifacts.state(receipt, subject)
-        if now not in (None, subject.sha256):
-            moved.append(Compared(subject.name, subject.sha256, now))
+    found = artifacts.moved(receipt)
+    moved = [
+        Compared(item.name, item.sha256, found[item.name])
+        for item in (receipt.subjects if found else ())
+        if found.get(item.name) is not None
+    ]
     if not moved:
         return Predicate("intact", True, "receipt and artifacts are as recorded")
     names = listed([item.name for item in moved])

@@ -20,12 +20,14 @@ from planctl.models.verdict import (
     VerifyReport,
 )
 from planctl.ops import predicates, replays
+from planctl.ops.facts import Facts
 from planctl.ops.judge import Judge, choose, failed_on_same
 from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.ops.trust import Auditor
 from planctl.workspace import Hub, Workspace
 
 _EVIDENCE_FOLDERS = ("green", "cli", "analysis")
+_ADOPTED = (Verdict.MODIFIED, Verdict.MISSING, Verdict.UNPROVEN)
 _LONG_WAIVER = dt.timedelta(days=366)
 
 
@@ -36,6 +38,7 @@ def verify(
     hub: Hub | None = None,
     judge: Judge | None = None,
     auditor: Auditor | None = None,
+    cache: bool = True,
 ) -> VerifyReport:
     """Decide what the receipts of a plan prove now.
 
@@ -46,6 +49,7 @@ def verify(
         hub: A scratch hub to judge instead of the initiative's own evidence.
         judge: Who answers; None for the work tree and HEAD.
         auditor: What somebody outside the repository asks for.
+        cache: Take an artifact as read when it was read before and git's index shows no change.
 
     Returns:
         A verdict a step, in plan order, with its artifacts; plus files no receipt covers.
@@ -58,7 +62,8 @@ def verify(
         known = ", ".join(f"`{name}`" for name in plan.phases)
         raise NotFoundError(f"`{plan.id}` has no phase `{phase}`", f"it has {known}")
     if judge is None:
-        judge = Judge(workspace, plan, receipts_of(workspace, plan, hub), auditor)
+        facts = Facts(workspace.repo.git_dir / "planctl" / "facts") if cache else None
+        judge = Judge(workspace, plan, receipts_of(workspace, plan, hub), auditor, facts)
     own = hub if hub is not None else _own_hub(workspace, plan)
     steps = [
         step_verdict(judge, name, step, own)
@@ -66,13 +71,16 @@ def verify(
         if phase is None or name == phase
     ]
     steps = _with_commits(workspace, steps)
-    return VerifyReport(
+    report = VerifyReport(
         initiative=plan.id,
         hub=None if own is None else own.name,
         head=workspace.repo.head,
         steps=tuple(steps),
-        unproven=tuple(_uncovered(judge, own)) if own is not None else (),
+        unproven=tuple(_without_proof(judge, own)),
     )
+    if judge.facts is not None:
+        judge.facts.save()
+    return report
 
 
 def _own_hub(workspace: Workspace, plan: Plan) -> Hub | None:
@@ -185,9 +193,11 @@ def _without_receipt(judge: Judge, phase: str, step: Step, hub: Hub | None) -> S
     if broken:
         reason = f"intact: the receipt is not intact: {broken[-1].broken}"
         return StepVerdict(phase, step.id, step.rows, Verdict.MODIFIED, (reason,))
-    declared = [step.log, *(item.to.rstrip("/") for item in step.collect)]
+    declared = _declared(step)
     there = [name for name in declared if hub is not None and judge.exists(f"{hub.name}/{name}")]
     if not there or hub is None:
+        if judge.plan.adopted and (found := _adopted(judge, phase, step, declared)) is not None:
+            return found
         return StepVerdict(phase, step.id, step.rows, Verdict.MISSING, ("never produced",))
     paths = [f"{hub.name}/{name}" for name in there]
     told = _history(judge, phase, paths)
@@ -197,6 +207,26 @@ def _without_receipt(judge: Judge, phase: str, step: Step, hub: Hub | None) -> S
     )
     reason = f"no receipt; {there[0]}: {told[paths[0]]}"
     return StepVerdict(phase, step.id, step.rows, Verdict.UNPROVEN, (reason,), artifacts=artifacts)
+
+
+def _adopted(judge: Judge, phase: str, step: Step, declared: list[str]) -> StepVerdict | None:
+    """Judge a step by evidence from before planctl: never more than unproven."""
+    places = {name: judge.adopted.place_of(name) for name in declared}
+    states = {name: judge.adopted.state(path) for name, path in places.items() if path}
+    if not states:
+        return None
+    told = _history(judge, phase, [item.path for item in states.values()])
+    artifacts = tuple(
+        ArtifactVerdict(item.path, item.verdict, f"{item.text}; {told[item.path]}", name)
+        for name, item in states.items()
+    )
+    worst = min(states.values(), key=lambda item: _ADOPTED.index(item.verdict))
+    reason = f"no receipt; {worst.path}: {worst.text}; {told[worst.path]}"
+    tiers = {item.tier for item in states.values()}
+    tier = tiers.pop() if len(tiers) == 1 else None
+    return StepVerdict(
+        phase, step.id, step.rows, worst.verdict, (reason,), tier, artifacts=artifacts
+    )
 
 
 def _names(path: str, step: Step) -> bool:
@@ -223,6 +253,18 @@ def _history(judge: Judge, phase: str, paths: list[str]) -> dict[str, str]:
             text += f", which {word} from the gate {wanted[:8]}"
         told[path] = text
     return told
+
+
+def _without_proof(judge: Judge, hub: Hub | None) -> Iterable[ArtifactVerdict]:
+    if hub is not None:
+        yield from _uncovered(judge, hub)
+    if judge.plan.adopted and (hub is None or not hub.scratch):
+        steps = [step for _, step in judge.plan.steps()]
+        yield from judge.adopted.undeclared([name for step in steps for name in _declared(step)])
+
+
+def _declared(step: Step) -> list[str]:
+    return [step.log, *(item.to.rstrip("/") for item in step.collect)]
 
 
 def _uncovered(judge: Judge, hub: Hub) -> list[ArtifactVerdict]:
