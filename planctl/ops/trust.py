@@ -102,7 +102,7 @@ class Trust:
         usable = tuple(entry for entry in entries if entry.for_receipts)
         if not usable:
             allowed = [name for entry in entries for name in entry.namespaces or ()]
-            return f"the key may sign in {_quoted(allowed)} only, not in `{NAMESPACE}`"
+            return f"the key may sign in the namespaces {_quoted(allowed)} only, not in `{NAMESPACE}`"
         return _out_of_time(usable, self._now if since is None else since.committed, since)
 
 
