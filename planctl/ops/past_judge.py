@@ -223,6 +223,18 @@ class PastJudge(Judge):
         place = self.files.followed(path)
         return None if place is None else self.files.blobs.small(self.files.entries[place].blob)
 
+    def sha256(self, path: str) -> str | None:
+        """Return the SHA-256 of a file; None when it was not there, words when it was no file."""
+        entry = self.files.entries.get(path)
+        if entry is None:
+            return None
+        return self._digest(path) if self.files.is_plain(path) else "no plain file"
+
+    def blobs_below(self, folder: str) -> dict[str, str]:
+        """Return path → blob id of the plain files below a folder."""
+        paths = [path for path in self.files.below(folder) if self.files.is_plain(path)]
+        return {path: self.files.entries[path].blob for path in paths}
+
 
 def own_hub(workspace: Workspace, plan: Plan, tree: CommitTree) -> Hub | None:
     """Return a plan's hub at a commit.

@@ -220,8 +220,8 @@ def _adopted(judge: Judge, phase: str, step: Step, declared: list[str]) -> StepV
         ArtifactVerdict(item.path, item.verdict, f"{item.text}; {told[item.path]}", name)
         for name, item in states.items()
     )
-    worst = min(states.values(), key=lambda item: _ADOPTED.index(item.verdict))
-    reason = f"no receipt; {worst.path}: {worst.text}; {told[worst.path]}"
+    name, worst = min(states.items(), key=lambda item: _ADOPTED.index(item[1].verdict))
+    reason = f"no receipt; {name}: {worst.text}; {told[worst.path]}"
     tiers = {item.tier for item in states.values()}
     tier = tiers.pop() if len(tiers) == 1 else None
     return StepVerdict(

@@ -1,0 +1,275 @@
+"""Commands that people noted down: in plans, summaries, guides, scripts and Makefiles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from planctl._files import read_plain
+from planctl._markdown import Piece, normalised, pieces
+from planctl._statements import Statement, statements, unescaped, without_prompts
+from planctl.errors import GitError
+from planctl.ops.adopt.places import Tree
+from planctl.workspace import Workspace
+
+_MAX_BYTES = 2_000_000
+_MAX_DOCUMENTS = 300
+_SHELL_FILES = (".sh", ".bash", ".sbatch", ".slurm")
+_MAKEFILES = ("makefile", "gnumakefile", "justfile")
+_GUIDES = ("docs/TESTING_GUIDE.md", "TESTING_GUIDE.md", "TESTING.md", "docs/TESTING.md")
+_GUIDE = re.compile(r"(?:^|/)[^/]*(?:COMMANDS|TESTING)[^/]*\.(?:md|txt|rst)$", re.IGNORECASE)
+_SPAN = re.compile(r"(?<!`)(`{1,2})(?!`)([^`]+)\1(?!`)")
+_RULE = re.compile(r"^([A-Za-z0-9_.-]+)\s*:(?![=:])")
+_PROGRAMS = frozenset(
+    [
+        "R",
+        "Rscript",
+        "ansible-playbook",
+        "bash",
+        "bazel",
+        "bun",
+        "cargo",
+        "cmake",
+        "conda",
+        "ctest",
+        "deno",
+        "docker",
+        "dvc",
+        "go",
+        "gradle",
+        "java",
+        "julia",
+        "just",
+        "kedro",
+        "make",
+        "mamba",
+        "matlab",
+        "mpiexec",
+        "mpirun",
+        "mvn",
+        "ninja",
+        "nohup",
+        "node",
+        "nox",
+        "npm",
+        "npx",
+        "octave",
+        "perl",
+        "pixi",
+        "pnpm",
+        "podman",
+        "poetry",
+        "pytest",
+        "py.test",
+        "python",
+        "python2",
+        "python3",
+        "ruby",
+        "sbatch",
+        "sh",
+        "snakemake",
+        "singularity",
+        "apptainer",
+        "srun",
+        "tox",
+        "torchrun",
+        "uv",
+        "uvx",
+        "xvfb-run",
+        "yarn",
+        "zsh",
+    ]
+)
+_WRAPPERS = frozenset({"time", "env", "timeout", "nohup", "nice", "exec", "stdbuf", "command"})
+_NEEDS_MORE = _PROGRAMS - {"pytest", "py.test", "make", "tox", "nox", "ctest", "snakemake", "just"}
+_VERSIONED = re.compile(r"(?:python|pypy|pytest|py\.test)-?\d[\d.]*")
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A command as somebody noted it down.
+
+    Attributes:
+        path, line: Where.
+        statement: The command.
+        context: The sentence or list item it stands in, or the text before a block.
+        trail: The headings above it, outermost first.
+        sets: Variables set before it in the same document.
+        before: Commands of the same block that it may need: `cd`, `export`.
+        target: The make target whose recipe it is, or None.
+    """
+
+    path: str
+    line: int
+    statement: Statement
+    context: str = ""
+    trail: tuple[str, ...] = ()
+    sets: tuple[tuple[str, str], ...] = ()
+    before: tuple[str, ...] = ()
+    target: str | None = None
+
+    def value(self, name: str) -> str | None:
+        """Return the value a variable has there, if the document says so."""
+        return dict(self.sets).get(name)
+
+
+@dataclass
+class _Reader:
+    """Where a reader of a document is."""
+
+    path: str
+    trail: list[tuple[int, str]] = field(default_factory=list)
+    sets: dict[str, str] = field(default_factory=dict)
+    last: Piece | None = None
+
+    def noted(self, line: int, item: Statement, context: str, before: Sequence[str] = ()) -> Noted:
+        trail = tuple(text for _, text in self.trail)
+        sets = tuple(self.sets.items())
+        return Noted(self.path, line, item, context, trail, sets, tuple(before))
+
+
+def is_command(statement: Statement) -> bool:
+    """Tell whether a command starts a program that may have made a log."""
+    words = [word for word in statement.words]
+    while words and (words[0] in _WRAPPERS or words[0].startswith("-") or words[0].isdigit()):
+        words.pop(0)
+    if not words or statement.template:
+        return False
+    name = words[0]
+    if name in _PROGRAMS or _VERSIONED.fullmatch(name):
+        return name not in _NEEDS_MORE or len(words) > 1
+    return bool(re.fullmatch(r"(?:\./|\w[\w./-]*/)[\w./-]+|[\w./-]+\.(?:sh|py|R|jl)", name)) and (
+        name.startswith("./") or name.endswith((".sh", ".py", ".R", ".jl"))
+    )
+
+
+def documents_of(workspace: Workspace, tree: Tree, folder: str, name: str) -> list[str]:
+    """Return the documents that may say how an initiative's logs were made, nearest first.
+
+    Its own; the pages of commands; and every tracked text that names it.
+
+    Args:
+        workspace: The repository.
+        tree: Its files.
+        folder: The initiative's folder.
+        name: Its id.
+    """
+    own = [path for path in tree.below(folder) if _is_document(path)]
+    tracked = workspace.repo.ask("ls-files", "-z").decode("utf-8", "surrogateescape").split("\0")
+    guides = [path for path in tracked if path in _GUIDES or _GUIDE.search(path)]
+    naming = [path for path in _naming(workspace, {name, folder}) if _is_document(path)]
+    scripts = [path for path in tracked if _is_script(path) and path.count("/") <= 2]
+    found = dict.fromkeys([*own, *naming, *guides, *scripts])
+    return [path for path in found if path][:_MAX_DOCUMENTS]
+
+
+def _is_document(path: str) -> bool:
+    return path.lower().endswith((".md", ".markdown", ".rst")) or _is_script(path)
+
+
+def _is_script(path: str) -> bool:
+    name = path.rsplit("/", 1)[-1].lower()
+    return name.endswith((*_SHELL_FILES, ".mk")) or name in _MAKEFILES
+
+
+def _naming(workspace: Workspace, words: Iterable[str]) -> list[str]:
+    patterns = [part for word in sorted(words) if word for part in ("-e", word)]
+    if not patterns:
+        return []
+    try:
+        found = workspace.repo.ask("grep", "-l", "-z", "-I", "-F", *patterns)
+    except GitError:
+        return []  # git grep ends with 1 when nothing is found
+    return [path for path in found.decode("utf-8", "surrogateescape").split("\0") if path]
+
+
+def text_of(workspace: Workspace, path: str) -> str | None:
+    """Return the text of a file; None when it is gone, too large or no plain file."""
+    try:
+        return read_plain(workspace.root / path, _MAX_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return None
+
+
+def noted_in(path: str, text: str) -> Iterator[Noted]:
+    """Yield the commands of a document.
+
+    Args:
+        path: Its name; scripts and Makefiles are read as such.
+        text: Its text.
+    """
+    name = path.rsplit("/", 1)[-1].lower()
+    if name in _MAKEFILES or name.endswith(".mk"):
+        yield from _in_makefile(path, text)
+    elif name.endswith(_SHELL_FILES):
+        yield from _in_script(_Reader(path), text, 1, "")
+    else:
+        yield from _in_markdown(path, text)
+
+
+def _in_markdown(path: str, text: str) -> Iterator[Noted]:
+    reader = _Reader(path)
+    for piece in pieces(normalised(text)):
+        if piece.kind == "heading":
+            reader.trail = [item for item in reader.trail if item[0] < piece.level]
+            reader.trail.append((piece.level, piece.text))
+        elif piece.kind == "code":
+            near = reader.last is not None and _ends(reader.last) >= piece.line - 4
+            context = reader.last.text if near and reader.last is not None else ""
+            yield from _in_script(reader, piece.text, piece.line, context)
+        else:
+            yield from _in_paragraph(reader, piece)
+        reader.last = piece
+
+
+def _ends(piece: Piece) -> int:
+    return piece.line + piece.text.count("\n")
+
+
+def _in_paragraph(reader: _Reader, piece: Piece) -> Iterator[Noted]:
+    for match in _SPAN.finditer(piece.text):
+        line = piece.line + piece.text.count("\n", 0, match.start())
+        for item in statements(unescaped(match[2].strip())):
+            if item.sets:
+                reader.sets |= dict(item.sets)
+            elif is_command(item):
+                yield reader.noted(line, item, piece.text)
+
+
+def _in_script(reader: _Reader, text: str, line: int, context: str) -> Iterator[Noted]:
+    before: list[str] = []
+    for item in statements(unescaped(without_prompts(text))):
+        if item.sets:
+            reader.sets |= dict(item.sets)
+        if item.sets or item.words[:1] in (("cd",), ("source",), (".",), ("module",)):
+            before.append(item.text)
+        elif is_command(item) or item.targets:
+            yield reader.noted(line + item.line - 1, item, context, before)
+
+
+def _in_makefile(path: str, text: str) -> Iterator[Noted]:
+    target: str | None = None
+    reader = _Reader(path)
+    for number, line in _logical_lines(text):
+        rule = _RULE.match(line)
+        if rule is not None:
+            target = None if rule[1].startswith(".") else rule[1]
+        elif line.startswith(("\t", "    ")) and target is not None:
+            recipe = re.sub(r"\$[({](\w+)[)}]", r"$\1", line.strip().lstrip("@-+"))
+            for item in statements(recipe.replace("$$", "$")):
+                if item.targets or is_command(item):
+                    found = reader.noted(number, item, target)
+                    yield Noted(**{**found.__dict__, "target": target})
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    start, held = 1, ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not held:
+            start = number
+        if line.endswith("\\"):
+            held += line[:-1]
+            continue
+        yield start, held + line
+        held = ""

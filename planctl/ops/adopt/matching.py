@@ -1,0 +1,187 @@
+"""Which noted command made which log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from planctl._statements import Statement
+from planctl.models.adoption import Source
+from planctl.ops.adopt.documents import Noted, is_command
+from planctl.ops.adopt.logs import Log, rebuilt, said_by
+
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_WRITES = "writes this log"
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a log was made, as far as somebody wrote it down.
+
+    Attributes:
+        noted: The note the command comes from; None when the log itself says it.
+        others: Notes with another command for the same log.
+    """
+
+    log: Log
+    run: str
+    source: Source
+    noted: Noted | None = None
+    others: tuple[Source, ...] = ()
+
+
+def made(logs: Sequence[Log], noted: Sequence[Noted]) -> dict[str, Made]:
+    """Return path of a log → how it was made; a log nobody wrote about is absent.
+
+    What the log says itself comes first; then commands that name it as the place their output
+    goes to; then a sentence that names both; then a pytest command that selects the tests the log
+    names; then these tests.
+
+    Args:
+        logs: The logs.
+        noted: Commands from documents, nearest document first.
+    """
+    bases = [log.base for log in logs]
+    found: dict[str, Made] = {}
+    for log in logs:
+        unique = bases.count(log.base) == 1
+        answer = _one(log, noted, unique, logs)
+        if answer is not None:
+            found[log.path] = answer
+    return found
+
+
+def _one(log: Log, noted: Sequence[Noted], unique: bool, logs: Sequence[Log]) -> Made | None:
+    said = said_by(log)
+    if said is not None:
+        return Made(log, *said)
+    writing = [item for item in noted if _writes(item, log, unique)]
+    for items, how in (
+        (writing, _WRITES),
+        (_beside(log, noted, logs), "named in one sentence with this log"),
+        (_selecting(log, noted), "selects the tests that the log names"),
+    ):
+        if items:
+            return _chosen(log, items, how)
+    again = rebuilt(log)
+    return None if again is None else Made(log, *again)
+
+
+def _chosen(log: Log, items: Sequence[Noted], how: str) -> Made:
+    """Take the first note; name those that say something else."""
+    first = items[0]
+    run = command_of(first)
+    others = [i for i in items[1:] if _words(command_of(i)) != _words(run)]
+    sources = (Source(i.path, i.line, "another command for the same log") for i in others[:4])
+    return Made(log, run, Source(first.path, first.line, how), first, tuple(sources))
+
+
+def _words(text: str) -> list[str]:
+    return text.replace("\\\n", " ").split()
+
+
+def command_of(noted: Noted) -> str:
+    """Return what has to be run: the command, with the `cd` and settings that stand before it."""
+    if noted.target is not None:
+        return f"make {noted.target}"
+    lines = [line for line in noted.before if not _is_own(line)]
+    return "\n".join([*lines, noted.statement.core])
+
+
+def _is_own(line: str) -> bool:
+    """Tell whether a line only sets what planctl sets, or what the plan's `env` will hold."""
+    return re.match(r"(?:export\s+)?[A-Za-z_]\w*=", line) is not None
+
+
+def _writes(noted: Noted, log: Log, unique: bool) -> bool:
+    return any(_is_target(expanded(t, noted), log, unique) for t in noted.statement.targets)
+
+
+def expanded(text: str, noted: Noted) -> str:
+    """Return a path with the variables replaced that its document sets."""
+    for _ in range(3):
+        text = _VARIABLE.sub(lambda m: noted.value(m[1] or m[2]) or m[0], text)
+    return re.sub(r"^(?:\$PWD|\$\{PWD\}|\.|\$\(pwd\)|\$\(CURDIR\))/", "", text)
+
+
+def _is_target(target: str, log: Log, unique: bool) -> bool:
+    plain = target.strip().removeprefix("./")
+    if plain.startswith("$") and "/" in plain:
+        # A variable nobody sets: what follows it decides, a mere name only if no other has it.
+        rest = plain.split("/", 1)[1]
+        return log.name == rest or ("/" not in rest and unique and log.base == rest)
+    if plain.startswith(("/", "~")):
+        return plain.endswith(f"/{log.path}")
+    if plain in (log.path, log.name):
+        return True
+    if "/" not in plain:
+        return unique and plain == log.base
+    return unique and log.path.endswith(f"/{plain}")
+
+
+def _beside(log: Log, noted: Sequence[Noted], logs: Sequence[Log]) -> list[Noted]:
+    """Return commands that stand in one sentence with this log and with no other."""
+    found = []
+    for item in noted:
+        if not is_command(item.statement) or item.statement.targets or not item.context:
+            continue
+        there = [other for other in logs if _names(item.context, other)]
+        if [other.path for other in there] == [log.path] and _alone(item, noted):
+            found.append(item)
+    return found
+
+
+def _alone(item: Noted, noted: Iterable[Noted]) -> bool:
+    same = [n for n in noted if n.path == item.path and n.context == item.context]
+    return len(same) == 1
+
+
+def _names(text: str, log: Log) -> bool:
+    return any(
+        re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text) is not None
+        for name in {log.name, log.base}
+    )
+
+
+def _selecting(log: Log, noted: Sequence[Noted]) -> list[Noted]:
+    """Return pytest commands whose selectors are those of the log's tests, closest first."""
+    if not log.tests:
+        return []
+    ranked: list[tuple[int, Noted]] = []
+    for item in noted:
+        selectors = selectors_of(item.statement)
+        if selectors and _covers(selectors, log.tests):
+            ranked.append((-sum(map(len, selectors)), item))
+    ranked.sort(key=lambda pair: pair[0])
+    return [item for rank, item in ranked if rank == ranked[0][0]]
+
+
+def selectors_of(statement: Statement) -> list[str]:
+    """Return what a pytest command selects; nothing when it only collects, or filters by words."""
+    words = list(statement.words)
+    if not any(re.fullmatch(r"(?:.*/)?py\.?test", word) for word in words):
+        return []
+    if {"--collect-only", "--co", "-k", "-m"} & set(words[words.index(_program(words)) + 1 :]):
+        return []
+    start = words.index(_program(words)) + 1
+    return [word for word in words[start:] if ".py" in word and not word.startswith("-")]
+
+
+def _program(words: Sequence[str]) -> str:
+    return next(word for word in words if re.fullmatch(r"(?:.*/)?py\.?test", word))
+
+
+def _covers(selectors: Sequence[str], tests: Sequence[str]) -> bool:
+    def holds(selector: str, test: str) -> bool:
+        return test == selector or test.startswith((f"{selector}::", f"{selector}["))
+
+    return all(any(holds(s, t) for s in selectors) for t in tests) and all(
+        any(holds(s, t) for t in tests) for s in selectors
+    )
+
+
+def variables_in(text: str) -> Iterator[str]:
+    """Yield the names of the variables that a command uses."""
+    for match in _VARIABLE.finditer(text):
+        yield match[1] or match[2]

@@ -1,0 +1,114 @@
+"""Adopted evidence in a verdict: as it was at adoption, or not; never fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from planctl.models.adoption import MAX_BYTES, RECORD, TIER, AdoptedFile, parse_record
+from planctl.models.verdict import ArtifactVerdict, Verdict
+from planctl.workspace import ACTIVE
+
+if TYPE_CHECKING:
+    from planctl.ops.judge import Judge
+
+
+@dataclass(frozen=True)
+class AdoptedState:
+    """What is known of an adopted file now.
+
+    Attributes:
+        verdict: `unproven` as it was, `modified`, or `missing`.
+        tier: `adopted` if git had it before planctl saw it and it still is that; else None.
+    """
+
+    path: str
+    verdict: Verdict
+    text: str
+    tier: str | None = None
+
+
+class Adopted:
+    """The adopted evidence of a plan.
+
+    Args:
+        judge: Who answers what lies where.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._path = f"{ACTIVE}/{judge.plan.id}/{RECORD}"
+
+    @cached_property
+    def _content(self) -> bytes | None:
+        return self._judge.read(self._path)
+
+    @cached_property
+    def files(self) -> dict[str, AdoptedFile]:
+        """The files of the record, by path; empty without one.
+
+        Raises:
+            BadFileError: The record cannot be read.
+        """
+        if self._content is None or not self._judge.plan.adopted:
+            return {}
+        record = parse_record(self._content[: MAX_BYTES + 1], self._path)
+        return {item.path: item for item in record.files}
+
+    @cached_property
+    def _at_adoption(self) -> dict[str, str] | None:
+        """Path → blob id in the commit that adoption looked at; None if this clone lacks it."""
+        repo = self._judge.workspace.repo
+        head = parse_record(self._content or b"", self._path).head
+        if repo.resolve(head) is None:
+            return None
+        return {path: entry.blob for path, entry in repo.tree(head).items()}
+
+    @cached_property
+    def _unchanged(self) -> dict[str, str]:
+        """Path → blob id of what git finds unchanged, without a look into the files."""
+        found: dict[str, str] = {}
+        for folder in self._judge.plan.adopted:
+            found |= self._judge.blobs_below(folder)
+        return found
+
+    def place_of(self, name: str) -> str | None:
+        """Return where an artifact of the plan lies among the adopted: the newest folder first."""
+        for folder in self._judge.plan.adopted:
+            path = f"{folder.rstrip('/')}/{name}"
+            if path in self.files or self._judge.exists(path):
+                return path
+        return None
+
+    def state(self, path: str) -> AdoptedState:
+        """Compare a file with what was adopted."""
+        known = self.files.get(path)
+        if known is None:
+            text = "it lies in an adopted folder, but was not there at the adoption"
+            return AdoptedState(path, Verdict.UNPROVEN, text)
+        if known.blob is not None and self._unchanged.get(path) == known.blob:
+            now: str | None = known.sha256
+        else:
+            now = self._judge.sha256(path)
+        if now is None:
+            return AdoptedState(path, Verdict.MISSING, "was adopted and is gone")
+        if now != known.sha256:
+            text = f"content is not what was adopted: {known.sha256[:12]}, is {now[:12]}"
+            return AdoptedState(path, Verdict.MODIFIED, text)
+        if not known.in_git:
+            text = "as it was at the adoption, when git did not have it"
+            return AdoptedState(path, Verdict.UNPROVEN, text)
+        if self._at_adoption is not None and self._at_adoption.get(path) != known.blob:
+            text = "its record says that git had it, and the commit of the adoption does not"
+            return AdoptedState(path, Verdict.MODIFIED, text)
+        return AdoptedState(path, Verdict.UNPROVEN, "adopted, as it was in git", TIER)
+
+    def undeclared(self, declared: Sequence[str]) -> Iterator[ArtifactVerdict]:
+        """Yield the adopted files that no step names; what changed comes first."""
+        named = {self.place_of(name) for name in declared}
+        states = [self.state(path) for path in sorted(self.files) if path not in named]
+        states.sort(key=lambda item: item.verdict is Verdict.UNPROVEN)
+        for item in states:
+            yield ArtifactVerdict(item.path, item.verdict, item.text)
