@@ -1,0 +1,87 @@
+"""Commits that prose names, and what they are said to have touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from planctl.models.claim import CommitClaim, PathClaim
+from planctl.models.prose_blocks import Segment
+
+_HEX = r"[0-9a-f]{7,40}"
+_ID = re.compile(
+    r"(?P<cue>\b(?:commits?|sha|rev|revision|hash|HEAD|merge|git show|cherry-pick)\b"
+    rf"[\s:`*(=@]{{0,4}})?(?<![\w./#:$+])(?P<first>{_HEX})"
+    rf"(?:(?P<dots>\.\.\.?)(?P<last>{_HEX}))?(?![\w/]|\.\w|-[0-9a-f]{{4}}-)",
+)
+_GLUED = re.compile(rf"(?<=[a-z]-)(?P<first>{_HEX})(?![\w./])")
+_TOUCHED = re.compile(
+    r"\b(?P<before>only\s+)?(?:touch|chang|modif|updat|refresh|add|remov|delet|edit|rewr|creat|"
+    r"introduc|contain|renam|mov|fix)\w*\s+(?P<after>only\s+)?",
+    re.IGNORECASE,
+)
+_ENDS = re.compile(r"[.!?;](?=\s)|, (?:leaving|but|and that|so|while|which)\b|\band that\b|\n\n")
+_REACH = 120
+# Room for `the two files `.
+_ARTICLE = 16
+
+
+def find_commits(
+    segment: Segment, paths: Sequence[PathClaim], spans: Iterable[tuple[int, int]]
+) -> Iterator[CommitClaim]:
+    """Yield the commits a segment names.
+
+    Args:
+        segment: Text of one field, item or paragraph.
+        paths: The paths named in it.
+        spans: Where they stand; what looks like an id inside a name is none.
+    """
+    taken = sorted(spans)
+    seen: set[int] = set()
+    for match in [*_ID.finditer(segment.text), *_GLUED.finditer(segment.text)]:
+        start = match.start("first")
+        if start in seen or not _is_id(match) or _inside(start, taken):
+            continue
+        seen.add(start)
+        groups = match.groupdict()
+        touched, only = _said(segment.text, match.end(), paths)
+        yield CommitClaim(
+            line=segment.line_at(start),
+            text=segment.text[start : match.end()],
+            first=match["first"],
+            last=groups.get("last") or "",
+            touched=touched,
+            only=only,
+            field=segment.key,
+        )
+
+
+def _is_id(match: re.Match[str]) -> bool:
+    """Tell an id from a word or a number: without the word `commit` it needs letters and digits."""
+    text = match["first"]
+    if match.groupdict().get("cue") or match.groupdict().get("last"):
+        return True
+    if re.fullmatch(r"\d+(?:e\d+)?", text):
+        return False
+    return re.search(r"\d", text) is not None and re.search(r"[a-f]", text) is not None
+
+
+def _inside(start: int, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(begin <= start < end for begin, end in spans)
+
+
+def _said(text: str, end: int, paths: Sequence[PathClaim]) -> tuple[tuple[str, ...], bool]:
+    """Return the paths that follow `… touched only` in the same clause."""
+    verb = _TOUCHED.search(text, end, end + _REACH)
+    stop = _ENDS.search(text, end)
+    if verb is None or (stop is not None and stop.start() < verb.start()):
+        return (), False
+    other = _ID.search(text, end, verb.start())
+    if other is not None and _is_id(other):
+        return (), False
+    clause = text[verb.end() : stop.start() if stop else len(text)]
+    places = {path.path: clause.find(path.text) for path in paths if path.text in clause}
+    # Only a list right behind the verb: `changed a.py + b.py`, not every file of the sentence.
+    if not places or min(places.values()) > _ARTICLE:
+        return (), False
+    return tuple(places), bool(verb["before"] or verb["after"])

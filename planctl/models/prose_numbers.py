@@ -1,0 +1,98 @@
+"""Named numbers as people write them: `name=6.09e-05`, `name = 1.2×10⁻⁵`, `R of 0.1`, `58%`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+
+from planctl.models.claim import NumberClaim
+from planctl.models.prose_blocks import Segment
+
+NUMBER = r"[+\-−]?(?:\d{1,3}(?:[,_]\d{3})+(?![\d,]\d)|\d+)(?:\.\d+)?|[+\-−]?\.\d+"
+_POWER = r"(?:[eE][+\-−]?\d{1,4}|\s?[×x*·]\s?10(?:\^\{?[+\-−]?\d{1,4}\}?|[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4}))"
+_VALUE = (
+    rf"(?P<about>~|≈|about |approx\.? |ca\. )?(?P<number>(?:{NUMBER}){_POWER}?|[+-]?(?:nan|inf)\b)"
+    r"(?:\s?±\s?[\d.]+(?:e[+-]?\d+)?)?\s?(?P<unit>%|[a-zA-Zµ]{1,3}\b)?(?![\w²³])"
+)
+_NAME = (
+    r"(?<![\w$/.-])(?P<tick>`?)(?P<name>[^\W\d][\w.²]*(?:\[[\w.'\"*-]{0,40}\])?"
+    r"(?:[-/][A-Za-z_]\w*)*)(?P=tick)"
+)
+_NAMED = re.compile(
+    rf"{_NAME}(?:\s{{0,2}}(?P<op>==?|~=?|≈|≃|>=|<=|≥|≤|>|<|→)\s{{0,2}}[`*]{{0,2}}|(?P<colon>:) )"
+    rf"{_VALUE}",
+    re.IGNORECASE,
+)
+_OF = re.compile(
+    rf"\b(?P<name>[A-Za-zχσµ][\w²/-]{{0,40}})[`*]? (?:of|is|was|at|=) (?P<op>)(?P<colon>){_VALUE}",
+    re.IGNORECASE,
+)
+_PHRASE = re.compile(rf"`(?P<name>[^`\n:=]{{2,80}}[^\s`:=])(?P<op>:|=) ?(?P<colon>){_VALUE}`")
+_PERCENT = re.compile(rf"(?<![\w.=])(?P<about>~|≈)?(?P<number>{NUMBER})\s?%")
+_OPERATORS = {"≥": ">=", "≤": "<=", "≈": "~", "≃": "~", "~=": "~", "==": "=", ":": "=", "→": "="}
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_NO_NAMES = frozenset(
+    re.findall(r"\w+", "a an the of in on at to by as is was line lines row step phase loop turn "
+    "section version total range one out and or not it that this than page item issue end exit")
+)  # fmt: skip
+
+
+def to_float(text: str) -> float:
+    """Return the value of a number in any of the notations read here.
+
+    Raises:
+        ValueError: It is none.
+    """
+    plain = text.replace("−", "-").replace(",", "").replace("_", "").translate(_SUPERSCRIPTS)
+    if power := re.fullmatch(r"(.*?)\s?[×x*·]\s?10\^?\{?([+-]?\d+)\}?", plain):
+        plain = f"{power[1]}e{power[2]}"
+    return float(plain)
+
+
+def find_numbers(segment: Segment, taken: Iterable[tuple[int, int]]) -> Iterator[NumberClaim]:
+    """Yield the named numbers of a segment, in order, and percentages without a name.
+
+    Args:
+        segment: Text of one field, item or paragraph.
+        taken: Spans that are something else: paths, stamps, test runs.
+    """
+    text = _masked(segment.text, taken)
+    found: dict[int, NumberClaim] = {}
+    for pattern in (_PHRASE, _NAMED, _OF, _PERCENT):
+        for match in pattern.finditer(text):
+            start = match.start("number")
+            if start not in found and (claim := _claim(segment, match)) is not None:
+                found[start] = claim
+    yield from (found[start] for start in sorted(found))
+
+
+def _masked(text: str, taken: Iterable[tuple[int, int]]) -> str:
+    """Return the text with spans blanked out, so that every other place stays where it was."""
+    parts, done = [], 0
+    for start, end in sorted(taken):
+        if start >= done:
+            parts += [text[done:start], "\x00" * (end - start)]
+            done = end
+    return "".join([*parts, text[done:]])
+
+
+def _claim(segment: Segment, match: re.Match[str]) -> NumberClaim | None:
+    groups = match.groupdict()
+    name = (groups.get("name") or "").strip()
+    number = match["number"]
+    unit = "%" if match.re is _PERCENT else groups.get("unit") or ""
+    exact = bool(re.search(r"[.eE×]", number)) or unit == "%"
+    worded = match.re is _OF or bool(groups.get("colon"))
+    if name.lower() in _NO_NAMES or (worded and not exact):
+        return None
+    if groups.get("colon") and not re.search(r"[A-Za-z]{2}|[²χ]", name):
+        return None
+    value = to_float(number)
+    if not math.isfinite(value) and number.strip("+-").lower() not in ("nan", "inf"):
+        return None
+    op = _OPERATORS.get(groups.get("op") or "=", groups.get("op") or "=")
+    if match["about"]:
+        op = "~"
+    line = segment.line_at(match.start("number"))
+    return NumberClaim(line, name, number.strip(), value, unit, op, segment.key)
