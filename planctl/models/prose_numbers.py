@@ -15,17 +15,18 @@ _VALUE = (
     rf"(?P<about>~|≈|about |approx\.? |ca\. )?(?P<number>(?:{NUMBER}){_POWER}?|[+-]?(?:nan|inf)\b)"
     r"(?:\s?±\s?[\d.]+(?:e[+-]?\d+)?)?\s?(?P<unit>%|[a-zA-Zµ]{1,3}\b)?(?![\w²³])"
 )
-_NAME = (
-    r"(?<![\w$/.-])(?P<tick>`?)(?P<name>[^\W\d][\w.²]*(?:\[[\w.'\"*-]{0,40}\])?"
-    r"(?:[-/][A-Za-z_]\w*)*)(?P=tick)"
-)
+# An operator and a value are rare and found first; the name is what stands before them.
 _NAMED = re.compile(
-    rf"{_NAME}(?:\s{{0,2}}(?P<op>==?|~=?|≈|≃|>=|<=|≥|≤|>|<|→)\s{{0,2}}[`*]{{0,2}}|(?P<colon>:) )"
-    rf"{_VALUE}",
+    r"(?:\s{0,2}(?P<op>==?|~=?|≈|≃|>=|<=|≥|≤|>|<|→)\s{0,2}[`*]{0,2}|(?P<colon>:) )" + _VALUE,
     re.IGNORECASE,
 )
+_NAME = re.compile(
+    r"(?<![\w$/.-])(?P<tick>`?)(?P<name>[^\W\d][\w.²]{0,80}(?:\[[\w.'\"*-]{0,40}\])?"
+    r"(?:[-/][A-Za-z_]\w{0,40}){0,4})(?P=tick)\Z"
+)
+_REACH = 120
 _OF = re.compile(
-    rf"\b(?P<name>[A-Za-zχσµ][\w²/-]{{0,40}})[`*]? (?:of|is|was|at|=) (?P<op>)(?P<colon>){_VALUE}",
+    rf"\b(?P<name>[A-Za-zχσµ][\w²/-]{{0,40}})[`*]? (?:of|is|was|at) (?P<op>)(?P<colon>){_VALUE}",
     re.IGNORECASE,
 )
 _PHRASE = re.compile(rf"`(?P<name>[^`\n:=]{{2,80}}[^\s`:=])(?P<op>:|=) ?(?P<colon>){_VALUE}`")
@@ -59,12 +60,20 @@ def find_numbers(segment: Segment, taken: Iterable[tuple[int, int]]) -> Iterator
     """
     text = _masked(segment.text, taken)
     found: dict[int, NumberClaim] = {}
-    for pattern in (_PHRASE, _NAMED, _OF, _PERCENT):
-        for match in pattern.finditer(text):
-            start = match.start("number")
-            if start not in found and (claim := _claim(segment, match)) is not None:
-                found[start] = claim
+    for match in _matches(text):
+        start = match.start("number")
+        if start not in found and (claim := _claim(segment, text, match)) is not None:
+            found[start] = claim
     yield from (found[start] for start in sorted(found))
+
+
+def _matches(text: str) -> Iterator[re.Match[str]]:
+    if "`" in text:
+        yield from _PHRASE.finditer(text)
+    yield from _NAMED.finditer(text)
+    yield from _OF.finditer(text)
+    if "%" in text:
+        yield from _PERCENT.finditer(text)
 
 
 def _masked(text: str, taken: Iterable[tuple[int, int]]) -> str:
@@ -77,9 +86,14 @@ def _masked(text: str, taken: Iterable[tuple[int, int]]) -> str:
     return "".join([*parts, text[done:]])
 
 
-def _claim(segment: Segment, match: re.Match[str]) -> NumberClaim | None:
+def _claim(segment: Segment, text: str, match: re.Match[str]) -> NumberClaim | None:
     groups = match.groupdict()
     name = (groups.get("name") or "").strip()
+    if match.re is _NAMED:
+        before = _NAME.search(text, max(0, match.start() - _REACH), match.start())
+        if before is None:
+            return None
+        name = before["name"]
     number = match["number"]
     unit = "%" if match.re is _PERCENT else groups.get("unit") or ""
     exact = bool(re.search(r"[.eE×]", number)) or unit == "%"

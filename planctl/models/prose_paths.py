@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from planctl.models.claim import PathClaim, Unreadable
@@ -11,6 +12,7 @@ from planctl.models.prose_braces import TooMuch, closing, expand
 from planctl.models.prose_words import PLAIN_FILES, Word, has_ending, line_ranges, read_word
 
 _ENDS_WORD = re.compile(r"[\s(),;`|→⇒←↔—{}“”\"]")
+_SKIPPED = ')}“”"'
 _MORE_LINES = re.compile(r",\s?L?\d+(?:[-–]L?\d+)?(?=[),;\s.`]|$)")
 _HAS_LINES = re.compile(r":L?\d+(?:[-–]L?\d+)?$")
 _SAID_LINES = re.compile(
@@ -98,9 +100,7 @@ class _Scanner:
         if char in ",;|\n" or char in "→⇒←↔—":
             self._first = self._first or char in ",;|\n"
             return position + 1
-        if char.isspace() or (_ENDS_WORD.match(char) and char != "{"):
-            return position + 1
-        if char == "{" and position not in self._braces:
+        if char.isspace() or char in _SKIPPED or (char == "{" and position not in self._braces):
             return position + 1
         end = self._word_end(position)
         self._word(position, end)
@@ -187,7 +187,9 @@ class _Scanner:
     def _noted(self) -> bool:
         return any(frame.group is None for frame in self._frames)
 
-    def _file(self, words: list[Word], start: int, end: int, group: int | None, head: bool) -> None:
+    def _file(
+        self, words: Sequence[Word], start: int, end: int, group: int | None, head: bool
+    ) -> None:
         frame = self._frames[-1] if self._frames else None
         line = self.segment.line_at(start)
         said = _SAID_LINES.match(self.text, end)

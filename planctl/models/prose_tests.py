@@ -33,6 +33,8 @@ _ATOM = re.compile(
     rf"|\b(?P<status>{_WORD})\b",
     re.IGNORECASE,
 )
+# Without one of these no text tells of a test run.
+_HINT = re.compile(r"pass|fail|green|red\b|skip|error|ok\b|succe", re.IGNORECASE)
 _GLUE = re.compile(
     r"[\s,;:()\[\]/+&*_`=–—-]*"
     r"(?:(?:in|and|with|all|of|tests?|results?|total|run|runtime|took|out|the|were|are|collected)"
@@ -90,6 +92,8 @@ def _sentences(text: str) -> list[tuple[int, int]]:
 
 def _clusters(text: str) -> Iterator[list[_Atom]]:
     cluster: list[_Atom] = []
+    if not _HINT.search(text):
+        return
     for match in _ATOM.finditer(text):
         atom = _atom(match)
         if atom.number is not None and _OTHER_THINGS.match(text, atom.end):

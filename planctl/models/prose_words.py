@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 def _set(words: str) -> frozenset[str]:
@@ -68,7 +69,8 @@ def has_ending(name: str) -> bool:
     return found is not None and found[1].lower() in _ENDINGS
 
 
-def read_word(word: str, evidence: bool = False, first: bool = False) -> list[Word]:
+@lru_cache(maxsize=8192)
+def read_word(word: str, evidence: bool = False, first: bool = False) -> tuple[Word, ...]:
     """Read one word of a text, braces expanded, as a path.
 
     Args:
@@ -81,7 +83,7 @@ def read_word(word: str, evidence: bool = False, first: bool = False) -> list[Wo
     """
     bare = _stripped(word)
     if not _possible(bare):
-        return []
+        return ()
     bare, lines = _cited(bare)
     bare, _, selector = bare.partition("::")
     selector = selector.rstrip(".,;:!?'\"*_").rstrip() if selector else ""
@@ -92,7 +94,7 @@ def read_word(word: str, evidence: bool = False, first: bool = False) -> list[Wo
         last = read[-1]
         sure = last.sure or bool(selector) or has_ending(last.path)
         read[-1] = Word(last.path, sure, last.folder, last.elided, lines, selector)
-    return read
+    return tuple(read)
 
 
 def line_ranges(text: str) -> tuple[tuple[int, int], ...]:
