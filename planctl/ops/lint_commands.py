@@ -22,6 +22,7 @@ _OF_THE_SHELL = re.compile(
     r"REPLY|COLUMNS|LINES|DIRSTACK|EPOCH\w+|GROUPS|PS4|SLURM_\w+|PYTHONUNBUFFERED"
 )
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_MENTION = re.compile(r"\$\{?(\w+)")
 _MAX_NESTING = 4
 
 
@@ -101,7 +102,8 @@ def undeclared(site: Site, also: frozenset[str] = frozenset()) -> Iterator[Findi
     known = {"HUB", "AUTHORITATIVE_CMDS_DOC", *plan.env, *plan.secrets, *also}
     if plan.commands_doc is None:
         known.discard("AUTHORITATIVE_CMDS_DOC")
-    if "$" in step.run:
+    mentioned = set(_MENTION.findall(step.run))
+    if mentioned - known:
         facts = read_shell(step.run)
         unset = [name for name in facts.used if name not in known | facts.assigned]
         unset = [name for name in unset if not _OF_THE_SHELL.fullmatch(name)]

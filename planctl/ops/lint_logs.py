@@ -168,7 +168,8 @@ def _other_selector(stem: str, command: str, selectors: Selectors) -> str | None
         return None
     bare = re.sub(r"_v\d+$", "", stem)
     label = re.sub(r"^(?:pytest|log|run)[_-]+", "", bare).replace("-", "_")
-    if _words(label) <= _GENERAL or label in command or " -k" in command:
+    tested = [word for word in command.split() if "test" in word]
+    if _words(label) <= _GENERAL or " -k" in command or any(label in word for word in tested):
         return None
     for wanted in (label, f"test_{label}"):
         files = selectors.get(wanted, frozenset())
@@ -180,7 +181,7 @@ def _other_selector(stem: str, command: str, selectors: Selectors) -> str | None
 def _runs(command: str, file: str, wanted: str) -> bool:
     """Tell whether a command runs a test: its file, a folder above it, or itself by name."""
     for word in command.split():
-        path, mark, node = word.strip("'\"").partition("::")
+        path, mark, node = word.strip("'\";|&()").partition("::")
         above = file == path or file.startswith(f"{path.rstrip('/')}/")
         if above and (not mark or wanted in node or wanted == PurePosixPath(file).stem):
             return True

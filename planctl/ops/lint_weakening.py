@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from planctl._files import read_plain
 from planctl._git import Repository
 from planctl._text import listed
 from planctl.models.lint import Finding
@@ -18,6 +20,7 @@ from planctl.ops.lint_evidence import Proven
 from planctl.ops.lint_site import Site
 
 _SHOWN = 6
+_MAX_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,15 @@ class _State:
     """What a step had to do with at one time.
 
     Attributes:
-        name: How to call it: a receipt's file, or `HEAD`.
+        name: How to call it: a receipt, or the work tree.
         files: Input path → blob id.
+        root: Where its files lie; None when git has them.
     """
 
     name: str
     files: Mapping[str, str]
     contract: Mapping[str, Any]
+    root: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def weakened(
 
     Compared is what the receipt recorded with the latest earlier receipt that had other inputs or
     another contract (runs of the same again change nothing); and for a step that is not fresh,
-    HEAD with the receipt.
+    the work tree with the receipt.
 
     Args:
         repo: The repository.
@@ -74,7 +79,7 @@ def weakened(
     changes = [
         change
         for step, (site, stored) in proven.items()
-        for change in _changes(site, stored, by_digest, tree, verdicts[step])
+        for change in _changes(site, stored, by_digest, tree, verdicts[step], repo.root)
     ]
     tests = {id(c): [path for path in c.paths() if is_test_file(path)] for c in changes}
     blobs = repo.blobs(blob for change in changes for blob in change.blobs(tests[id(change)]))
@@ -100,14 +105,16 @@ def _changes(
     by_digest: Mapping[str, StoredReceipt],
     tree: TreeState,
     verdict: Verdict,
+    root: Path,
 ) -> Iterator[_Change]:
     now = _recorded(stored)
     for earlier in _earlier(stored, by_digest):
         yield _Change(site, _recorded(earlier), now)
     if not verdict.accepted:
-        entries = tree.at_head(site.plan.inputs_of(site.phase, site.step))
+        entries = tree.on_disk(site.plan.inputs_of(site.phase, site.step))
         files = {path: entry.blob for path, entry in entries.items()}
-        yield _Change(site, now, _State("HEAD", files, site.plan.contract(site.phase, site.step)))
+        contract = site.plan.contract(site.phase, site.step)
+        yield _Change(site, now, _State("the work tree", files, contract, root))
 
 
 def _recorded(stored: StoredReceipt) -> _State:
@@ -141,8 +148,17 @@ def _guards(
 ) -> dict[str, dict[str, Guard]]:
     found: dict[str, dict[str, Guard]] = {}
     for path in paths:
-        text = blobs.get(state.files.get(path, ""))
+        text = _text(state, path, blobs) if path in state.files else None
         read = None if text is None else guards(text.decode("utf-8", "replace"))
         if read is not None:
             found[path] = read
     return found
+
+
+def _text(state: _State, path: str, blobs: Mapping[str, bytes]) -> bytes | None:
+    if state.root is None:
+        return blobs.get(state.files[path])
+    try:
+        return read_plain(state.root / path, _MAX_BYTES)
+    except OSError:
+        return None

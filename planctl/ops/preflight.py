@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import shutil
 
-from planctl.errors import GitError, NotFoundError, PreconditionError
+from planctl.errors import GitError, NotFoundError, PlanError, PreconditionError
 from planctl.models.plan import Plan
+from planctl.ops.lint_commands import undeclared
+from planctl.ops.lint_site import Site, sites
 from planctl.workspace import Workspace
 
 MIN_FREE_BYTES = 256 * 1024 * 1024
 
 
-def preflight(workspace: Workspace, plan: Plan, phase: str, step: str | None) -> tuple[str, ...]:
+def preflight(
+    workspace: Workspace,
+    plan: Plan,
+    phase: str,
+    step: str | None,
+    environment: frozenset[str] | None = None,
+) -> tuple[str, ...]:
     """Check repository, disk, gate and names; return the ids of the steps asked for.
 
     Args:
@@ -19,8 +27,11 @@ def preflight(workspace: Workspace, plan: Plan, phase: str, step: str | None) ->
         plan: The plan, already valid.
         phase: The phase.
         step: Only this step of it, or None.
+        environment: Names that commands will find in their environment beside the plan's; None
+            when that is not known here.
 
     Raises:
+        PlanError: A command reads a name that nothing sets: it could only fail.
         GitError: Git is in the middle of something.
         NotFoundError: No such phase or step, no commit yet.
         PreconditionError: Too little disk, or HEAD does not contain the gate.
@@ -44,7 +55,36 @@ def preflight(workspace: Workspace, plan: Plan, phase: str, step: str | None) ->
             f"only {free // 1_000_000} MB are free on this disk", "make room; 256 MB are kept"
         )
     _gate(workspace, plan.phases[phase].gate)
-    return steps if step is None else (step,)
+    wanted = steps if step is None else (step,)
+    _refuse_unset(workspace, plan, wanted, environment)
+    return wanted
+
+
+def _refuse_unset(
+    workspace: Workspace, plan: Plan, wanted: tuple[str, ...], environment: frozenset[str] | None
+) -> None:
+    shown = workspace.relative(workspace.initiative_dir(plan.id) / "plan.yaml")
+    for name in _with_needs(plan, wanted):
+        phase, step = plan.step(name)
+        found = undeclared(Site(plan, phase, step, shown), environment or frozenset())
+        for finding in found:
+            if environment is None and finding.key.endswith(".run"):
+                continue
+            line = next(site.line for site in sites(workspace, plan) if site.step.id == name)
+            hint = "add the name to `env` in the plan, with its value, or correct it"
+            raise PlanError(shown, finding.message, line=line, key=finding.key, hint=hint)
+
+
+def _with_needs(plan: Plan, wanted: tuple[str, ...]) -> list[str]:
+    """Return steps and everything they need, directly or not."""
+    found: dict[str, None] = {}
+    open_steps = list(wanted)
+    while open_steps:
+        name = open_steps.pop()
+        if name not in found:
+            found[name] = None
+            open_steps += plan.step(name)[1].needs
+    return list(found)
 
 
 def _gate(workspace: Workspace, gate: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
@@ -139,7 +140,9 @@ def run_phase(
         )
     plan = workspace.load_plan_with(initiative, dict(options.env))
     hub = workspace.hub(plan, options.scratch)
-    wanted = preflight(workspace, plan, phase, options.step)
+    # What a cluster's nodes have in their environment is not known here.
+    names = frozenset(os.environ) if options.executor == "local" else None
+    wanted = preflight(workspace, plan, phase, options.step, names)
     if options.dry_run:
         report = _report(workspace, plan, hub)
         tasks = schedule(plan, report, workspace.root, wanted, options.force)
