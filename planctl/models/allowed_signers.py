@@ -125,6 +125,8 @@ def _entry(row: str, path: str, number: int) -> AllowedSigner:
         return AllowedSignersError(path, detail, line=number, hint=hint)
 
     try:
+        if _KEY_TYPE.match(row):
+            raise fail("starts with the key; whose it is stands before it", "ROLE ssh-ed25519 …")
         first, rest = _word(row)
         options, key = ("", rest) if _KEY_TYPE.match(rest) else _word(rest)
         principals = tuple(item for item in _dequoted(first).split(",") if item)
