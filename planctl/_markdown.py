@@ -13,6 +13,8 @@ from markdown_it.token import Token
 
 _WORDS = re.compile(r"\w")
 _FENCE = re.compile(r"[\s>*+\d.-]*(?:```|~~~)")
+# What looks like a blank, a hyphen or a line end and is another character; one for one.
+_PLAIN = {0x0D: " ", 0x00: "\ufffd", 0xA0: " ", 0x202F: " ", 0x2007: " ", 0x2011: "-", 0x2010: "-"}
 _NOT_NEWLINE = re.compile(r"[^\n]")
 # Deeper lists and quotes are read as text, so that no input can exhaust the stack.
 _NESTING = 40
@@ -43,7 +45,7 @@ class Piece:
 
 def normalised(text: str) -> str:
     """Return a text whose lines end as git counts them, with comments blanked out."""
-    plain = text.replace("\r\n", "\n").replace("\r", " ").replace("\0", "\ufffd")
+    plain = text.replace("\r\n", "\n").translate(_PLAIN)
     parts, done = [], 0
     while (start := plain.find("<!--", done)) >= 0 and (end := plain.find("-->", start)) >= 0:
         parts += [plain[done:start], _NOT_NEWLINE.sub(" ", plain[start : end + 3])]

@@ -174,17 +174,32 @@ def _claim(
     bad = any(counts.get(word, 0) for word in ("failed", "error"))
     said = "failed" if bad or (status in ("failed", "error") and not counts) else ""
     good = status in ("passed", "xfailed") or "passed" in counts
+    text = segment.text[begin:end]
+    text += ")" if "(" in text and segment.text[end : end + 1] == ")" else ""
+    owner = _owner(segment.text[:begin], paths)
+    near = [owner] if owner else paths
+    where = owner.text if owner else sentence
     return TestClaim(
         line=segment.line_at(begin),
-        text=" ".join(segment.text[begin:end].split()),
+        text=" ".join(text.split()),
         counts=tuple(counts.items()),
         total=total,
         seconds=next((a.seconds for a in cluster if a.seconds is not None), None),
         outcome=said or ("passed" if good else ""),
-        selectors=_selectors(sentence, paths),
-        logs=_logs(sentence, paths),
+        selectors=_selectors(where, near),
+        logs=_logs(where, near),
         field=segment.key,
     )
+
+
+def _owner(before: str, paths: Sequence[PathClaim]) -> PathClaim | None:
+    """Return the path that a remark in parentheses is about: `green/a.log (1 passed)`."""
+    lead = before[-400:].rstrip()
+    if not lead.endswith("("):
+        return None
+    lead = lead[:-1].rstrip().rstrip("`'\"*_)]")
+    ends = [path for path in paths if lead.endswith(path.text)]
+    return max(ends, key=lambda path: len(path.text), default=None)
 
 
 def _selectors(sentence: str, paths: Sequence[PathClaim]) -> tuple[str, ...]:
