@@ -29,6 +29,7 @@ from planctl.ops.replay_compare import Side, compare, extra
 from planctl.ops.replay_stage import NotReplayableError, Stage, recorded_step
 from planctl.ops.replays import Replays, replays_of, write_replay
 from planctl.ops.run_phase import Reporter
+from planctl.ops.signer import Signer, find_signer
 from planctl.ops.verify import verify
 from planctl.workspace import Hub, Workspace
 
@@ -129,6 +130,7 @@ def replay(
         NotFoundError: No such phase or step, or no receipt that could be replayed.
         InterruptedRunError: Ctrl-C or SIGTERM; what was compared before is filed.
     """
+    signer = find_signer(workspace)
     leftovers = remove_leftovers(workspace.repo)
     everything = [item for name in initiatives for item in _candidates(workspace, name, options)]
     if not everything:
@@ -140,7 +142,7 @@ def replay(
     done: list[StepReplay] = []
     with stop_on_signals(stop), clean_room(workspace.repo) as room:
         for candidate in chosen:
-            run = _Replaying(workspace, candidate, options, room, reporter, stop)
+            run = _Replaying(workspace, candidate, options, room, reporter, stop, signer)
             done.append(run.result())
             reporter.event(candidate.verdict.step, _said(done[-1]))
     return ReplayResult(options.seed, options.sample, len(everything), tuple(done), leftovers)
@@ -194,8 +196,10 @@ class _Replaying:
         room: CleanRoom,
         reporter: Reporter,
         stop: Stop,
+        signer: Signer | None,
     ) -> None:
         self.workspace, self.options, self.room = workspace, options, room
+        self.signer = signer
         self.plan, self.verdict = candidate.plan, candidate.verdict
         self.stored, self.receipt = candidate.stored, candidate.stored.receipt
         self.reporter, self.stop = reporter, stop
@@ -220,7 +224,8 @@ class _Replaying:
         except (NotReplayableError, PreconditionError, GitError) as error:
             return replace(base, outcome="not replayed", reason=error.message)
         made = self._record(commit, runs)
-        path = write_replay(Hub(self.workspace.root, self.workspace.root / made.hub), made)
+        hub = Hub(self.workspace.root, self.workspace.root / made.hub)
+        path = write_replay(hub, made, self.signer)
         outcome = "agreed" if made.agreed else "disagreed"
         return replace(base, outcome=outcome, reason=_first_doubt(made), path=path, replay=made)
 
@@ -364,7 +369,7 @@ class _Replaying:
             previous=earlier.tips(self.stored),
             moved=_moved(self.receipt.environment, self.environment),
             role=self.workspace.role,
-            key=None,
+            key=None if self.signer is None else self.signer.public.fingerprint,
             planctl_version=__version__,
             environment=dict(self.environment),
         )

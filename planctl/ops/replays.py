@@ -20,6 +20,7 @@ from planctl.models.envelope import (
 from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt, payload_digest
 from planctl.models.replay import Replay, parse_replay, replay_file_name, replay_payload
+from planctl.ops.signer import Signer
 from planctl.workspace import Hub, Workspace
 
 FOLDER = "replays"
@@ -145,8 +146,13 @@ def _fits(item: LoadedReplay, stored: StoredReceipt) -> bool:
     return about == wanted and all(run == recorded for run in compared)
 
 
-def write_replay(hub: Hub, replay: Replay, signatures: tuple[Signature, ...] = ()) -> str:
-    """Write a replay into its hub; the file is never changed again.
+def write_replay(hub: Hub, replay: Replay, signer: Signer | None = None) -> str:
+    """Write a replay into its hub; its payload is never changed again.
+
+    Args:
+        hub: Where it belongs.
+        replay: What was seen.
+        signer: Signs it, if there is a key.
 
     Returns:
         Its repository-relative path.
@@ -154,6 +160,7 @@ def write_replay(hub: Hub, replay: Replay, signatures: tuple[Signature, ...] = (
     payload = replay_payload(replay)
     digest = payload_digest(payload)
     path = hub.path / FOLDER / replay_file_name(replay, digest)
+    signatures = () if signer is None else (signer.sign(payload),)
     atomic_write(path, envelope_text(payload, signatures))
     return path.relative_to(hub.root).as_posix()
 
