@@ -10,6 +10,7 @@ from planctl.cli.evidence import Json
 
 if TYPE_CHECKING:
     from planctl.models.trail import Trail, Turn
+    from planctl.models.way_back import Action, WayBack
     from planctl.ops.bisect import Bisection
     from planctl.ops.past import PastReport
 
@@ -123,3 +124,83 @@ def _turn(turn: Turn) -> None:
             render.line(f"      by {item.commit}  {item.subject}")
     if len(turn.moved) > _SHOWN:
         render.line(f"    and {len(turn.moved) - _SHOWN} more (`--json` lists them)")
+
+
+def next_green(
+    initiatives: Annotated[
+        list[str] | None, typer.Argument(metavar="[INITIATIVE]…", help="Initiatives; all without.")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", metavar="TIME", help="At most so long (`30m`): what proves most."),
+    ] = None,
+    json_: Json = False,
+) -> int:
+    """Print the cheapest commands back to all-fresh, in order; exit 0 if all is fresh, else 1.
+
+    What is printed is a shell script: everything but the commands is a comment.
+    """
+    from planctl.cli import render
+    from planctl.errors import UsageError
+    from planctl.models.plan import parse_duration_s
+    from planctl.ops.next_green import next_green as find
+    from planctl.workspace import Workspace
+
+    try:
+        seconds = parse_duration_s(budget)
+    except ValueError as error:
+        raise UsageError(f"--budget: {error}") from error
+    way = find(Workspace.open(), tuple(initiatives or ()), seconds)
+    if json_:
+        render.emit_json(way.as_dict())
+    else:
+        _way_back(way)
+    return 0 if way.ok else 1
+
+
+def _way_back(way: WayBack) -> None:
+    from planctl.cli import render
+
+    for name in way.waived:
+        render.line(f"# waived: {name}")
+    for item in way.blocked:
+        render.line(f"# cannot run: {item.initiative}/{item.step}: {_one_line(item.reason)}")
+    for action in way.actions:
+        render.line(f"# {_one_line(action.reason)}{_cost(action)}")
+        render.line(action.command)
+    if way.rest:
+        choice = "" if way.exact else " (a good choice; there may be a better one)"
+        render.line(f"# left out by the budget{choice}:")
+    for action in way.rest:
+        render.line(f"#   {_one_line(action.command)}{_cost(action)}")
+    render.line(f"# {_sum(way)}")
+
+
+def _one_line(text: str) -> str:
+    # A comment ends with its line: what a name holds must not become a command.
+    return " ".join(text.splitlines())
+
+
+def _cost(action: Action) -> str:
+    if action.kind != "run":
+        return ""
+    seconds = "unknown" if action.duration_s is None else spelled(action.duration_s)
+    return f"  [{seconds}: {action.basis}]"
+
+
+def _sum(way: WayBack) -> str:
+    if way.ok:
+        return "everything is fresh or waived"
+    runs = sum(action.kind == "run" for action in way.actions)
+    unknown = f", and {way.unknown} of unknown duration" if way.unknown else ""
+    return f"{runs} to run, {spelled(way.total_s)} as they took before{unknown}"
+
+
+def spelled(seconds: float) -> str:
+    """Spell a duration: `3.2 s`, `4 min 10 s`, `2 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -21,10 +21,11 @@ from planctl.ops.past_judge import PastJudge, PastShelf, own_hub
 from planctl.ops.past_tree import CommitTree, temporary_blobs
 from planctl.ops.receipts import load
 from planctl.ops.verify import verify
-from planctl.workspace import ACTIVE, SETTINGS, Workspace
+from planctl.workspace import ACTIVE, SETTINGS, Hub, Workspace
 
 _TEXTS = ("plan.yaml", "implementation.md")
 _SETTINGS_FOLDER = ".planctl/"
+_REPLAYS = "replays"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,25 @@ class PastReport:
         return raw | {"ok": self.ok, "reports": [report.as_dict() for report in self.reports]}
 
 
+class _PastWorkspace(Workspace):
+    """The folder in which plans and settings are laid out, with the history of the commit."""
+
+    def __init__(self, past: Past, now: Workspace, folder: Path) -> None:
+        super().__init__(now.repo.at(past.commit.id), lambda: past.commit.committed, now.role)
+        self._past = past
+        self.root = folder
+
+    def hubs(self, plan: Plan) -> list[Hub]:
+        """Return every hub of an initiative that held receipts, and the plan's own."""
+        return [Hub(self.root, self.root / name) for name in self._past.shelf(plan).hubs()]
+
+    def working_plan(self, plan: Plan) -> Path:
+        """Return where the checklist of a plan is laid out."""
+        place = super().working_plan(plan)
+        self._past.lay_out([self.relative(place)])
+        return place
+
+
 class Past:
     """A repository as of one commit; it can be moved to other commits.
 
@@ -72,9 +92,7 @@ class Past:
         self.commit = commit
         self.tree = tree
         self._repo = workspace.repo
-        clock = lambda: self.commit.committed  # noqa: E731 - the time of the commit it is at
-        self.workspace = Workspace(self._repo.at(commit.id), clock, workspace.role)
-        self.workspace.root = folder
+        self.workspace = _PastWorkspace(self, workspace, folder)
         self.lay_out(path for path in tree.entries if is_text(path))
 
     def move(self, commit: Commit, changes: Mapping[str, Entry | None]) -> None:
@@ -88,7 +106,10 @@ class Past:
         """Write plans and settings into the temporary folder, as they were."""
         for path in paths:
             place = self.workspace.root / path
-            source = self.tree.followed(path)
+            # Evidence behind a link is none; a plan or a setting is read through it.
+            evidence = path.startswith(f"{ACTIVE}/") and "/reports/" in path
+            is_own = not evidence or not self.tree.link_above(path)
+            source = self.tree.followed(path) if is_own else None
             if source is None:
                 place.unlink(missing_ok=True)
             else:
@@ -133,11 +154,13 @@ def reports_of(initiative: str) -> str:
 
 
 def is_text(path: str) -> bool:
-    """Tell whether a path is a plan or a setting that a verdict rests on."""
+    """Tell whether a path is one that a verdict reads from the folder: plan, settings, replay."""
     if path == SETTINGS or path.startswith(_SETTINGS_FOLDER):
         return True
+    if not path.startswith(f"{ACTIVE}/"):
+        return False
     parts = path.split("/")
-    return path.startswith(f"{ACTIVE}/") and len(parts) == 4 and parts[3] in _TEXTS
+    return (len(parts) == 4 and parts[3] in _TEXTS) or parts[-2] == _REPLAYS
 
 
 @contextmanager

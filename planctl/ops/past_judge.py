@@ -10,6 +10,7 @@ from pathlib import Path
 
 from planctl._git import Entry
 from planctl.errors import BadFileError, ReceiptError
+from planctl.models.allowed_signers import AllowedSignersError
 from planctl.models.envelope import MAX_BYTES
 from planctl.models.plan import Plan, Step
 from planctl.models.receipt import DataFile, Receipt, Subject
@@ -22,6 +23,7 @@ from planctl.ops.judge import Judge
 from planctl.ops.past_tree import CommitTree
 from planctl.ops.receipts import LoadedReceipt, Shelf
 from planctl.ops.run_log import Claims, claims
+from planctl.ops.signatures import Signatures
 from planctl.workspace import Hub, Workspace
 
 
@@ -179,6 +181,14 @@ class PastJudge(Judge):
         # In place of the work tree's: `cached_property` looks here first.
         self.__dict__["tree"] = PastInputs(tree)
         self.__dict__["artifacts"] = PastArtifacts(tree)
+        self.__dict__["signatures"] = Signatures(workspace, plan, loaded, read=self._text)
+
+    def _text(self, name: str) -> bytes | None:
+        """Return a file that says whom to trust; nothing behind a link is believed."""
+        if self.files.link_above(name):
+            hint = "make it a file of its own"
+            raise AllowedSignersError(name, "lay behind a symbolic link", hint=hint)
+        return self.read(name)
 
     def moved_data(self, receipt: Receipt) -> tuple[DataFile, ...]:
         """Return the data files that the commit holds with another content than recorded.

@@ -18,6 +18,8 @@ from planctl.ops.past import Past, is_text, reports_of
 from planctl.ops.past_judge import PastArtifacts, PastJudge
 from planctl.ops.past_tree import CommitTree
 from planctl.ops.receipts import LoadedReceipt, load
+from planctl.ops.replays import Replays
+from planctl.ops.signatures import Signatures
 from planctl.ops.verify import step_verdict
 from planctl.workspace import ACTIVE
 
@@ -93,9 +95,11 @@ class Memory:
     gates: LineGates
     settled: dict[str, list[Predicate]] = field(default_factory=dict)
     without: dict[tuple[str, bool], StepVerdict] = field(default_factory=dict)
+    signatures: Signatures | None = None
 
     def forget(self) -> None:
-        """Plan or evidence moved."""
+        """Plan, settings or evidence moved."""
+        self.signatures = None
         self.settled.clear()
         self.without.clear()
 
@@ -126,6 +130,11 @@ class LineJudge(PastJudge):
         self.__dict__["gates"] = memory.gates
         # Times only warn, and warnings are not asked for here.
         self.__dict__["commits"] = {}
+        # They hang on settings and evidence alone.
+        memory.signatures = memory.signatures or self.signatures
+        self.__dict__["signatures"] = memory.signatures
+        # Replays make a proof stronger; they decide no verdict.
+        self.__dict__["replays"] = Replays()
 
     def inputs(self, phase: str, step: Step, receipt: Receipt) -> Predicate:
         """Ask whether a receipt's inputs are as they were."""
@@ -184,7 +193,7 @@ class Track:
         self._memory.inputs.move(changes)
         own = [(path, item) for path, item in added if path.startswith(f"{self._reports}/")]
         texts = any(self._is_own_text(path) for path in changes)
-        evidence = bool(own) or any(path.startswith(f"{self._reports}/") for path in changes)
+        evidence = bool(own) or any(map(self._is_evidence, changes))
         for path, item in own:
             self._added[path] = _joined(self._added.get(path), item)
         if texts:
@@ -200,9 +209,16 @@ class Track:
         return moved
 
     def _is_own_text(self, path: str) -> bool:
+        if self._plan is not None and path == self._plan.working_plan:
+            return True
         if not is_text(path):
             return False
         return not path.startswith(f"{ACTIVE}/") or path.startswith(f"{ACTIVE}/{self._initiative}/")
+
+    def _is_evidence(self, path: str) -> bool:
+        folders = () if self._plan is None else self._plan.adopted
+        own = f"{ACTIVE}/{self._initiative}/"
+        return path.startswith(own) or any(matches(path, (folder,)) for folder in folders)
 
     def _is_input(self, path: str) -> bool:
         return path in self._data or any(matches(path, globs) for globs in self._globs)
@@ -252,7 +268,11 @@ class Track:
             self.verdicts = dict.fromkeys(self._asked, self._problem)
             return
         judge = LineJudge(self._past, self._plan, self._loaded, self._memory)
-        self.verdicts = {step: self._verdict(judge, step) for step in self._asked}
+        try:
+            self.verdicts = {step: self._verdict(judge, step) for step in self._asked}
+        except BadFileError as error:
+            # A policy or a list of keys that cannot be used: no verdict rests on it.
+            self.verdicts = dict.fromkeys(self._asked, f"{UNUSABLE}: {error.message}")
 
     def _verdict(self, judge: LineJudge, step_id: str) -> str:
         assert self._plan is not None

@@ -22,6 +22,7 @@ from planctl.models.verdict import (
 from planctl.ops import predicates, replays
 from planctl.ops.facts import Facts
 from planctl.ops.judge import Judge, choose, failed_on_same
+from planctl.ops.lint_remarks import lint_remarks
 from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.ops.trust import Auditor
 from planctl.workspace import Hub, Workspace
@@ -62,8 +63,7 @@ def verify(
         known = ", ".join(f"`{name}`" for name in plan.phases)
         raise NotFoundError(f"`{plan.id}` has no phase `{phase}`", f"it has {known}")
     if judge is None:
-        facts = Facts(workspace.repo.git_dir / "planctl" / "facts") if cache else None
-        judge = Judge(workspace, plan, receipts_of(workspace, plan, hub), auditor, facts)
+        judge = judge_of(workspace, plan, hub, auditor, cache)
     own = hub if hub is not None else _own_hub(workspace, plan)
     steps = [
         step_verdict(judge, name, step, own)
@@ -81,6 +81,18 @@ def verify(
     if judge.facts is not None:
         judge.facts.save()
     return report
+
+
+def judge_of(
+    workspace: Workspace,
+    plan: Plan,
+    hub: Hub | None = None,
+    auditor: Auditor | None = None,
+    cache: bool = True,
+) -> Judge:
+    """Return who answers for the work tree and HEAD; arguments as of `verify`."""
+    facts = Facts(workspace.repo.git_dir / "planctl" / "facts") if cache else None
+    return Judge(workspace, plan, receipts_of(workspace, plan, hub), auditor, facts)
 
 
 def _own_hub(workspace: Workspace, plan: Plan) -> Hub | None:
@@ -113,10 +125,15 @@ def step_verdict(judge: Judge, phase: str, step: Step, hub: Hub | None) -> StepV
         commit=receipt.commit,
         predicates=chosen.predicates,
         artifacts=tuple(_artifacts(judge, chosen, verdict)),
-        warnings=tuple(_warnings(judge, loaded, results, chosen)),
+        warnings=(*_warnings(judge, loaded, results, chosen), *_weak(judge, phase, step)),
         stored=chosen.stored,
     )
     return _waived(judge, step, result)
+
+
+def _weak(judge: Judge, phase: str, step: Step) -> Iterable[str]:
+    """Say what lint finds in the plan."""
+    return lint_remarks(judge.workspace, judge.plan, phase, step)
 
 
 def _tier(judge: Judge, phase: str, chosen: ReceiptVerdict) -> str:
@@ -268,23 +285,31 @@ def _declared(step: Step) -> list[str]:
 
 
 def _uncovered(judge: Judge, hub: Hub) -> list[ArtifactVerdict]:
-    covered = {
-        f"{item.stored.receipt.hub}/{subject.name}": subject.kind
-        for item in judge.loaded
-        if item.stored is not None
-        for subject in item.stored.receipt.subjects
-    }
-    folders = tuple(f"{name}/" for name, kind in covered.items() if kind == "folder")
+    receipts = [item.stored.receipt for item in judge.loaded if item.stored is not None]
+    subjects = [
+        item for receipt in receipts if receipt.hub == hub.name for item in receipt.subjects
+    ]
+    covered = {item.name for item in subjects}
+    folders = {item.name for item in subjects if item.kind == "folder"}
     declared = {step.log for _, step in judge.plan.steps()}
+    start = len(hub.name) + 1
     found: list[ArtifactVerdict] = []
     for folder in _EVIDENCE_FOLDERS:
         for shown in judge.files_below(f"{hub.name}/{folder}"):
-            name = shown.removeprefix(f"{hub.name}/")
-            if shown in covered or shown.startswith(folders) or _is_own(name):
+            name = shown[start:]
+            if name in covered or _lies_in(name, folders) or _is_own(name):
                 continue
             known = name if name in declared else None
             found.append(ArtifactVerdict(shown, Verdict.UNPROVEN, "no receipt names it", known))
     return found + _loose_receipts(judge)
+
+
+def _lies_in(name: str, folders: set[str]) -> bool:
+    while folders and name:
+        name = name.rpartition("/")[0]
+        if name in folders:
+            return True
+    return False
 
 
 def _is_own(name: str) -> bool:
