@@ -48,7 +48,7 @@ def evaluate(
 @edge.guarded
 def refine(
     reconstruction: ReconstructionFile,
-    scan_file: Annotated[Path, opt.flag("scan", "Scan it was made from (NPZ).")],
+    scan_file: Annotated[Path, opt.flag("scan", "Scan it was made from.")],
     output_dir: opt.OutputDir = Path("outputs"),
     epochs: Annotated[int, opt.flag("epochs", "rPIE epochs.", 3)] = 3,
     batch_size: Annotated[int, opt.flag("batch_size", "Patterns in a step.", 16)] = 16,
@@ -56,6 +56,12 @@ def refine(
         float, opt.flag("alpha", "Regularisation of a step.", RPIE_ALPHA)
     ] = RPIE_ALPHA,
     update_probe: Annotated[bool, opt.flag("update_probe", "Refine the probe too.", False)] = False,
+    momentum: Annotated[
+        float, opt.flag("momentum", "Share of the last move that is kept.", 0.0)
+    ] = 0.0,
+    batch_growth: Annotated[
+        int, opt.flag("batch_growth", "Growth of a step after each third of the epochs.", 1)
+    ] = 1,
     seed: Annotated[int, opt.flag("seed", "Order of the patterns.", 0)] = 0,
     measurement: opt.MeasurementFlag = None,
     cpu_threads: opt.CpuThreads = None,
@@ -68,6 +74,8 @@ def refine(
     require_range("epochs", epochs, lowest=1)
     require_range("batch_size", batch_size, lowest=1)
     require_range("alpha", alpha, lowest=1e-6, highest=1)
+    require_range("momentum", momentum, lowest=0, highest=0.99)
+    require_range("batch_growth", batch_growth, lowest=1)
     edge.talk(quiet=False)
     from ptycho_torch.data.formats import read_scan
     from ptycho_torch.reconstruct.refine import RpieOptions
@@ -76,7 +84,13 @@ def refine(
 
     scan = read_scan(scan_file, measurement)
     options = RpieOptions(
-        epochs=epochs, batch_size=batch_size, alpha=alpha, update_probe=update_probe, seed=seed
+        epochs=epochs,
+        batch_size=batch_size,
+        alpha=alpha,
+        update_probe=update_probe,
+        seed=seed,
+        momentum=momentum,
+        batch_growth=batch_growth,
     )
     result = refine_reconstruction(read_reconstruction(reconstruction), scan, options, execution)
     show(result.summary(), as_json)

@@ -7,6 +7,10 @@ object along the summed, regularised changes (Maiden, Johnson and Li, Optica 4, 
     O += merge(conj(P) dpsi) / ((1 - alpha) merge(|P|^2) + alpha max merge(|P|^2))
 
 and, when asked to, the probe likewise with the patches in the probe's place.
+
+With momentum the object goes on along a decaying sum of its moves, as in mPIE (the same paper,
+section 4), here after every step; growing batches then average out what the noise of single
+patterns left.
 """
 
 from __future__ import annotations
@@ -45,6 +49,8 @@ class RpieOptions:
         update_probe: Whether the probe is refined too.
         probe_alpha: The same weight in the probe's step.
         seed: Of the order of the patterns.
+        momentum: Share of the object's last move that is kept, 0 to below 1.
+        batch_growth: Factor by which a step's patterns grow after each third of the epochs.
     """
 
     epochs: int = 3
@@ -53,6 +59,13 @@ class RpieOptions:
     update_probe: bool = False
     probe_alpha: float = 1.0
     seed: int = 0
+    momentum: float = 0.0
+    batch_growth: int = 1
+
+    def batch_of(self, epoch: int) -> int:
+        """Return how many patterns a step of an epoch takes; epochs count from 0."""
+        growth: int = self.batch_growth ** min(2, epoch * 3 // self.epochs)
+        return self.batch_size * growth
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,7 @@ class _State:
         self.origin, self.shape = scan_canvas(corners, self.size)
         self.corners = corners - self.origin
         self.object = torch.ones(1, *self.shape, dtype=torch.complex64)
+        self.move = torch.zeros_like(self.object)
         self.probe = probe.clone()
 
     def step(self, index: Tensor, options: RpieOptions) -> float:
@@ -99,7 +113,8 @@ class _State:
         light = illumination(probes)
         weight = merge(light[None], corners, *self.shape)
         move = merge((probes.conj() * change).sum(dim=1)[None], corners, *self.shape)
-        self.object = self.object + move / _regularised(weight, options.alpha)
+        self.move = options.momentum * self.move + move / _regularised(weight, options.alpha)
+        self.object = self.object + self.move
         if options.update_probe:
             self._step_probe(patches, change, index, options.probe_alpha)
         # By Parseval the change at the sample is as large as that on the detector.
@@ -155,7 +170,7 @@ def run_rpie(
     r_factors = []
     for epoch in range(options.epochs):
         order = torch.randperm(len(amplitude), generator=generator)
-        batches = torch.split(order, options.batch_size)
+        batches = torch.split(order, options.batch_of(epoch))
         distance = math.fsum(state.step(index, options) for index in batches)
         r_factors.append(math.sqrt(distance / energy))
         if not math.isfinite(distance):

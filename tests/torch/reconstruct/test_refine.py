@@ -59,6 +59,26 @@ def test_refinement_starts_from_the_given_object(scan):
     assert more.r_factors[0] < 0.3 * fresh.r_factors[0]
 
 
+def test_momentum_and_growing_batches_go_further_in_as_many_epochs():
+    noisy = simulate_scan(seed=2, n_patterns=196, nphotons=1e6, kind="lines")
+    plain = RpieOptions(epochs=15, alpha=0.1)
+    kinds = {
+        "plain": plain,
+        "momentum": replace(plain, momentum=0.7),
+        "both": replace(plain, momentum=0.7, batch_growth=4),
+    }
+    errors = {k: score(noisy, refine(noisy, o))["relative_error"] for k, o in kinds.items()}
+    assert errors["both"] < 0.85 * errors["plain"]
+    assert errors["both"] < 0.85 * errors["momentum"]
+
+
+def test_a_batch_grows_after_each_third():
+    options = RpieOptions(epochs=6, batch_size=16, batch_growth=4)
+    assert [options.batch_of(epoch) for epoch in range(6)] == [16, 16, 64, 64, 256, 256]
+    assert [RpieOptions(epochs=2).batch_of(epoch) for epoch in range(2)] == [16, 16]
+    assert RpieOptions(epochs=1, batch_growth=4).batch_of(0) == 16
+
+
 def test_one_seed_gives_one_result(scan):
     first, again, other = (refine(scan, RpieOptions(epochs=1, seed=s)) for s in (1, 1, 2))
     assert np.array_equal(first.canvas.object, again.canvas.object)
