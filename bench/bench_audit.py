@@ -83,12 +83,12 @@ class Project:
             f"Audited the hub and found that rows {row} and {after} still need evidence "
             f"(`{hub}/cli/train.log:1-3`, `src/module_{part}.py:{number % 200 + 1}`).\n"
             f"Next: rerun `pytest tests/test_{part}.py::TestStudy::test_run -vv`, capture "
-            f"`analysis/metrics_{part}.json`, and refresh the inventory.\n"
+            f"`analysis/metrics.json`, and refresh the inventory.\n"
             f"Artifacts: docs/fix_plan.md; plans/active/{name}/implementation.md; input.md\n"
         )
         brief = (
             f"# {name}\n\n**Focus:** {name}\n\n## Do Now\n\n1. Rerun the selector for {row}.\n"
-            f"2. Capture `{hub}/analysis/metrics_{part}.json`.\n\n## Pitfalls\n\n- None.\n"
+            f"2. Capture `{hub}/analysis/metrics.json`.\n\n## Pitfalls\n\n- None.\n"
         )
         self._note(name, f"{_stamp(self._when)} (supervisor): ordered {row} again.")
         files: dict[str, Content] = {"input.md": brief, "docs/fix_plan.md": self._ledger_text()}
@@ -97,8 +97,8 @@ class Project:
     def _engineer(self, name: str, number: int) -> dict[str, Content]:
         hub, part = self._hub(name, number), f"{number % 60:03d}"
         files: dict[str, Content] = {
-            f"{hub}/green/pytest_{part}.log": _pytest_log(number),
-            f"{hub}/analysis/metrics_{part}.json": json.dumps(_metrics(number), indent=1),
+            f"{hub}/green/pytest.log": _pytest_log(number),
+            f"{hub}/analysis/metrics.json": json.dumps(_metrics(number), indent=1),
             f"{hub}/analysis/artifact_inventory.txt": f"metrics_{number}\n",
         }
         if number % 4:
@@ -112,11 +112,11 @@ class Project:
             f"### Turn Summary ({_stamp(self._when)} — engineer)\n"
             f"Executed the selector: GREEN (3/3, {seconds}s), loss={1 / (number + 1):.3e}, and "
             f"archived the run.\nRows A{number % 8} complete.\nNext: proceed to the next row.\n"
-            f"Artifacts: {hub}/{{green/pytest_{part}.log, cli/train.log, "
-            f"analysis/metrics_{part}.json, analysis/artifact_inventory.txt}}\n\n"
+            f"Artifacts: {hub}/{{green/pytest.log, cli/train.log, "
+            f"analysis/metrics.json, analysis/artifact_inventory.txt}}\n\n"
             f"Checklist:\n- Files touched: src/module_{part}.py\n"
             f"- Tests run: pytest tests/test_{part}.py::TestStudy::test_run -vv\n"
-            f"- Artifacts updated: {hub}/analysis/metrics_{part}.json\n"
+            f"- Artifacts updated: {hub}/analysis/metrics.json\n"
         )
         note = f"{_stamp(self._when)}: 3 passed in {seconds}s. Artifacts: `{hub}/` (cli/train.log)"
         self._note(name, note)

@@ -36,15 +36,19 @@ COMMANDS = {
     "why": ("why",),
     "status": ("status",),
     "at": ("at",),
+    "bisect": ("bisect",),
+    "next-green": ("next-green",),
     "replay": ("replay",),
     "lint": ("lint",),
     "summary": ("summary",),
     "ledger": ("ledger show", "ledger attempt"),
+    "audit": ("audit",),
     "block": ("block",),
     "schema": ("schema",),
     "keys": ("keys new", "keys list", "keys trust", "keys revoke"),
     "sign": ("sign",),
     "export": ("export",),
+    "adopt": ("adopt",),
 }
 GENERAL = {"--help", "--version"}
 

@@ -11,7 +11,18 @@ from typing import Annotated, Any
 import typer
 
 from planctl._version import __version__
-from planctl.cli import adoption, evidence, exports, history, keys, plans, records, running, strength
+from planctl.cli import (
+    adoption,
+    audit,
+    evidence,
+    exports,
+    history,
+    keys,
+    plans,
+    records,
+    running,
+    strength,
+)
 from planctl.errors import PlanctlError, SystemRefusedError
 
 # Typer carries a click of its own; this is the root of the errors it raises for usage.
@@ -64,6 +75,7 @@ app.command()(records.block)
 app.command()(plans.schema)
 app.command()(exports.export)
 app.command()(adoption.adopt)
+app.command()(audit.audit)
 app.add_typer(plans.hub_app, name="hub")
 app.command()(keys.sign)
 app.add_typer(keys.keys_app, name="keys")

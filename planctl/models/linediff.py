@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -12,6 +12,8 @@ from difflib import SequenceMatcher
 _EXACT = 40_000
 # Shorter lines (`---`, `Checklist:`) are the same by accident, not because they moved.
 _TELLING = 12
+# Which share of a run of lines was removed elsewhere, when the run moved.
+_MOVED = 0.6
 
 
 @dataclass(frozen=True)
@@ -130,16 +132,40 @@ def _beyond(lines: Sequence[str], places: Iterable[int], kept: Counter[str]) -> 
 def not_moved(lines: Sequence[str], added: Iterable[int], removed: Counter[str]) -> tuple[int, ...]:
     """Leave out lines that only moved: the same commit removed them elsewhere.
 
+    Lines move together: of a run of new lines most must have been removed. A single line that is
+    spelled like a removed one says the same again, and is new.
+
     Args:
         lines: The new text.
-        added: Positions in it.
+        added: Positions in it, rising.
         removed: Lines the commit took out of any text; those found again are taken from it.
     """
-    found = []
-    for at in added:
-        line = lines[at].strip()
-        if len(line) >= _TELLING and removed[line] > 0:
-            removed[line] -= 1
+    found: list[int] = []
+    for run in _runs(added):
+        telling = [at for at in run if len(lines[at].strip()) >= _TELLING]
+        wanted = Counter(lines[at].strip() for at in telling)
+        moved = wanted & removed
+        if len(telling) > 0 and moved.total() >= max(_MOVED * len(telling), 1):
+            removed.subtract(moved)
+            found += [at for at in run if not _taken(moved, lines[at].strip())]
         else:
-            found.append(at)
+            found += run
     return tuple(found)
+
+
+def _runs(places: Iterable[int]) -> Iterator[list[int]]:
+    run: list[int] = []
+    for at in places:
+        if run and at != run[-1] + 1:
+            yield run
+            run = []
+        run.append(at)
+    if run:
+        yield run
+
+
+def _taken(moved: Counter[str], line: str) -> bool:
+    if moved[line] > 0:
+        moved[line] -= 1
+        return True
+    return False

@@ -53,9 +53,15 @@ def test_long_shuffled_texts_take_linear_time() -> None:
     assert len(old) - len(diff.removed) == len(new) - len(diff.added)
 
 
-def test_a_line_that_another_place_lost_only_moved() -> None:
-    lines = ["Artifacts: reports/one.log", "---", "Artifacts: reports/two.log"]
-    removed = Counter({"Artifacts: reports/one.log": 1, "---": 1})
-    assert not_moved(lines, (0, 1, 2), removed) == (1, 2)
+def test_lines_that_another_place_lost_only_moved() -> None:
+    lines = ["### Turn Summary (one)", "Artifacts: reports/one.log", "---", "", "a new line here"]
+    removed = Counter({"### Turn Summary (one)": 1, "Artifacts: reports/one.log": 1, "---": 1})
+    assert not_moved(lines, range(4), removed) == (2, 3)
     # It moved once: the second time it is a copy.
-    assert not_moved(lines, (0,), removed) == (0,)
+    assert not_moved(lines, range(4), removed) == (0, 1, 2, 3)
+
+
+def test_a_line_spelled_like_a_removed_one_among_new_ones_is_new() -> None:
+    lines = ["### Turn Summary (two)", "quite other words", "Artifacts: docs/fix_plan.md"]
+    removed = Counter({"Artifacts: docs/fix_plan.md": 1, "### Turn Summary (one)": 1})
+    assert not_moved(lines, range(3), removed) == (0, 1, 2)

@@ -1,0 +1,186 @@
+"""What a commit wrote: the lines it added to summaries, ledgers, briefs and plans, as blocks."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from planctl._git_history import BlobReader
+from planctl.models.claim import Block, Unreadable
+from planctl.models.excerpt import thinned
+from planctl.models.linediff import line_diff, not_moved
+from planctl.models.prose import parse_prose, sections
+from planctl.ops.audit.trees import Step
+
+MAX_TEXT = 8 << 20
+_KEPT = 48
+# Longer sections (a ledger's) are read around their new lines only.
+_LONG = 60
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file of prose that a commit changed.
+
+    Attributes:
+        role: `summary`, `ledger`, `brief` or `plan`.
+        lines: The whole file.
+        fresh: Line numbers (from 1) that no parent has.
+        added: Those of them that did not only move within the commit.
+        size: Bytes.
+    """
+
+    path: str
+    role: str
+    blob: str
+    lines: list[str]
+    fresh: frozenset[int]
+    added: frozenset[int]
+    size: int
+
+
+@dataclass(frozen=True)
+class Written:
+    """A block with lines that a commit added.
+
+    Attributes:
+        whole: Every line of the block is new.
+    """
+
+    text: Text
+    block: Block
+    whole: bool
+
+    def new(self, line: int) -> bool:
+        """Tell whether this commit added the line."""
+        return line in self.text.added
+
+
+class TextReader:
+    """Reads the prose of commits.
+
+    Args:
+        blobs: Where contents come from.
+        role: Tells what kind of prose a path is, or None.
+    """
+
+    def __init__(self, blobs: BlobReader, role: Callable[[str], str | None]) -> None:
+        self._blobs = blobs
+        self._role = role
+        self._roles: dict[str, str | None] = {}
+        self._lines: OrderedDict[str, tuple[list[str], int]] = OrderedDict()
+        self._seen: set[int] = set()
+        self.too_large: set[str] = set()
+
+    def role(self, path: str) -> str | None:
+        """Return what kind of prose a path is, or None."""
+        if path not in self._roles:
+            self._roles[path] = self._role(path)
+        return self._roles[path]
+
+    def texts(self, step: Step) -> list[Text]:
+        """Return the prose that a commit changed, deepest paths first."""
+        removed: Counter[str] = Counter()
+        found: list[tuple[str, str, str, list[str], list[int], int]] = []
+        for change in step.own_changes():
+            role = self.role(change.path)
+            if role is None or change.link:
+                continue
+            old = [self.lines(blob)[0] for blob in _before(step, change.path, change.old)]
+            lines, size = self.lines(change.new) if change.new else ([], 0)
+            added, gone = _diff(old, lines)
+            removed.update(line.strip() for line in gone)
+            if change.new is not None:
+                found.append((change.path, role, change.new, lines, added, size))
+        found.sort(key=lambda item: (-item[0].count("/"), item[0]))
+        texts = []
+        for path, role, blob, lines, new, size in found:
+            # What stands where a shallow clone is cut was written before.
+            fresh = [] if step.cut else new
+            kept = _numbers(not_moved(lines, fresh, removed))
+            texts.append(Text(path, role, blob, lines, _numbers(fresh), kept, size))
+        return texts
+
+    def lines(self, blob: str) -> tuple[list[str], int]:
+        """Return a blob's lines and size; nothing for what is too large or not here."""
+        if blob in self._lines:
+            self._lines.move_to_end(blob)
+            return self._lines[blob]
+        data = self._blobs.read(blob, MAX_TEXT)
+        if data is None:
+            self.too_large.add(blob)
+        text = (data or b"").decode("utf-8", "replace")
+        self._lines[blob] = (text.split("\n"), len(data or b""))
+        if len(self._lines) > _KEPT:
+            self._lines.popitem(last=False)
+        return self._lines[blob]
+
+    def written(self, text: Text) -> Iterator[Written | Unreadable]:
+        """Yield the blocks that hold new lines; one that was written before is not new.
+
+        A block that was copied (from a hub's summary to the initiative's, to an archive, by a
+        cherry-pick) counts where it stood first.
+        """
+        if not text.added:
+            return
+        for first, part in sections("\n".join(text.lines)):
+            last = first + part.count("\n")
+            new = sorted(line for line in text.added if first <= line <= last)
+            if not new:
+                continue
+            if last - first > _LONG:
+                wanted = [line - first for line in new]
+                part = "\n".join(thinned(text.lines[first - 1 : last], wanted))
+            prose = parse_prose(part, first)
+            yield from (item for item in prose.unreadable if item.line in text.added)
+            for block in prose.blocks:
+                written = _written(text, block)
+                if written is not None and self._is_new(written):
+                    yield written
+
+    def _is_new(self, written: Written) -> bool:
+        if not written.whole:
+            return True
+        block = written.block
+        key = hash(_plain(written.text.lines[block.line - 1 : block.end_line]))
+        if key in self._seen and block.turn:
+            return False
+        self._seen.add(key)
+        return True
+
+
+def _numbers(places: Iterable[int]) -> frozenset[int]:
+    return frozenset(at + 1 for at in places)
+
+
+def _before(step: Step, path: str, old: str | None) -> list[str]:
+    """Return the blobs that the commit's parents have at a path."""
+    others = (tree.get(path) for tree in step.others)
+    return [blob for blob in dict.fromkeys((old, *others)) if blob is not None]
+
+
+def _diff(old: list[list[str]], new: list[str]) -> tuple[list[int], list[str]]:
+    """Return positions that no old text has, and lines of the first that are gone."""
+    if not old:
+        return list(range(len(new))), []
+    first = line_diff(old[0], new)
+    added = set(first.added)
+    for other in old[1:]:
+        added &= set(line_diff(other, new).added)
+    return sorted(added), [old[0][at] for at in first.removed]
+
+
+def _written(text: Text, block: Block) -> Written | None:
+    told = [
+        number
+        for number in range(block.line, block.end_line + 1)
+        if number <= len(text.lines) and text.lines[number - 1].strip()
+    ]
+    if text.added.isdisjoint(told):
+        return None
+    return Written(text, block, text.fresh.issuperset(told))
+
+
+def _plain(lines: list[str]) -> str:
+    return "\n".join(" ".join(line.split()) for line in lines if line.strip())
