@@ -198,6 +198,8 @@ def _sum(way: WayBack) -> str:
 
 def spelled(seconds: float) -> str:
     """Spell a duration: `3.2 s`, `4 min 10 s`, `2 h 5 min`."""
+    if seconds < 1:
+        return "under 1 s"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
