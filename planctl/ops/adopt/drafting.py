@@ -14,7 +14,6 @@ from planctl.models.adoption import ProposedStep
 _PLAIN = re.compile(r"[A-Za-z0-9_./$][^\n\t:#\[\]{},&*!|>'\"%@`]*")
 # Text to this YAML library, a number or a truth value to others.
 _OTHER = re.compile(r"[\d.+-]+(?:[eE][+-]?\d+)?|0[xob]\w+|[yYnN]")
-_BLOCK_UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\n]|\ufeff")
 
 
 def plan_text(
@@ -95,8 +94,8 @@ def _step_lines(step: ProposedStep) -> Iterator[str]:
 
 def _command_lines(run: str, pad: str) -> Iterator[str]:
     lines = run.split("\n")
-    fits = len(lines) > 1 and not _BLOCK_UNSAFE.search(run) and lines[0] == lines[0].lstrip()
-    if not fits or any(line != line.rstrip() or not line for line in lines):
+    fits = len(lines) > 1 and lines[0] == lines[0].lstrip()
+    if not fits or any(line != line.rstrip() or not line.isprintable() for line in lines):
         yield f"{pad}run: {scalar(run)}"
         return
     yield f"{pad}run: |-"
@@ -106,8 +105,8 @@ def _command_lines(run: str, pad: str) -> Iterator[str]:
 
 def scalar(text: str) -> str:
     """Return a text as a YAML scalar that reads back as just this text."""
-    plain = _PLAIN.fullmatch(text) and text == text.strip() and not _OTHER.fullmatch(text)
-    if plain and yaml.safe_load(text) == text:
+    plain = _PLAIN.fullmatch(text) and text == text.strip() and text.isprintable()
+    if plain and not _OTHER.fullmatch(text) and yaml.safe_load(text) == text:
         return text
     # JSON's strings are YAML's double-quoted ones, but for characters beyond 16 bits.
     quoted = json.dumps(text, ensure_ascii=False)

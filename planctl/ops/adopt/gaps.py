@@ -65,13 +65,25 @@ def _spelled_out(line: str) -> Iterator[str]:
         yield from (f"{before}{part.strip()}{after}" for part in inside.split(","))
 
 
-def gaps_of_rows(rows: Sequence[Row], steps: Sequence[ProposedStep]) -> Iterator[Gap]:
-    """Yield the rows of the checklist that no step proves."""
+def gaps_of_rows(
+    rows: Sequence[Row], steps: Sequence[ProposedStep], silent: Sequence[Gap]
+) -> Iterator[Gap]:
+    """Yield the rows of the checklist that no step proves.
+
+    Args:
+        rows: The checklist.
+        steps: The steps.
+        silent: Logs without a command; one whose path carries a row's name is named there.
+    """
     proven = {row for step in steps for row in step.rows}
+    named = {gap.where: set(re.split(r"[/_.-]+", gap.where.lower())) for gap in silent}
     for row in rows:
-        if row.id not in proven:
-            state = "ticked" if row.ticked else "open"
-            yield Gap(GapKind.ROW, row.id, f"{state}; no log stands for it (line {row.line})")
+        if row.id in proven:
+            continue
+        state = f"{'ticked' if row.ticked else 'open'} (line {row.line})"
+        logs = [path for path, words in named.items() if row.id.lower() in words]
+        text = f"the command of {listed(logs, 2)} is not known" if logs else "no log stands for it"
+        yield Gap(GapKind.ROW, row.id, f"{state}; {text}")
 
 
 def gaps_of_citations(

@@ -22,7 +22,8 @@ _TEXT_FOLDERS = frozenset({"green", "cli", "log", "logs"})
 _NOT_LOGS = frozenset({"red", "receipts", "plan"})
 _VERSION = re.compile(r"(?:[_.-](?:v\d+|rerun\d*|retry\d*|attempt\d+))+$", re.IGNORECASE)
 _LABELLED = re.compile(
-    r"(?:^|[\]|#>:-])\s*(?P<label>command(?: line)?|cmd|command run|invocation|invoked as|"
+    r"(?:^|[\]|#>:-]|\b(?:INFO|DEBUG|NOTICE))\s*"
+    r"(?P<label>command(?: line)?|cmd|command run|invocation|invoked as|"
     r"running(?: command)?|executing|exec|run)\s*[:=]\s*(?P<rest>\S.*)$",
     re.IGNORECASE,
 )

@@ -58,8 +58,9 @@ def look(workspace: Workspace, tree: Tree, candidate: Candidate, name: str) -> P
     steps = _steps(workspace, hubs, folders, changed, noted, rows, phases)
     own = {path: value for path, value in texts.items() if path.startswith(f"{candidate.folder}/")}
     everywhere = frozenset([*workspace.repo.tree(head), *paths, *tree.below(candidate.folder)])
+    silent = [gap for gap in steps.gaps if gap.kind is GapKind.COMMAND]
     problems = [
-        *gaps.gaps_of_rows(rows, steps.steps),
+        *gaps.gaps_of_rows(rows, steps.steps, silent),
         *steps.gaps,
         *gaps.gaps_of_citations(gaps.cited_in(own), paths, folders, everywhere),
         *gaps.gaps_of_stamps(files, added, candidate.folder),

@@ -52,7 +52,8 @@ def rows_in(text: str) -> list[Row]:
         number for number, line in enumerate(lines) if line.startswith("#") or not line.strip()
     }
     rows = []
-    for (start, name), after in zip(starts, [*(n for n, _ in starts[1:]), len(lines)], strict=True):
+    following = [*(number for number, _ in starts), len(lines)][1:]
+    for (start, name), after in zip(starts, following, strict=True):
         end = min([after, *(number for number in stops if number > start)])
         rows.append(Row(name, start + 1, known[name], "\n".join(lines[start:end])))
     return rows
