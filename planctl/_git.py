@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 # Without git installed the import itself would fail, and say so in its own words.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -56,8 +56,7 @@ _IN_PROGRESS = {
 }
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A tracked file: git mode (`100644`) and blob id."""
 
     mode: str
@@ -187,6 +186,10 @@ class Repository:
         except GitCommandError as error:
             detail = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
             raise GitError(f"git failed: {detail}") from error
+        finally:
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
 
     def _ask_if(self, *words: str) -> bytes | None:
         """Ask where git says no with 1; None then."""

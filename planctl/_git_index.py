@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from planctl._git import Repository
+from planctl._git import Entry, Repository
+
+_ABSENT = "000000"
+# Fields before the path in a line of `git status --porcelain=v2`, by what the line begins with.
+_FIELDS = {"1": 7, "u": 9, "?": 0}
 
 # One entry of `git ls-files --stage -v --debug -z`. The first group is there for plain files that
 # nothing is odd about: no conflict, no flag that makes git look away.
@@ -102,3 +106,66 @@ def indexed_files(repo: Repository, folder: str) -> IndexedFiles:
     answer = repo.ask("diff-files", "--name-only", "--ignore-submodules=all", "-z", "--", folder)
     names = answer.decode("utf-8", "surrogateescape").split("\0")
     return IndexedFiles(listed, frozenset(name for name in names if name), written_s)
+
+
+@dataclass(frozen=True)
+class TreeFiles:
+    """The files git knows of, evidence left out.
+
+    Attributes:
+        head: Path → mode and blob id at HEAD.
+        changed: Paths that differ from HEAD in the index or the work tree, new ones included; a
+            new folder that is a repository of its own is one path.
+        unwatched: Tracked paths whose changes git was told not to show → they may be left out of
+            the work tree (`skip-worktree`, sparse checkouts); False for `assume-unchanged`.
+    """
+
+    head: dict[str, Entry]
+    changed: tuple[str, ...]
+    unwatched: dict[str, bool]
+
+
+def tree_files(repo: Repository, without: str) -> TreeFiles:
+    """Ask git about every file but some: two questions, however many there are.
+
+    HEAD is told from the index and from what `git status` says differs, so that neither walks over
+    what is left out.
+
+    Args:
+        repo: The repository, as it is now.
+        without: A glob over repository paths that are left out; `**` crosses folders.
+    """
+    paths = (":(top)", f":(top,exclude,glob){without}")
+    listed = repo.ask("ls-files", "--stage", "-v", "-z", "--", *paths, literal=False)
+    options = ("--porcelain=v2", "--no-renames", "--untracked-files=all", "-z")
+    answer = repo.ask("status", *options, "--ignore-submodules=none", "--", *paths, literal=False)
+    head, unwatched = _listed(_records(listed))
+    changed: list[str] = []
+    for record in _records(answer):
+        kind, rest = record[0], record[2:]
+        if kind == "u":
+            # A merge under way: HEAD's side has no place of its own in the index.
+            head = repo.tree("HEAD")
+        if kind == "1":
+            _, _, mode, _, _, blob, _, path = rest.split(" ", 7)
+            head[path] = Entry(mode, blob)
+            if mode == _ABSENT:
+                del head[path]
+        changed.append(rest.split(" ", _FIELDS[kind])[-1].rstrip("/"))
+    return TreeFiles({} if repo.head is None else head, tuple(changed), unwatched)
+
+
+def _listed(records: Iterable[str]) -> tuple[dict[str, Entry], dict[str, bool]]:
+    entries: dict[str, Entry] = {}
+    unwatched: dict[str, bool] = {}
+    for record in records:
+        meta, path = record.split("\t", 1)
+        tag, mode, blob, _ = meta.split(" ")
+        entries[path] = Entry(mode, blob)
+        if tag in "Ss" or tag.islower():
+            unwatched[path] = tag in "Ss"
+    return entries, unwatched
+
+
+def _records(output: bytes) -> list[str]:
+    return [item for item in output.decode("utf-8", "surrogateescape").split("\0") if item]

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 _LONGEST = 4096
+_WILD = re.compile(r"[*?\[]")
 # What `**` and `**/` stand for before more of the pattern, and at its end.
 _ANY, _FOLDERS = ".*?", "(?:.*?/)??"
 _LAST = {"": "", _ANY: ".*", _FOLDERS: "(?:.*/)?"}
@@ -48,7 +49,13 @@ def contained_path(text: str) -> str:
 
 def is_utf8(path: str) -> bool:
     """Tell whether a path from the file system is UTF-8, so that a record can hold it."""
-    return not any("\ud800" <= char <= "\udfff" for char in path)
+    if path.isascii():
+        return True
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def input_glob(text: str) -> str:
@@ -127,6 +134,11 @@ def _character(glob: str, position: int) -> tuple[str, int]:
         body = "^" + body[1:] if body.startswith("!") else body
         return f"(?!/)[{body}]", end + 1
     return re.escape(mark), position + 1
+
+
+def fixed_start(glob: str) -> str:
+    """Return what every path that a glob means begins with."""
+    return _WILD.split(glob, maxsplit=1)[0]
 
 
 def matches(path: str, globs: tuple[str, ...]) -> bool:

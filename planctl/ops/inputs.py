@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TypeVar
 
 from planctl._files import sha256_file
 from planctl._git import Entry, Repository
+from planctl._git_index import TreeFiles, tree_files
 from planctl.errors import PreconditionError
-from planctl.models.paths import is_utf8, matches
+from planctl.models.paths import fixed_start, is_utf8, matches
 from planctl.models.plan import Plan, Step
 from planctl.models.receipt import DataFile, InputFile
 from planctl.workspace import ACTIVE, LEDGER
 
+_REPORTS = f"{ACTIVE}/*/reports/**"
 # What planctl itself writes while it records a run.
 _OWN = re.compile(rf"{ACTIVE}/[^/]+/(?:reports/|summary\.md$)|{re.escape(LEDGER)}$")
 _T = TypeVar("_T")
@@ -33,45 +37,93 @@ class TreeState:
 
     Args:
         repo: The repository.
-        thorough: Read every file, not just those git says may have changed since it last looked,
-            and take what a sparse checkout left out for absent: what a run had before it. A
-            verdict rests on git's index, and on HEAD for what was left out.
+        thorough: Read every file, not just those git says may have changed since it last looked.
+            A verdict rests on git's index.
+        sparse: Files that a sparse checkout left out count as at HEAD; else they are absent, which
+            is what a run has before it.
+        scope: Globs that will be asked about: what they mean is read at once.
     """
 
-    def __init__(self, repo: Repository, thorough: bool = False) -> None:
+    def __init__(
+        self,
+        repo: Repository,
+        thorough: bool = False,
+        sparse: bool = True,
+        scope: Iterable[tuple[str, ...]] = (),
+    ) -> None:
         self._repo = repo
         self._thorough = thorough
+        self._sparse = sparse
+        self._scope = frozenset(scope)
         self._seen: dict[str, Entry | None] = {}
+        self._at_head: dict[tuple[str, ...], dict[str, Entry]] = {}
+        self._on_disk: dict[tuple[str, ...], dict[str, Entry]] = {}
 
     @cached_property
-    def head(self) -> dict[str, Entry]:
-        """Path → entry at HEAD."""
-        return {} if self._repo.head is None else self._repo.tree("HEAD")
+    def _files(self) -> TreeFiles:
+        return tree_files(self._repo, _REPORTS)
 
     @cached_property
-    def changed(self) -> tuple[str, ...]:
-        """Paths that may differ from HEAD, also those git was told not to watch."""
-        found = dict.fromkeys(self._repo.changed_paths())
+    def _sorted(self) -> list[str]:
+        return sorted(self._files.head)
+
+    @cached_property
+    def _changed(self) -> list[str]:
+        """Paths that may differ from HEAD, also those git was told not to watch; sorted."""
+        files = self._files
+        left_out = {
+            path
+            for path, may_be_absent in files.unwatched.items()
+            if may_be_absent and not os.path.lexists(self._repo.root / path)
+        }
+        found = {*files.changed, *(files.unwatched.keys() - left_out)}
         if self._thorough:
-            return tuple(found | dict.fromkeys(self.head))
-        for path, may_be_absent in self._repo.unwatched_paths().items():
-            if not may_be_absent or os.path.lexists(self._repo.root / path):
-                found[path] = None
-        return tuple(found)
+            found |= files.head.keys() - (left_out if self._sparse else set())
+        return sorted(found)
 
     def at_head(self, globs: tuple[str, ...]) -> dict[str, Entry]:
         """Return the inputs that `globs` mean at HEAD."""
-        return inputs_among(self.head, globs)
+        if globs not in self._at_head:
+            chosen = inputs_among(dict.fromkeys(_near(self._sorted, globs)), globs)
+            self._at_head[globs] = {path: self._files.head[path] for path in chosen}
+        return self._at_head[globs]
 
     def on_disk(self, globs: tuple[str, ...]) -> dict[str, Entry]:
         """Return the inputs that `globs` mean on disk."""
-        changed = inputs_among(dict.fromkeys(self.changed), globs)
-        unseen = [path for path in changed if path not in self._seen]
+        if globs not in self._on_disk:
+            self._on_disk[globs] = self._look(globs)
+        return self._on_disk[globs]
+
+    def _look(self, globs: tuple[str, ...]) -> dict[str, Entry]:
+        changed = inputs_among(dict.fromkeys(_near(self._changed, globs)), globs)
+        if not changed:
+            return self.at_head(globs)
+        if not self._seen.keys() >= changed.keys():
+            self._read({globs, *self._scope})
+        entries = {**self.at_head(globs), **{path: self._seen[path] for path in changed}}
+        return {path: entry for path, entry in entries.items() if entry is not None}
+
+    def _read(self, scope: set[tuple[str, ...]]) -> None:
+        wanted = {
+            path
+            for globs in scope
+            for path in inputs_among(dict.fromkeys(_near(self._changed, globs)), globs)
+        }
+        unseen = sorted(wanted - self._seen.keys())
         now = self._repo.work_tree_entries(unseen)
         self._seen |= {path: now.get(path) for path in unseen}
-        entries: dict[str, Entry | None] = {**self.at_head(globs), **changed}
-        entries |= {path: self._seen[path] for path in changed}
-        return {path: entry for path, entry in entries.items() if entry is not None}
+
+
+def _near(paths: list[str], globs: tuple[str, ...]) -> Iterator[str]:
+    """Yield those of some sorted paths that begin as a glob begins; some may come twice."""
+    for glob in globs:
+        if not glob.startswith("!"):
+            yield from _beginning(paths, fixed_start(glob))
+
+
+def _beginning(paths: list[str], start: str) -> Iterator[str]:
+    following = islice(paths, bisect.bisect_left(paths, start), None)
+    return takewhile(lambda path: path.startswith(start), following)
 
 
 def inputs_among(entries: Mapping[str, _T], globs: tuple[str, ...]) -> dict[str, _T]:
@@ -113,7 +165,7 @@ def snapshot(repo: Repository, globs: tuple[str, ...]) -> InputSnapshot:
         PreconditionError: A glob matches no file, or all are excluded: it would prove nothing. Or
             a file's name is not UTF-8: no receipt can hold it.
     """
-    state = TreeState(repo, thorough=True)
+    state = TreeState(repo, thorough=True, sparse=False)
     disk, head = state.on_disk(globs), state.at_head(globs)
     _require_matches(state, globs, disk)
     dirty = tuple(path for path in sorted({*disk, *head}) if disk.get(path) != head.get(path))

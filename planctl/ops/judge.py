@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from planctl._files import behind_link, files_below, sha256_file
+from planctl._files import behind_link, sha256_file
 from planctl._git import Commit
 from planctl._git_index import indexed_files
 from planctl.models.plan import Plan, Step
@@ -75,7 +76,8 @@ class Judge:
     @cached_property
     def tree(self) -> TreeState:
         """Every file git knows of."""
-        return TreeState(self.workspace.repo)
+        scope = {self.plan.inputs_of(phase, step) for phase, step in self.plan.steps()}
+        return TreeState(self.workspace.repo, thorough=self.facts is None, scope=scope)
 
     @cached_property
     def gates(self) -> predicates.GateHistory:
@@ -154,8 +156,11 @@ class Judge:
 
     def files_below(self, folder: str) -> Iterable[str]:
         """Yield the repository-relative paths of the files below a folder, sorted."""
-        for path in files_below(self.workspace.root / folder):
-            yield self.workspace.relative(path)
+        root = os.fspath(self.workspace.root)
+        for place, folders, names in os.walk(os.path.join(root, folder)):
+            folders.sort()
+            below = place[len(root) + 1 :]
+            yield from (f"{below}/{name}" for name in sorted(names))
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes, or None when it is no file."""
