@@ -12,6 +12,9 @@ from planctl._git import Added
 from planctl._text import count, listed
 from planctl.clock import find_stamps, iso
 from planctl.models.adoption import AdoptedFile, Gap, GapKind, ProposedStep
+from planctl.models.claim import PathClaim
+from planctl.models.claim_paths import PathIndex, hubs_in, resolve
+from planctl.models.prose import parse_prose
 from planctl.ops.adopt.places import LOG_SUFFIXES
 from planctl.ops.adopt.rows import Row
 
@@ -20,8 +23,6 @@ _ZONES = dt.timedelta(hours=14)
 _DAY = dt.timedelta(days=1)
 _TRIVIAL_BYTES = 32
 _TOKEN = re.compile(r"[\w.@+*?%=-]+")
-_BRACES = re.compile(r"([\w./@+-]*)\{([^{}\n]{1,400})\}([\w./@+-]*)")
-_CITED = re.compile(r"(?<![\w/.$>:-])((?:[\w.@+-]+/)+[\w.@+-]*[\w@+-]\.[A-Za-z]\w{0,7})(?![\w/])")
 _DOCUMENTS = (".md", ".markdown", ".rst")
 _EVIDENCE = (*LOG_SUFFIXES, ".txt", ".json", ".png", ".csv", ".npz", ".pdf", ".html", ".md", ".svg")
 
@@ -31,38 +32,54 @@ class Cited:
     """What the documents of an initiative name.
 
     Attributes:
-        tokens: Every word that may be a file's name.
-        patterns: Those with `*` or `?`.
-        folders: Paths that end with `/`.
-        places: (path, document, line) of everything that looks like a path to a file.
+        paths: Files of the tree that they cite, one by one or with a folder inside the evidence.
+        tokens: Every word that may be a file's name; patterns among them apart.
+        gone: Place and path of what is cited as evidence and is not there.
     """
 
+    paths: frozenset[str]
     tokens: frozenset[str]
     patterns: tuple[str, ...]
-    folders: frozenset[str]
-    places: tuple[tuple[str, str, int], ...]
+    gone: tuple[tuple[str, str], ...]
 
 
-def cited_in(texts: Mapping[str, str]) -> Cited:
-    """Collect what documents name; lists in braces are spelled out."""
+def cited_in(texts: Mapping[str, str], tree: Iterable[str], folders: Sequence[str]) -> Cited:
+    """Collect what documents name.
+
+    Args:
+        texts: Path of a document → its text.
+        tree: Every file that there is.
+        folders: Folders of evidence, newest first.
+    """
+    index = PathIndex(tree)
+    paths: set[str] = set()
     tokens: set[str] = set()
-    folders: set[str] = set()
-    places: list[tuple[str, str, int]] = []
-    for path, text in texts.items():
-        for number, line in enumerate(text.split("\n"), 1):
-            spelled = " ".join([line, *_spelled_out(line[:4000])])
-            tokens |= {token.rstrip(".") for token in _TOKEN.findall(spelled)}
-            folders |= {
-                found.rstrip("/") for found in re.findall(r"[\w./@+-]+/(?![\w{*])", spelled)
-            }
-            places += [(match, path, number) for match in _CITED.findall(spelled)]
+    gone: dict[str, str] = {}
+    for document, text in texts.items():
+        tokens |= {token.rstrip(".") for token in _TOKEN.findall(text)}
+        near = document.rpartition("/")[0]
+        for block in parse_prose(text).blocks:
+            bases = list(dict.fromkeys([*hubs_in(block), near, *folders]))
+            for claim in block.paths:
+                placed = resolve(claim, index, bases)
+                for path in placed.paths:
+                    paths |= {path, *(index.below(path) if _is_part(path, folders) else ())}
+                if placed.kind == "absent" and _accuses(claim, folders):
+                    gone.setdefault(claim.path, f"{document}:{claim.line}")
     patterns = tuple(sorted(token for token in tokens if "*" in token and token.strip("*.?")))
-    return Cited(frozenset(tokens), patterns, frozenset(folders), tuple(dict.fromkeys(places)))
+    left = tuple((place, path) for path, place in gone.items())
+    return Cited(frozenset(paths), frozenset(tokens), patterns, left)
 
 
-def _spelled_out(line: str) -> Iterator[str]:
-    for before, inside, after in _BRACES.findall(line):
-        yield from (f"{before}{part.strip()}{after}" for part in inside.split(","))
+def _is_part(path: str, folders: Sequence[str]) -> bool:
+    """Tell whether a cited folder names what is in it: a whole folder of evidence does not."""
+    return any(path.startswith(f"{folder}/") for folder in folders)
+
+
+def _accuses(claim: PathClaim, folders: Sequence[str]) -> bool:
+    """Tell whether a path that is not there was meant as evidence that is."""
+    open_ended = claim.glob or claim.placeholder or claim.absolute or claim.planned
+    return not open_ended and _is_evidence(claim.path, folders)
 
 
 def gaps_of_rows(
@@ -86,55 +103,39 @@ def gaps_of_rows(
         yield Gap(GapKind.ROW, row.id, f"{state}; {text}")
 
 
-def gaps_of_citations(
-    cited: Cited, files: Iterable[str], folders: Sequence[str], there: frozenset[str]
-) -> Iterator[Gap]:
+def gaps_of_citations(cited: Cited, files: Iterable[str]) -> Iterator[Gap]:
     """Yield artifacts that no document names, and what documents name that is not there.
 
     Args:
         cited: What the documents name.
         files: The files of the folders of evidence.
-        folders: These folders, newest first.
-        there: Every file of the work tree that git knows, and those of the folders.
     """
     for path in sorted(files):
-        if not path.lower().endswith(_DOCUMENTS) and not _is_cited(path, cited, folders):
+        if not path.lower().endswith(_DOCUMENTS) and not _is_cited(path, cited):
             yield Gap(GapKind.UNCITED, path, "no document of the initiative names it")
-    tails = {tail for path in there for tail in _tails(path)}
-    seen: set[str] = set()
-    for name, document, line in cited.places:
-        if name in tails or name in seen or not _is_evidence(name, folders):
-            continue
-        seen.add(name)
-        yield Gap(GapKind.GONE, f"{document}:{line}", f"`{name}` is not there")
+    for place, path in cited.gone:
+        yield Gap(GapKind.GONE, place, f"`{path}` is not there")
 
 
-def _is_cited(path: str, cited: Cited, folders: Sequence[str]) -> bool:
+def _is_cited(path: str, cited: Cited) -> bool:
     base = path.rsplit("/", 1)[-1]
-    if base in cited.tokens or any(fnmatch.fnmatchcase(base, p) for p in cited.patterns):
+    if path in cited.paths or base in cited.tokens:
         return True
-    # A name with blanks is no token; a folder that is cited stands for what is in it.
+    if any(fnmatch.fnmatchcase(base, pattern) for pattern in cited.patterns):
+        return True
+    # A name with blanks is no token.
     words = _TOKEN.findall(base)
-    if words != [base] and words and all(word in cited.tokens for word in words):
-        return True
-    inside = next((f for f in folders if path.startswith(f"{f}/")), "")
-    parts = path[len(inside) :].strip("/").split("/")[:-1]
-    ways = ["/".join(parts[:n]) for n in range(2, len(parts) + 1)]
-    return any(way in cited.folders or f"{inside}/{way}" in cited.folders for way in ways)
+    return words != [base] and bool(words) and all(word in cited.tokens for word in words)
 
 
 def _is_evidence(name: str, folders: Sequence[str]) -> bool:
     """Tell whether a cited path is meant to lie among the evidence."""
+    name = re.sub(r"^\$\{?HUB\}?/", "analysis/", name)
     if not name.lower().endswith(_EVIDENCE):
         return False
     first = name.split("/", 1)[0].lower()
     own = first in {"green", "cli", "analysis", "red", "logs", "log", "artifacts", "results"}
     return own or any(name.startswith(f"{folder}/") for folder in folders)
-
-
-def _tails(path: str) -> Iterator[str]:
-    parts = path.split("/")
-    yield from ("/".join(parts[n:]) for n in range(len(parts)))
 
 
 def gaps_of_contents(files: Sequence[AdoptedFile]) -> Iterator[Gap]:

@@ -62,7 +62,7 @@ def look(workspace: Workspace, tree: Tree, candidate: Candidate, name: str) -> P
     problems = [
         *gaps.gaps_of_rows(rows, steps.steps, silent),
         *steps.gaps,
-        *gaps.gaps_of_citations(gaps.cited_in(own), paths, folders, everywhere),
+        *gaps.gaps_of_citations(gaps.cited_in(own, everywhere, folders), paths),
         *gaps.gaps_of_stamps(files, added, candidate.folder),
         *gaps.gaps_of_contents(files),
         *_unnameable(workspace, tree, candidate.folder),

@@ -16,7 +16,6 @@ from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.ops.verify import verify
 from planctl.workspace import ACTIVE, Workspace
 
-SIGNERS = ".planctl/allowed_signers"
 _MANIFEST_BYTES = 64_000_000
 
 
@@ -99,8 +98,9 @@ def files_of(workspace: Workspace, one: Evidence) -> Iterator[Wanted]:
 
 def signers(workspace: Workspace) -> list[Wanted]:
     """Return the file that says whose signatures count, if the repository has one."""
-    there = (workspace.root / SIGNERS).is_file()
-    return [Wanted(SIGNERS, FileKind.SIGNERS)] if there else []
+    name = workspace.settings().signing.allowed_signers
+    there = (workspace.root / name).is_file()
+    return [Wanted(name, FileKind.SIGNERS)] if there else []
 
 
 def _subject_files(

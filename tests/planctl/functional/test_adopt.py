@@ -48,7 +48,11 @@ def hubs(repo: Repo) -> str:
         '     |& tee \\"$HUB\\"/cli/fit.log\n   ```\n\n'
         "## Phase B: Guards\n\n- [ ] B1: the guard holds\n- [ ] B2: see `analysis/gone.json`\n",
     )
-    repo.write(f"{folder}/summary.md", "We kept `analysis/scale.json` and cli/fit.log.\n")
+    repo.write(
+        f"{folder}/summary.md",
+        f"We kept `analysis/scale.json` and cli/fit.log.\n\nArtifacts: {hub}/, `debug/`\n",
+    )
+    repo.write(f"{hub}/debug/stats.json", '{"mean": 1}\n')
     repo.write(f"{hub}/green/pytest_scale.log", pytest_log("tests/test_scale.py::test_a"))
     repo.write(f"{hub}/cli/fit.log", "fitting\nscale 0.5\n")
     repo.write(f"{hub}/cli/fit_v2.log", "fitting\nscale 0.6\n")
@@ -242,7 +246,8 @@ def test_gaps_of_an_initiative(repo: Repo, capture: Any) -> None:
     assert gaps(answer, "row without evidence") == ["A1", "B1", "B2"]
     assert gaps(answer, "log without a command") == [f"{hub}/phase_b1/cli/guard.log"]
     assert f"{hub}/analysis/stray.json" in gaps(answer, "artifact nobody cites")
-    assert f"{hub}/analysis/scale.json" not in gaps(answer, "artifact nobody cites")
+    cited = {f"{hub}/analysis/scale.json", f"{hub}/debug/stats.json"}
+    assert not cited & set(gaps(answer, "artifact nobody cites"))
     (gone,) = gaps(answer, "cited and not there")
     assert re.fullmatch(r"plans/active/SCALE-7/implementation\.md:\d+", gone)
     assert gaps(answer, "identical contents") == [f"{hub}/analysis/stray.json"]
