@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from planctl._questions import QUESTIONS, UnanswerableError
+from planctl._questions import QUESTIONS, Content, UnanswerableError
 
 LIMIT_S = 10
 """Seconds of CPU a question may take."""
@@ -33,7 +33,7 @@ _SERVE = (
 )
 
 
-def ask(name: str, data: bytes, detail: str = "", light: bool = True) -> Any:
+def ask(name: str, data: Content, detail: str = "", light: bool = True) -> Any:
     """Answer one of `QUESTIONS`.
 
     Args:
@@ -78,7 +78,7 @@ def _too_long() -> str:
     return f"was not answered within {LIMIT_S} s of CPU"
 
 
-def _in_a_process(name: str, data: bytes, detail: str) -> Any:
+def _in_a_process(name: str, data: Content, detail: str) -> Any:
     # Without `site`, which reads more than is needed here; so an editable installation says where.
     places = [str(Path(__file__).parents[1]), *filter(os.path.isabs, sys.path)]
     words = [sys.executable, "-I", "-S", "-c", _SERVE, json.dumps([places, name, detail])]

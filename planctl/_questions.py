@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+Content = bytes | memoryview
 MAX_PIXELS = 64_000_000
 # Only what figures are saved as: others have decoders that start programs, or read further files.
 _FORMATS = ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM")
@@ -22,13 +23,13 @@ class UnanswerableError(Exception):
     """The question cannot be answered; the text says why."""
 
 
-def first_match(data: bytes, pattern: str) -> str | None:
+def first_match(data: Content, pattern: str) -> str | None:
     """Return the beginning of the first match of a regular expression in a text."""
     found = re.search(pattern, _text(data), re.MULTILINE)
     return None if found is None else found[0][:120]
 
 
-def last_value(data: bytes, pattern: str) -> str | None:
+def last_value(data: Content, pattern: str) -> str | None:
     """Return group 1 of the last match of a regular expression in a text."""
     value = None
     for found in re.finditer(pattern, _text(data), re.MULTILINE):
@@ -36,8 +37,8 @@ def last_value(data: bytes, pattern: str) -> str | None:
     return value
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+def _text(data: Content) -> str:
+    return str(data, "utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def look_up(data: bytes, path: str) -> Any:
@@ -153,7 +154,7 @@ def _opened(data: bytes) -> Iterator[Any]:
         raise UnanswerableError(f"is no picture: {error}") from error
 
 
-QUESTIONS: dict[str, Callable[[bytes, str], Any]] = {
+QUESTIONS: dict[str, Callable[[Any, str], Any]] = {
     "first_match": first_match,
     "last_value": last_value,
     "look_up": look_up,

@@ -9,10 +9,11 @@ from planctl._text import printable
 
 # Colours; moves within the screen and erasing of a line, as progress bars use them; the cursor
 # hidden and shown again.
-_PASSES = r"\x1b\[[0-9;:]{0,32}[ABCDGKm]|\x1b\[\?25[hl]"
-_CONTROLS = r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]"
-_DIRECTIONS = r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-_TOKEN = re.compile(f"({_PASSES})|{_CONTROLS}|{_DIRECTIONS}")
+_PASSES = re.compile(r"(\x1b\[[0-9;:]{0,32}[ABCDGKm]|\x1b\[\?25[hl])")
+_KEPT = "\b\t\n\r"
+_CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _KEPT]
+_DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_SPELLED = {ord(char): printable(char) for char in (*_CONTROLS, *_DIRECTIONS)}
 _BEGINNING = re.compile(r"\x1b(?:\[[0-9;:?]{0,32})?\Z")
 
 
@@ -42,4 +43,7 @@ class TerminalFilter:
 
 
 def _spelled(text: str) -> bytes:
-    return _TOKEN.sub(lambda found: found[1] or printable(found[0]), text).encode()
+    # Every second part is a sequence that passes. No step a character: output may be binary.
+    parts = _PASSES.split(text)
+    parts[::2] = [part.translate(_SPELLED) for part in parts[::2]]
+    return "".join(parts).encode()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from planctl.ops.scaffold import Scaffold
     from planctl.ops.why import Why
 
+_LONGEST_LINE = 1 << 16
 _UNUSUAL = re.compile(r"[^\n -~]")
 _STYLE = {
     Verdict.FRESH: "green",
@@ -190,12 +191,16 @@ class LiveReporter:
         """Pass on a piece of output; what could drive a terminal is spelled out."""
         with self._lock:
             shown = self._filters.setdefault(step, TerminalFilter()).feed(piece)
-            whole, end, rest = (self._partial.get(step, b"") + shown).rpartition(b"\n")
-            self._partial[step] = rest
-            if self._prefix:
-                self._write(b"".join(self._line(step, line) for line in whole.split(b"\n") if end))
-            else:
+            if not self._prefix:
+                # Only whether a line is open matters here.
+                self._partial[step] = b"" if shown.endswith(b"\n") else b"?"
                 self._write(shown)
+                return
+            *lines, rest = (self._partial.get(step, b"") + shown).split(b"\n")
+            if len(rest) > _LONGEST_LINE:
+                lines, rest = [*lines, rest], b""
+            self._partial[step] = rest
+            self._write(b"".join(self._line(step, line) for line in lines))
 
     def _line(self, step: str, line: bytes) -> bytes:
         return step.encode() + b" | " + line + b"\n"

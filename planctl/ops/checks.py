@@ -27,7 +27,7 @@ from planctl.models.check import (
     TestsCheck,
 )
 from planctl.models.receipt import CheckResult
-from planctl.ops.run_log import body
+from planctl.ops.run_log import body_span
 
 Resolve = Callable[[str], Path]
 """From the name a plan gives an artifact to the file that was recorded for it."""
@@ -101,9 +101,10 @@ def _dispatch(check: Check, resolve: Resolve) -> str:
             return _tests(check, _output(resolve(check.tests)))
 
 
-def _output(path: Path) -> bytes:
+def _output(path: Path) -> memoryview:
     # What planctl itself wrote into the log must not answer for the command.
-    return body(read_plain(path, _MAX_TEXT_BYTES))
+    data = read_plain(path, _MAX_TEXT_BYTES)
+    return memoryview(data)[body_span(data)]
 
 
 def _values(
@@ -206,7 +207,7 @@ def _number(value: Any) -> float:
     return number
 
 
-def _search(check: LogCheck, output: bytes) -> str:
+def _search(check: LogCheck, output: memoryview) -> str:
     if check.not_matches is not None:
         bad = ask("first_match", output, check.not_matches)
         if bad is not None:
@@ -242,7 +243,7 @@ def _file(check: FileCheck, path: Path) -> str:
     return f"{size} bytes"
 
 
-def _tests(check: TestsCheck, output: bytes) -> str:
+def _tests(check: TestsCheck, output: memoryview) -> str:
     line = ask("last_value", output, _SUMMARY_LINE)
     if line is None:
         raise _No("holds no closing line of pytest")

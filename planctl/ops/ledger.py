@@ -135,7 +135,8 @@ def blockers(workspace: Workspace, plan: Plan) -> dict[str, blocker.BlockerFacts
     """Return the blocker files of an initiative: repository-relative path → what they say."""
     reports = workspace.root / ACTIVE / plan.id / "reports"
     found: dict[str, blocker.BlockerFacts] = {}
-    for path in sorted(reports.glob("*/*/red/blocked_*.md")):
+    plain = (path for path in reports.glob("*/*/red/blocked_*.md") if path.is_file())
+    for path in sorted(plain):
         facts = blocker.facts(path.read_text("utf-8", "replace"))
         if facts is not None:
             found[workspace.relative(path)] = facts

@@ -107,16 +107,21 @@ def body(data: bytes) -> bytes:
 
     A log without trailer (its run was killed with planctl) gives what was written until then.
     """
+    return data[body_span(data)]
+
+
+def body_span(data: bytes) -> slice:
+    """Return where a log's raw output lies, so that no copy of a large one is made."""
     if not data.startswith(TITLE.encode() + b"\n"):
-        return data
+        return slice(0, len(data))
     mark = f"\n{OUTPUT}\n".encode()
     start = data.find(mark)
     if start < 0:
-        return b""
+        return slice(0, 0)
     start += len(mark)
-    # The line end of the mark may be the one before the trailer; no copy of a large log is made.
+    # The line end of the mark may be the one before the trailer.
     end = data.rfind(f"\n{END}\n".encode(), start - 1)
-    return data[start:] if end < 0 else data[start : end + 1]
+    return slice(start, len(data) if end < 0 else end + 1)
 
 
 @dataclass(frozen=True)
