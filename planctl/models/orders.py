@@ -186,7 +186,7 @@ def _targets(text: str) -> Iterator[str]:
             continue
         # `A2/A3`, `stats/grid`: lists as often as folders.
         for part in name.split("/"):
-            if not part.isupper() and (_NAME.match(part) or _ROW.match(part)):
+            if _ROW.match(part) or (_NAME.match(part) and not part.isupper()):
                 yield part
     for match in _PHASE.finditer(text):
         yield f"phase {match[1].rstrip('.')}"

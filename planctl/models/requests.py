@@ -101,8 +101,8 @@ def requests(turns: Sequence[TurnText], changed: Changed | None = None) -> tuple
 
     Args:
         turns: In the order of time.
-        changed: Tells whether code changed between two turns (positions); without it what the
-            turns say of their changes counts.
+        changed: Tells whether code changed between two turns (positions), where that is known.
+            What the turns say of their own changes counts with it, and without it alone.
 
     Returns:
         Every order for evidence; those that ask again name the turn that had satisfied them.
@@ -114,7 +114,7 @@ def requests(turns: Sequence[TurnText], changed: Changed | None = None) -> tuple
         before = done.setdefault(turn.focus, [])
         if changed is not None:
             before[:] = [item for item in before if not changed(item.by, position)]
-        elif _changes_code(turn):
+        if _changes_code(turn):
             before.clear()
         completed = _completed(turn, position)
         if completed is not None:
@@ -152,15 +152,24 @@ class _Wanted:
 
 
 def _asked(turn: TurnText) -> tuple[int, str, bool, _Wanted] | None:
-    """Return the first order of a turn that asks for evidence, and whether for new work."""
+    """Return where a turn asks for evidence, whether for new work, and for what."""
+    first: tuple[int, str] | None = None
+    every: list[Clause] = []
     for line, text in turn.orders:
         asked = clauses(text)
-        made = [item for item in asked if item.deed is Deed.PRODUCE and item.verb not in _CHECKS]
-        if made:
-            words = frozenset(word for item in made for word in item.words) - _GENERAL
-            new_work = any(item.deed is Deed.CHANGE for item in asked)
-            return line, text, new_work, _Wanted(frozenset(_things(made)), words)
-    return None
+        every += asked
+        if first is None and any(_makes(item) for item in asked):
+            first = line, text
+    if first is None:
+        return None
+    made = [item for item in every if _makes(item)]
+    words = frozenset(word for item in made for word in item.words) - _GENERAL
+    new_work = any(item.deed is Deed.CHANGE for item in every)
+    return *first, new_work, _Wanted(frozenset(_things(made)), words)
+
+
+def _makes(item: Clause) -> bool:
+    return item.deed is Deed.PRODUCE and item.verb not in _CHECKS
 
 
 def _satisfied(wanted: _Wanted, done: Sequence[_Done]) -> int | None:
@@ -203,11 +212,12 @@ def _akin(one: str, other: str) -> bool:
 
 def _things(asked: Iterable[Clause]) -> set[str]:
     names = {name for item in asked for name in item.targets}
-    return {
-        name
-        for name in names
-        if not _PROSE_FILE.search(name) and not is_code(name) and stem(name) not in _FOLDERS
-    }
+    return {name for name in names if is_evidence(name) and stem(name) not in _FOLDERS}
+
+
+def is_evidence(path: str) -> bool:
+    """Tell whether a path can be evidence by its name: neither prose nor code."""
+    return not _PROSE_FILE.search(path) and not is_code(path)
 
 
 def stem(name: str) -> str:
@@ -222,12 +232,8 @@ def stem(name: str) -> str:
 
 
 def _completed(turn: TurnText, position: int) -> _Done | None:
-    made = [
-        item
-        for item in clauses("\n".join(turn.report))
-        if item.deed is Deed.PRODUCE and item.past and item.verb not in _CHECKS
-    ]
-    evidence = [name for name in turn.cited if not _PROSE_FILE.search(name) and not is_code(name)]
+    made = [item for item in clauses("\n".join(turn.report)) if item.past and _makes(item)]
+    evidence = [name for name in turn.cited if is_evidence(name)]
     report = " ".join(turn.report)
     if not made or not evidence or turn.failed or _denied(report):
         return None
@@ -237,9 +243,9 @@ def _completed(turn: TurnText, position: int) -> _Done | None:
 
 
 def _denied(report: str) -> bool:
-    """Tell whether a report says more of failure than of success."""
-    bad = len(_NEGATIVE.findall(report))
-    return bad > 0 and bad >= len(_COMPLETE.findall(report))
+    """Tell whether a report says nothing of success, or more of failure."""
+    bad, good = len(_NEGATIVE.findall(report)), len(_COMPLETE.findall(report))
+    return good == 0 or bad >= good
 
 
 def _changes_code(turn: TurnText) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate, combinations
 
 from planctl.models.audit import AuditFinding, AuditTotal
-from planctl.models.claim import Block
+from planctl.models.claim import Block, PathClaim
 from planctl.models.claim_paths import resolve
 from planctl.models.orders import is_code
-from planctl.models.requests import Request, TurnText, requests
-from planctl.ops.audit.orders import focus_of, orders_in, orders_of
+from planctl.models.requests import Request, TurnText, is_evidence, requests
+from planctl.ops.audit.orders import Order, focus_of, orders_in, orders_of
 from planctl.ops.audit.scene import End, Part, Scene, bases
 from planctl.ops.audit.texts import Written
 
@@ -18,12 +19,30 @@ _SHOWN = 160
 _THERE = ("exists", "deeper")
 
 
+@dataclass
+class _Turn:
+    """A turn, and where a history has it.
+
+    Attributes:
+        cited: What it cites as evidence, with the folders that is relative to.
+        there: Names of those that are in the tree of its commit.
+        worded: Its evidence is in no commit at all: it is taken at its word.
+    """
+
+    told: TurnText
+    position: int
+    commit: str
+    path: str
+    cited: tuple[tuple[PathClaim, tuple[str, ...]], ...] = ()
+    there: frozenset[str] = frozenset()
+    worded: bool = False
+
+
 class Asks:
     """Puts the turns of a history in a row and looks for requests that ask again."""
 
     def __init__(self) -> None:
-        self._turns: list[TurnText] = []
-        self._at: list[tuple[int, str, str]] = []
+        self._turns: list[_Turn] = []
         self._code: list[int] = []
 
     def visit(self, scene: Scene) -> None:
@@ -32,43 +51,45 @@ class Asks:
         changed = any(is_code(item.path) and not item.path.startswith("plans/") for item in own)
         self._code.append(int(changed and not scene.step.cut))
         blocks = [item for item in scene.told("summary", "ledger") if item.block.turn]
-        for item in in_time([written.block for written in blocks]):
-            written = next(found for found in blocks if found.block is item)
-            self._add(scene, written.text.path, _turn(scene, written))
+        # Several turns in one commit each have their own order; one turn and its brief have one.
+        alone = len(blocks) > 1
+        for block in in_time([item.block for item in blocks]):
+            written = next(item for item in blocks if item.block is block)
+            self._turns.append(_turn(scene, written, alone))
         if scene.judged:
-            self._add_orders(scene)
+            self._add_orders(scene, {item.text.path for item in blocks} if alone else set())
 
-    def _add(self, scene: Scene, path: str, turn: TurnText) -> None:
-        self._turns.append(turn)
-        self._at.append((scene.step.position, scene.commit, path))
-
-    def _add_orders(self, scene: Scene) -> None:
-        asked: dict[str, list[tuple[str, int, str]]] = {}
+    def _add_orders(self, scene: Scene, told: set[str]) -> None:
+        asked: dict[str, list[Order]] = {}
         for order in orders_of(scene):
-            asked.setdefault(order.focus, []).append((order.path, order.line, order.text))
+            if order.path not in told:
+                asked.setdefault(order.focus, []).append(order)
         for focus, orders in asked.items():
-            told = tuple((line, text) for _, line, text in orders)
-            self._add(scene, orders[0][0], TurnText(scene.commit[:8], focus, told, ()))
+            texts = tuple((order.line, order.text) for order in orders)
+            turn = TurnText(scene.commit[:8], focus, texts, ())
+            self._turns.append(_Turn(turn, scene.step.position, scene.commit, orders[0].path))
 
     def finish(self, end: End) -> Part:
         """Judge every request."""
+        turns = [_with_evidence(item, end) for item in self._turns]
         before = [0, *accumulate(self._code)]
 
         def changed(earlier: int, later: int) -> bool:
-            first, last = self._at[earlier][0], self._at[later][0]
+            first, last = self._turns[earlier].position, self._turns[later].position
             return before[last + 1] > before[first + 1]
 
-        found = requests(self._turns, changed)
-        whole = len({(self._at[item.turn][1], self._turns[item.turn].focus) for item in found})
+        found = requests(turns, changed)
         again = [item for item in found if item.satisfied is not None]
-        total = AuditTotal(
-            "requests.repeated", "requests for evidence that was complete", len(again), whole
-        )
-        return Part((total,), tuple(self._finding(item) for item in again))
+        label = "requests for evidence that was complete"
+        total = AuditTotal("requests.repeated", label, len(again), len(found))
+        return Part((total,), tuple(self._finding(item, turns) for item in again))
 
-    def _finding(self, request: Request) -> AuditFinding:
-        _, commit, path = self._at[request.turn]
-        return finding(request, self._turns, commit, path)
+    def _finding(self, request: Request, turns: Sequence[TurnText]) -> AuditFinding:
+        turn = self._turns[request.turn]
+        made = finding(request, turns, turn.commit, turn.path)
+        if request.satisfied is None or not self._turns[request.satisfied].worded:
+            return made
+        return replace(made, text=f"{made.text} (so it was reported; no commit has the evidence)")
 
 
 def finding(request: Request, turns: Sequence[TurnText], commit: str, path: str) -> AuditFinding:
@@ -82,33 +103,48 @@ def finding(request: Request, turns: Sequence[TurnText], commit: str, path: str)
     return AuditFinding("requests.repeated", commit, path, request.line, shown, by, text)
 
 
-def _turn(scene: Scene, written: Written) -> TurnText:
-    """Return what a block reports; of what it cites only that which is there."""
-    there = frozenset(
-        claim.path
-        for claim in written.block.paths
-        if resolve(claim, scene.step.index, bases(written, claim.line)).kind in _THERE
+def _turn(scene: Scene, written: Written, with_orders: bool) -> _Turn:
+    cited = tuple(
+        (item, bases(written, item.line))
+        for item in _evidence(written.block)
+        if is_evidence(item.path)
     )
-    return turn_text(written.text.path, written.block, scene.commit[:8], there)
+    index = scene.step.index
+    there = frozenset(i.path for i, folders in cited if resolve(i, index, folders).kind in _THERE)
+    lines = written.text.lines if with_orders else ()
+    place = scene.commit[:8]
+    told = turn_text(written.text.path, written.block, place, lines)
+    where = (scene.step.position, scene.commit, written.text.path)
+    return _Turn(told, *where, cited, there)
 
 
-def turn_text(
-    path: str,
-    block: Block,
-    place: str,
-    there: frozenset[str] | None = None,
-    lines: Sequence[str] = (),
-) -> TurnText:
+def _with_evidence(turn: _Turn, end: End) -> TurnText:
+    """Return a turn with that evidence alone which its commit has.
+
+    Evidence that came later was not complete yet. What no commit ever had (it is too large, or
+    lies elsewhere) history cannot judge: then the turn's word stands.
+    """
+    names = turn.there
+    if not names:
+        ever = end.ever.index
+        names = frozenset(i.path for i, f in turn.cited if resolve(i, ever, f).kind not in _THERE)
+        turn.worded = bool(names)
+    return replace(turn.told, cited=tuple(name for name in turn.told.cited if name in names))
+
+
+def _evidence(block: Block) -> list[PathClaim]:
+    return [item for item in block.paths if item.evidence or "artifact" in item.field.lower()]
+
+
+def turn_text(path: str, block: Block, place: str, lines: Sequence[str] = ()) -> TurnText:
     """Return a block as a turn.
 
     Args:
         path: The file it stands in.
         block: The block.
         place: What to call it.
-        there: The cited paths that exist; None takes the block at its word.
         lines: The file, when the block's orders are wanted too.
     """
-    cited = [claim for claim in block.paths if claim.evidence or "artifact" in claim.field.lower()]
     touched = [claim.path for claim in block.paths if "touched" in claim.field.lower()]
     failed = any(
         claim.outcome == "failed" or dict(claim.counts).get("failed") for claim in block.tests
@@ -118,11 +154,20 @@ def turn_text(
         focus_of(path, (block,)),
         tuple(orders_in(block, lines)) if lines else (),
         tuple(sentence.text for sentence in block.sentences),
-        tuple(claim.path for claim in cited if there is None or claim.path in there),
+        tuple(claim.path for claim in _evidence(block)),
         tuple(touched),
-        tuple(name for claim in block.tests for name in claim.selectors),
+        tuple(_selectors(block)),
         failed,
     )
+
+
+def _selectors(block: Block) -> Iterator[str]:
+    """Yield the tests a block says it ran: beside a result, or under `Tests run`."""
+    for claim in block.tests:
+        yield from claim.selectors
+    for path in block.paths:
+        if path.selector and "test" in path.field.lower():
+            yield f"{path.path}::{path.selector}"
 
 
 def in_time(blocks: Sequence[Block]) -> list[Block]:

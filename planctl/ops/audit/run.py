@@ -205,7 +205,7 @@ def audit_file(workspace: Workspace, path: Path) -> AuditReport:
         raise BadFileError(
             shown, "holds no turn summary", hint="a turn starts with `### Turn Summary (<stamp>)`"
         )
-    told = [turn_text(shown, block, f"line {block.line}", None, lines) for block in turns]
+    told = [turn_text(shown, block, f"line {block.line}", lines) for block in turns]
     found = requests(told)
     again = [item for item in found if item.satisfied is not None]
     label = "requests for evidence that was complete"
