@@ -152,6 +152,8 @@ def explanation(item: Why) -> None:
         for ids in answer.ids:
             moved = f"  moved by {ids.moved_by}" if ids.moved_by else ""
             line(f"    {ids.name}: recorded {ids.recorded}, now {ids.now}{moved}")
+    for warning in () if item.step is None else item.step.warnings:
+        line(f"  warning: {warning}")
     if item.restore:
         line(f"  restore: {item.restore}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -185,6 +186,15 @@ def replays_of(workspace: Workspace, plan: Plan, hub: Hub | None = None) -> Repl
     return Replays(tuple(_checked(workspace, found, added)))
 
 
+def replays_from(files: Iterable[tuple[str, bytes]]) -> Replays:
+    """Return replays from what their files hold, such as those of a past commit.
+
+    Args:
+        files: Repository-relative path and bytes of each.
+    """
+    return Replays(tuple(_read(content, path) for path, content in files))
+
+
 def _in_hub(hub: Hub) -> list[LoadedReplay]:
     folder = hub.path / FOLDER
     if behind_link(hub.root, folder):
@@ -198,12 +208,17 @@ def _one(hub: Hub, name: str) -> LoadedReplay:
     if path.is_symlink():
         return LoadedReplay(shown, broken="it is a symbolic link")
     try:
-        found = _parsed(read_plain(path, MAX_BYTES), shown)
-    except ReceiptError as error:
-        return LoadedReplay(shown, broken=error.message.removeprefix(f"{shown}: "))
+        content = read_plain(path, MAX_BYTES)
     except OSError as error:
         return LoadedReplay(shown, broken=f"it cannot be read: {error.strerror}")
-    return found
+    return _read(content, shown)
+
+
+def _read(content: bytes, shown: str) -> LoadedReplay:
+    try:
+        return _parsed(content, shown)
+    except ReceiptError as error:
+        return LoadedReplay(shown, broken=error.message.removeprefix(f"{shown}: "))
 
 
 def _parsed(content: bytes, shown: str) -> LoadedReplay:
