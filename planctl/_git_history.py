@@ -219,3 +219,35 @@ def _asked(process: subprocess.Popen[bytes], blob: str) -> bytes:
             "`git cat-file` ended before it answered", "run `git fsck`: the repository is damaged"
         )
     return answer.strip()
+
+
+def named_commits(repo: Repository, ids: Iterable[str]) -> dict[str, str]:
+    """Return the full id of each commit that is named, by the name; unknown ones are absent.
+
+    Args:
+        repo: The repository.
+        ids: Full or abbreviated ids.
+    """
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    asked = "".join(f"{name}\n" for name in wanted)
+    lines = repo.ask("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked).decode()
+    answers = zip(wanted, lines.splitlines(), strict=True)
+    return {name: line.split()[0] for name, line in answers if line.endswith(" commit")}
+
+
+def touched_by(repo: Repository, commits: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the paths that commits changed beside their first parent, by full id; one process."""
+    wanted = sorted(set(commits))
+    if not wanted:
+        return {}
+    options = ("--no-walk=unsorted", "--diff-merges=first-parent", "--no-renames", "-z")
+    output = repo.ask(
+        "-c", "log.showRoot=true", "log", *options, "--name-only", "--format=%x01%H", *wanted
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for part in output.decode("utf-8", "surrogateescape").split("\x01")[1:]:
+        commit, *paths = (item.lstrip("\n") for item in part.split("\0"))
+        found[commit] = tuple(path for path in paths if path)
+    return found

@@ -14,6 +14,7 @@ from planctl._version import __version__
 from planctl.cli import (
     adoption,
     audit,
+    claims,
     evidence,
     exports,
     history,
@@ -76,6 +77,7 @@ app.command()(plans.schema)
 app.command()(exports.export)
 app.command()(adoption.adopt)
 app.command()(audit.audit)
+app.command()(claims.claims)
 app.add_typer(plans.hub_app, name="hub")
 app.command()(keys.sign)
 app.add_typer(keys.keys_app, name="keys")

@@ -186,7 +186,7 @@ def resolve(claim: PathClaim, index: PathIndex, bases: Sequence[str] = ()) -> Pl
         return Placed("unknown", claim.path, why="it lies outside the repository")
     if claim.placeholder:
         return Placed("unknown", claim.path, why="a part of the name is left open")
-    tries = list(dict.fromkeys(_tries(claim, bases)))
+    tries = places(claim, bases)
     if not tries:
         return Placed("unknown", claim.path, why="what the variable stands for is not known")
     for path in tries:
@@ -194,6 +194,11 @@ def resolve(claim: PathClaim, index: PathIndex, bases: Sequence[str] = ()) -> Pl
         if found:
             return Placed("exists", found[0] if claim.glob else path, tuple(found))
     return _deeper(claim, index, tries[0])
+
+
+def places(claim: PathClaim, bases: Sequence[str] = ()) -> list[str]:
+    """Return the paths a claim may mean, the likeliest first."""
+    return list(dict.fromkeys(_tries(claim, bases)))
 
 
 def _tries(claim: PathClaim, bases: Sequence[str]) -> Iterator[str]:

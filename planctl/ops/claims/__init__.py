@@ -1,0 +1,5 @@
+"""Claims: what prose says, against what the repository holds."""
+
+from planctl.ops.claims.run import claims
+
+__all__ = ["claims"]
