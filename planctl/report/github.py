@@ -22,7 +22,7 @@ def commands(annotations: Iterable[Annotation], rules: Iterable[Rule]) -> Iterat
     """
     names = {rule.id: rule.name for rule in rules}
     for item in annotations:
-        subject = f" ({item.subject})" if item.subject else ""
+        subject = f" ({item.subject.partition(': ')[0]})" if item.subject else ""
         title = f"{names.get(item.rule, item.rule)}{subject}"
         place = [f"file={_value(item.path)}"]
         if item.line is not None:
