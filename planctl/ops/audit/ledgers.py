@@ -103,7 +103,7 @@ class Ledgers:
                     "contradictory",
                     text,
                 )
-                yield (item, a.path, b.path), finding
+                yield ("status", item, a.path, b.path), finding
             ledgers = sorted({place.path for place in places if self.role(place.path) == "ledger"})
             if len(ledgers) > 1:
                 yield from _two(scene.commit, item, ledgers, places)
@@ -125,7 +125,7 @@ class Ledgers:
                         "ticked",
                         f"`{row.name}` is ticked in {path}:{row.line}",
                     )
-                    yield (path, row.name, order.path), finding
+                    yield ("row", path, row.name, order.path), finding
 
     def _ticked(self, scene: Scene, focus: str) -> Iterator[tuple[str, Row]]:
         for path in sorted(self._paths):
@@ -181,7 +181,7 @@ def _two(
     first = next(place for place in places if place.path == ledgers[0])
     text = "also kept in " + ", ".join(ledgers[1:])
     yield (
-        (item, *ledgers),
+        ("two", item, *ledgers),
         AuditFinding(
             "statuses.two_ledgers",
             commit,
