@@ -6,8 +6,9 @@ named in `Prose.unreadable`; nothing is dropped.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from planctl.clock import find_stamps
 from planctl.models.claim import (
@@ -27,6 +28,13 @@ from planctl.models.prose_commits import find_commits
 from planctl.models.prose_numbers import find_numbers
 from planctl.models.prose_paths import PathsFound, find_paths
 from planctl.models.prose_tests import find_tests
+
+# Fields in the strict sense: never a sentence.
+_FIELDS = re.compile(
+    r"(?:next|artifacts?|checklist|files? |tests? |mapped tests|do now|status|priority|depends on|"
+    r"owner|focus|mode|branch|summary)\b",
+    re.IGNORECASE,
+)
 
 
 def sections(text: str) -> list[tuple[int, str]]:
@@ -148,8 +156,17 @@ def _field(item: RawField) -> Field:
 
 
 def _sentences(section: Section) -> tuple[Sentence, ...]:
-    """Return the running text, list items without a field included, in the order of the lines."""
+    """Return the running text in the order of the lines.
+
+    List items are among it, and so is `Root cause: …`: a sentence, though it has the form of a
+    field.
+    """
     text = [*section.sentences, *(item for item in section.loose if not item.code)]
+    text += [
+        replace(item.value, text=f"{item.value.key}: {item.value.text}")
+        for item in section.fields
+        if not item.parent and item.value.text and not _FIELDS.match(item.value.key)
+    ]
     return tuple(
         Sentence(item.line, item.text)
         for item in sorted(text, key=lambda item: item.line)

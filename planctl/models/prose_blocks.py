@@ -251,10 +251,12 @@ class _Reader:
         self._lines = lines
         # Fields whose lists may follow: (depth the field stands at, field).
         self._owners: list[tuple[int, RawField]] = []
+        self._last_line = 0
 
     def take(self, piece: Piece) -> None:
         """File one piece."""
         piece = replace(piece, line=piece.line + self._before)
+        self._part(piece)
         if piece.kind == "heading":
             self._heading(piece)
         elif piece.kind == "code":
@@ -263,6 +265,14 @@ class _Reader:
         else:
             for segment in _logical(piece):
                 self._segment(segment, piece)
+        self._last_line = piece.line + piece.text.rstrip("\n").count("\n")
+
+    def _part(self, piece: Piece) -> None:
+        """Part a field that has a value from a list that only comes after a blank line."""
+        if piece.line > self._last_line + 1 and self._owners:
+            depth, owner = self._owners[-1]
+            if depth >= 0 and owner.value.text and not owner.items and depth < piece.depth:
+                self._owners.pop()
 
     def _leave(self, depth: int) -> None:
         while self._owners and self._owners[-1][0] >= depth:

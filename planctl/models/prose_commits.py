@@ -21,6 +21,12 @@ _TOUCHED = re.compile(
     re.IGNORECASE,
 )
 _ENDS = re.compile(r"[.!?;](?=\s)|, (?:leaving|but|and that|so|while|which)\b|\band that\b|\n\n")
+# A digest of a file, a job, a shell: hexadecimal, and no commit.
+_OTHER_ID = re.compile(
+    r"\b(?:sha-?1|sha-?256|md5|digest|checksum|shell|job|task|id|run|container|image|uuid|bash)"
+    r"\b[\s:=`#(]{0,4}$",
+    re.IGNORECASE,
+)
 _REACH = 120
 # Room for `the two files `.
 _ARTICLE = 16
@@ -41,6 +47,8 @@ def find_commits(
     for match in [*_ID.finditer(segment.text), *_GLUED.finditer(segment.text)]:
         start = match.start("first")
         if start in seen or not _is_id(match) or _inside(start, taken):
+            continue
+        if _OTHER_ID.search(segment.text, max(0, start - 24), start):
             continue
         seen.add(start)
         groups = match.groupdict()

@@ -94,6 +94,8 @@ def _claim(segment: Segment, text: str, match: re.Match[str]) -> NumberClaim | N
         if before is None:
             return None
         name = before["name"]
+    elif match.re is _PHRASE and groups["op"] == "=":
+        name = name.split()[-1]
     number = match["number"]
     unit = "%" if match.re is _PERCENT else groups.get("unit") or ""
     exact = bool(re.search(r"[.eE×]", number)) or unit == "%"

@@ -131,11 +131,9 @@ class _Scanner:
             end = found.start() if found else len(text)
             if end >= len(text) or text[end] != "{":
                 break
-        while _HAS_LINES.search(text, max(position, end - 40), end):
-            more = _MORE_LINES.match(text, end)
-            if more is None:
-                break
-            end = more.end()
+        if _HAS_LINES.search(text, max(position, end - 40), end):
+            while more := _MORE_LINES.match(text, end):
+                end = more.end()
         return end
 
     def _unclosed(self, position: int, brace: int) -> int:
@@ -221,7 +219,7 @@ class _Scanner:
     def _remark(self, end: int) -> None:
         """Note the plain words that follow an artifact: `a.log pending`."""
         found = _TRAILING.match(self.text, end) if self.segment.evidence else None
-        if found is None or re.match(r"(?:and|plus|\+|&)\s", found[1]):
+        if found is None or re.match(r"(?:and|plus|\+|&)\s|\W*$", found[1]):
             return
         if not read_word(found[1].split()[0], True):
             self._note(found[1].strip())

@@ -24,8 +24,9 @@ _OUTCOMES = {
 _TELLING = {"passed", "failed", "skipped", "xfailed", "xpassed"}
 _WORD = "|".join(sorted(_OUTCOMES, key=len, reverse=True))
 _ATOM = re.compile(
-    rf"(?P<n>(?<![\w.,/-])\d[\d,]{{0,8}})(?P<all>/\d{{1,6}})?\s{{0,3}}(?:(?:unit |new |targeted )?"
-    r"(?:tests?|cases?|selectors?)\s{1,3}(?:have |are |were |all )?)?[*_`]{0,2}"
+    rf"(?P<n>(?<![\w.,/-])\d[\d,]{{0,8}})(?P<all>/\d{{1,6}})?\s{{0,3}}"
+    r"(?:(?:(?!and\b|with\b|of\b|or\b)[\w-]{1,20}\s{1,2}){0,3}(?:tests?|cases?|selectors?)\s{1,3}"
+    r"(?:have |are |were |all )?)?[*_`]{0,2}"
     rf"(?P<outcome>{_WORD})\b"
     r"|(?P<a>(?<![\w.,/-])\d{1,6})\s?/\s?(?P<b>\d{1,6})(?![\w./-])"
     r"|(?:\b(?:in|took|after)\s{1,2})?~?(?P<time>\d{1,6}(?:\.\d{1,6})?)\s?"
@@ -54,6 +55,9 @@ _TEST_WORDS = re.compile(
     re.IGNORECASE,
 )
 _IDS = re.compile(r"(?<![\w/])(Test[A-Z]\w*(?:::\w+(?:\[[^\]\s]*\])?)*|test_\w+(?:\[[^\]\s]*\])?)")
+_ID_BEFORE = re.compile(
+    r"(?<![\w/:])((?:Test[A-Z]\w*::)?test_\w+(?:\[[^\]\s]*\])?)[`*_)]*[:=]?\s*(?:\w+ )?[(*_]*$"
+)
 _SENTENCE = re.compile(r"[.!?][)\"'`*\]]*\s+(?=[A-Z`*\"(\[])|\n(?=\|)")
 _SECONDS = {"m": 60.0, "h": 3600.0}
 
@@ -98,12 +102,24 @@ def _clusters(text: str) -> Iterator[list[_Atom]]:
         atom = _atom(match)
         if atom.number is not None and _OTHER_THINGS.match(text, atom.end):
             continue
-        if cluster and not _glued(text, cluster[-1].end, atom.start):
+        if cluster and not (_glued(text, cluster[-1].end, atom.start) and _adds(cluster, atom)):
             yield cluster
             cluster = []
         cluster.append(atom)
     if cluster:
         yield cluster
+
+
+def _adds(cluster: list[_Atom], atom: _Atom) -> bool:
+    """Tell whether an atom belongs to a claim, or repeats what it has and begins the next."""
+    if atom.seconds is not None:
+        return all(item.seconds is None for item in cluster)
+    if atom.total is not None:
+        return all(item.total is None for item in cluster)
+    if atom.number is not None:
+        return all(item.outcome != atom.outcome or item.number is None for item in cluster)
+    plain = [item for item in cluster if item.outcome and item.number is None]
+    return not plain or all(item.number is None for item in cluster)
 
 
 def _glued(text: str, end: int, start: int) -> bool:
@@ -178,7 +194,7 @@ def _claim(
     text += ")" if "(" in text and segment.text[end : end + 1] == ")" else ""
     owner = _owner(segment.text[:begin], paths)
     near = [owner] if owner else paths
-    where = owner.text if owner else sentence
+    where = owner.text if owner else _test_before(segment.text[:begin]) or sentence
     return TestClaim(
         line=segment.line_at(begin),
         text=" ".join(text.split()),
@@ -200,6 +216,12 @@ def _owner(before: str, paths: Sequence[PathClaim]) -> PathClaim | None:
     lead = lead[:-1].rstrip().rstrip("`'\"*_)]")
     ends = [path for path in paths if lead.endswith(path.text)]
     return max(ends, key=lambda path: len(path.text), default=None)
+
+
+def _test_before(before: str) -> str:
+    """Return the test that a verdict directly follows: `test_a PASSED; test_b FAILED`."""
+    found = _ID_BEFORE.search(before[-200:])
+    return found[1] if found else ""
 
 
 def _selectors(sentence: str, paths: Sequence[PathClaim]) -> tuple[str, ...]:

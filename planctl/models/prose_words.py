@@ -19,7 +19,8 @@ _ENDINGS = _set("""
     java kt swift js mjs cjs jsx ts tsx vue rb php pl lua r jl m scala proto j2 jinja tmpl mk cmake
     gradle zip gz bz2 xz zst tar tgz whl egg diff patch sha256 sha1 md5 sig asc pem crt pub key
     prof trace dot mmd drawio mp4 mov wav mp3 mtz cif pdb cbf mrc expt refl hkl stl wasm so dll
-    status done flag lst tab parity svgz
+    status done flag lst asm s v sv vhd ino cs ex exs erl hs ml clj dart nim zig tf hcl
+    vtk vtu xyz npmrc plist ics csl cls sty nb
     """)
 # One file with several: `wts.h5.zip`. A word that ends there and goes on names something inside.
 _CONTAINERS = _set("zip gz tar tgz h5 hdf5 npz whl egg bz2 xz zst")
