@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from planctl.cli.formats import Format, FormatOption, chosen
+
+if TYPE_CHECKING:
+    from planctl.models.plan import Plan
+    from planctl.models.timeline import Timeline
+    from planctl.models.verdict import VerifyReport
+    from planctl.workspace import Workspace
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Scratch = Annotated[
@@ -63,13 +69,14 @@ def verify(
     require: Annotated[
         Require, typer.Option("--require", help="Ask at least this of every phase.")
     ] = Require.RECORDED,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Read every byte again, whatever git's index says.")
+    ] = False,
     form: FormatOption = Format.TABLE,
     json_: Json = False,
 ) -> int:
     """Decide what the receipts prove now; exit 0 if every step is fresh or waived, else 1."""
-    from planctl.cli import render
     from planctl.models.policy import Requirement
-    from planctl.ops.times import timelines
     from planctl.ops.trust import Auditor
     from planctl.ops.verify import verify as judge
     from planctl.workspace import Workspace
@@ -82,10 +89,29 @@ def verify(
     for name in names:
         plan = workspace.load_plan_with(name, pairs(set_))
         hub = workspace.hub(plan, scratch) if scratch else None
-        report = judge(workspace, plan, phase, hub, auditor=auditor)
-        lines = timelines(workspace, plan, report) if times else ()
-        results.append((report, lines))
+        report = judge(workspace, plan, phase, hub, auditor=auditor, cache=not no_cache)
+        results.append((report, _timelines(workspace, plan, report) if times else ()))
         plans.append(plan)
+    if shape in (Format.TABLE, Format.JSON):
+        _print(results, shape, times, initiative is None)
+    else:
+        from planctl.cli.formats import print_verdicts
+
+        print_verdicts(shape, workspace, plans, [report for report, _ in results])
+    return 0 if all(report.ok for report, _ in results) else 1
+
+
+def _timelines(workspace: Workspace, plan: Plan, report: VerifyReport) -> tuple[Timeline, ...]:
+    from planctl.ops.times import timelines
+
+    return timelines(workspace, plan, report)
+
+
+def _print(
+    results: list[tuple[VerifyReport, tuple[Timeline, ...]]], shape: Format, times: bool, many: bool
+) -> None:
+    from planctl.cli import render
+
     if shape is Format.JSON:
         from dataclasses import asdict
 
@@ -93,38 +119,33 @@ def verify(
             r.as_dict() | ({"times": [asdict(item) for item in t]} if times else {})
             for r, t in results
         ]
-        render.emit_json(values[0] if initiative else values)
-    elif shape is not Format.TABLE:
-        from planctl.cli.formats import print_verdicts
-
-        print_verdicts(shape, workspace, plans, [report for report, _ in results])
-    else:
-        for report, lines in results:
-            render.report(report)
-            for item in lines:
-                render.timeline(item)
-    return 0 if all(report.ok for report, _ in results) else 1
+        render.emit_json(values if many else values[0])
+        return
+    for report, lines in results:
+        render.report(report)
+        for item in lines:
+            render.timeline(item)
 
 
 def why(
-    target: Annotated[str, typer.Argument(help="A checklist row, a step or a path.")],
+    target: Annotated[str, typer.Argument(help="A row, a step, a path, a receipt, or a commit.")],
     initiative: Annotated[
         str | None, typer.Option("--id", help="Only look in this initiative.")
     ] = None,
     json_: Json = False,
 ) -> int:
-    """Print the predicate that decided, with both ids; exit 0 if all is proven, else 1."""
-    from planctl.cli import render
-    from planctl.ops.why import why as explain
+    """Print what decided, with both ids, and the way back; exit 0 if all is proven, else 1."""
+    from planctl.cli import explanation, render
+    from planctl.ops.why_commit import why_any
     from planctl.workspace import Workspace
 
-    answers = explain(Workspace.open(), target, initiative)
+    answers = why_any(Workspace.open(), target, initiative)
     if json_:
         render.emit_json([item.as_dict() for item in answers])
     else:
         for item in answers:
-            render.explanation(item)
-    return 0 if all(item.verdict.accepted for item in answers) else 1
+            explanation.explain(item)
+    return 0 if all(item.ok for item in answers) else 1
 
 
 def status(json_: Json = False) -> None:

@@ -40,7 +40,7 @@ def contained_path(text: str) -> str:
     Raises:
         ValueError: Empty, absolute, with a `..` part, a NUL, or not UTF-8.
     """
-    if not text or text.startswith("/") or ".." in text.split("/"):
+    if not text or text.startswith("/") or (".." in text and ".." in text.split("/")):
         raise ValueError(f"{text!r} does not lie below a folder")
     if "\0" in text or not is_utf8(text):
         raise ValueError(f"{text!r} holds a NUL or is not UTF-8")

@@ -11,6 +11,7 @@ import hashlib
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from planctl.errors import ReceiptError
 from planctl.models.paths import contained_path
@@ -44,7 +45,9 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
-class Subject(_Model):
+# Slots: a receipt may hold tens of thousands of these two.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
     """An artifact in the hub.
 
     Attributes:
@@ -59,7 +62,8 @@ class Subject(_Model):
     kind: Literal["file", "folder"] = "file"
 
 
-class InputFile(_Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
     """A tracked file a step declared, as it was when the step ran: mode and git blob id."""
 
     path: str

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 _MAX_LEVELS = 64
+_CONTAINERS = (dict, list)
 
 
 def strict_json(text: bytes) -> Any:
@@ -27,7 +28,10 @@ def strict_json(text: bytes) -> Any:
         )
     except RecursionError as error:
         raise ValueError(f"has more than {_MAX_LEVELS} levels") from error
-    _check(value)
+    _check_levels(value)
+    # Only an escape, or bytes that are no UTF-8, can bring half of a pair.
+    if b"\\u" in text or not text.isascii():
+        _check_strings(value)
     return value
 
 
@@ -53,9 +57,20 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _check(value: Any) -> None:
+def _check_levels(value: Any) -> None:
+    level = [value] if isinstance(value, _CONTAINERS) else []
+    for _ in range(_MAX_LEVELS):
+        inside = (item.values() if type(item) is dict else item for item in level)
+        level = [item for items in inside for item in items if type(item) in _CONTAINERS]
+        if not level:
+            return
+    if any(level):
+        raise ValueError(f"has more than {_MAX_LEVELS} levels")
+
+
+def _check_strings(value: Any) -> None:
     level = [value]
-    for _ in range(_MAX_LEVELS + 1):
+    while level:
         below: list[Any] = []
         for item in level:
             if isinstance(item, dict):
@@ -65,7 +80,4 @@ def _check(value: Any) -> None:
                 below += item
             elif isinstance(item, str) and not item.isascii():
                 item.encode()
-        if not below:
-            return
         level = below
-    raise ValueError(f"has more than {_MAX_LEVELS} levels")
