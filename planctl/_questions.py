@@ -95,7 +95,8 @@ def weight(path: str) -> int:
         raise UnanswerableError(f"`{path}` is no JMESPath: {error}") from error
     while pending:
         node = pending.pop()
-        below = node["children"]
+        # Those of a slice are numbers.
+        below = [part for part in node["children"] if isinstance(part, dict)]
         product *= _growth(node["type"], len(below))
         pending += below
     return product
