@@ -89,10 +89,10 @@ def keys_trust(
 ) -> None:
     """Add a key to the repository's allowed_signers; commit the file to make it known."""
     from planctl.cli import render
-    from planctl.ops import keys
+    from planctl.ops import trusted_keys
     from planctl.workspace import Workspace
 
-    done = keys.trust_key(Workspace.open(), key, tuple(role), after, before)
+    done = trusted_keys.trust_key(Workspace.open(), key, tuple(role), after, before)
     if json_:
         render.emit_json(done.as_dict())
     else:
@@ -115,12 +115,12 @@ def keys_revoke(
     """Let a key count no more: from now on, from a time on, or (compromised) ever."""
     from planctl.cli import render
     from planctl.errors import UsageError
-    from planctl.ops import keys
+    from planctl.ops import trusted_keys
     from planctl.workspace import Workspace
 
     if since and compromised:
         raise UsageError("`--from` with `--compromised`", "a compromised key never counts")
-    done = keys.revoke_key(Workspace.open(), key, since, why, compromised)
+    done = trusted_keys.revoke_key(Workspace.open(), key, since, why, compromised)
     if json_:
         render.emit_json(done.as_dict())
     else:
