@@ -15,13 +15,14 @@ from types import ModuleType
 
 from filelock import FileLock, Timeout
 
-from planctl._files import atomic_write, read_plain
+from planctl._files import atomic_write, behind_link, read_plain
 from planctl._git import Repository
 from planctl.errors import PreconditionError
 
 _PREFIX = "planctl-replay-"
 _MARK = "repository"
 _LOCK = "lock"
+_GITLINK = "160000"
 # Lists of folders in which programs look for code and libraries.
 _PATH_LISTS = ("PYTHONPATH", "LD_LIBRARY_PATH", "PATH")
 
@@ -61,6 +62,7 @@ class CleanRoom:
         root = self._place / f"tree-{self._trees}" / (self._repo.root.name or "repository")
         try:
             _check_out(self._repo, commit, root)
+            _check_out_submodules(self._repo, commit, root)
             yield root
         finally:
             _remove(root.parent)
@@ -148,6 +150,19 @@ def _check_out(repo: Repository, commit: str, root: Path) -> None:
     tags = repo.ask("for-each-ref", "--format=create %(refname) %(objectname)", "refs/tags")
     repo.ask(*here, "update-ref", "--stdin", stdin=os.fsdecode(tags))
     repo.ask(*here, "checkout", "--quiet", "--detach", commit)
+
+
+def _check_out_submodules(repo: Repository, commit: str, root: Path) -> None:
+    """Bring the submodules that this clone has, each at the commit that the tree names."""
+    for path, entry in repo.tree(commit).items():
+        place = repo.root / path
+        if entry.mode != _GITLINK or behind_link(repo.root, place) or not (place / ".git").exists():
+            continue
+        inner = Repository(place)
+        # One that lacks the commit stays empty, as in a fresh clone.
+        if inner.resolve(entry.blob) is not None:
+            _check_out(inner, entry.blob, root / path)
+            _check_out_submodules(inner, entry.blob, root / path)
 
 
 def _remove(place: Path) -> None:

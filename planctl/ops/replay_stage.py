@@ -24,6 +24,7 @@ from planctl.ops.run_phase import Reporter
 from planctl.workspace import Hub, Workspace
 
 _HEADER_BYTES = 64_000
+_GITLINK = "160000"
 # Of the variables a log shows, those that name folders of the machine that recorded.
 _OF_THE_MACHINE = ("PYTHONPATH", "LD_LIBRARY_PATH")
 
@@ -75,6 +76,9 @@ class Stage:
             if need not in self.made:
                 self._bring(need, digest, _names_in(checks_of(step)))
         self._bring_files(receipt.data, "data file")
+        for item in receipt.inputs:
+            if item.mode == _GITLINK and not (self.tree.root / item.path / ".git").exists():
+                raise NotReplayableError(f"submodule `{item.path}` is not in this clone as it was")
         plan = _plan_of(receipt, step, self.plan)
         recorder = Recorder(
             workspace=self.tree,

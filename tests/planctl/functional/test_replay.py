@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.planctl.functional.conftest import Project
+from tests.planctl.conftest import Repo
+from tests.planctl.functional.conftest import Project, write_project
 
 
 @pytest.fixture(autouse=True)
@@ -355,3 +356,34 @@ def test_a_running_replay_is_no_leftover(slow: Project, own_temporary: Path) -> 
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 130
+
+
+def test_submodules_are_brought_at_their_commit(project: Project, tmp_path: Path) -> None:
+    library = Repo(tmp_path / "library")
+    library.root.mkdir()
+    library.git("init", "--quiet")
+    library.write("value.txt", "1\n")
+    library.commit("first")
+    add = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+    project.repo.git(*add, str(library.root), "library")
+    project.edit("inputs: [src/solo.txt]", "inputs: [src/solo.txt, library]")
+    rewrite(project, "run: echo solo", "run: cat library/value.txt")
+    assert one(project, "solo")["outcome"] == "agreed"
+    (project.root / "library").rename(tmp_path / "away")
+    found = one(project, "solo", expect=1)
+    assert found["outcome"] == "not replayed"
+
+
+def test_a_repository_with_sha256_ids_and_a_linked_work_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
+) -> None:
+    made = Repo(tmp_path / "made")
+    made.root.mkdir()
+    made.git("init", "--quiet", "--object-format=sha256")
+    write_project(made)
+    linked = Project(Repo(tmp_path / "linked"), capture)
+    made.git("worktree", "add", "--quiet", str(linked.root))
+    monkeypatch.chdir(linked.root)
+    linked.run_phase()
+    linked.repo.commit("evidence")
+    assert [step["outcome"] for step in replayed(linked)["steps"]] == ["agreed"] * 3
