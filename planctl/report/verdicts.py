@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from planctl._text import count, listed
 from planctl.models.annotation import Annotation, Level, Place, Rule
+from planctl.models.lint import RULES
 from planctl.models.plan import Plan
 from planctl.models.plan_yaml import step_lines
 from planctl.models.verdict import ArtifactVerdict, StepVerdict, Verdict, VerifyReport
@@ -16,6 +17,7 @@ from planctl.report.junit import Case, Outcome, Suite
 from planctl.workspace import Workspace
 
 _SHOWN = 20
+_LINT = {rule.id: rule for rule in RULES}
 _LOOSE = "loose-file"
 _WARNING = "warning"
 _CHANGING = re.compile(r"[0-9a-f]{7,64}|\d+")
@@ -93,11 +95,17 @@ def _of_initiative(one: Judged) -> Iterator[Annotation]:
         elif step.verdict is Verdict.WAIVED:
             yield _at_plan(one, step, Level.NOTE, _rule_id(step), _said(step))
         for warning in step.warnings:
-            # Ids and counts in a warning change; the finding stays the same.
-            topic = f"{_subject(one, step)}: {_CHANGING.sub('#', warning)}"
-            place = one.lines.get(step.step)
-            yield Annotation(one.plan, place, Level.WARNING, _WARNING, warning, subject=topic)
+            yield _warned(one, step, warning)
     yield from _loose(one)
+
+
+def _warned(one: Judged, step: StepVerdict, warning: str) -> Annotation:
+    # What lint finds says its rule first.
+    number, _, rest = warning.partition(" ")
+    rule, text = (number, rest) if number in _LINT else (_WARNING, warning)
+    # Ids and counts in a warning change; the finding stays the same.
+    topic = f"{_subject(one, step)}: {_CHANGING.sub('#', text)}"
+    return Annotation(one.plan, one.lines.get(step.step), Level.WARNING, rule, text, subject=topic)
 
 
 def _loose(one: Judged) -> Iterator[Annotation]:
@@ -171,6 +179,8 @@ def _rule_id(step: StepVerdict) -> str:
 
 
 def _rule(name: str) -> Rule:
+    if name in _LINT:
+        return _LINT[name]
     if name == _LOOSE:
         text = "A file or receipt of the hub that proves nothing for any step."
         return Rule(name, "file without a receipt that holds", text, _HELP, Level.NOTE)

@@ -20,8 +20,17 @@ def formatted(project: Project, form: str, *words: str) -> tuple[int, str]:
 
 
 def results(project: Project) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(formatted(project, "sarif")[1])["runs"][0]["results"]
-    return found
+    """Return the findings of verify itself; what lint says of the plan stands beside them."""
+    run = json.loads(formatted(project, "sarif")[1])["runs"][0]
+    assert {item["ruleId"] for item in run["results"]} <= {
+        rule["id"] for rule in run["tool"]["driver"]["rules"]
+    }
+    return [item for item in run["results"] if not item["ruleId"].startswith("PL")]
+
+
+def commands(project: Project) -> tuple[int, list[str]]:
+    code, out = formatted(project, "github")
+    return code, [line for line in out.splitlines() if not line.startswith("::warning ")]
 
 
 def place(result: dict[str, Any]) -> tuple[str, int | None]:
@@ -35,7 +44,7 @@ def line_of_step(project: Project, step: str) -> int:
 
 
 def test_what_is_proven_gives_no_finding_and_passing_cases(proven: Project) -> None:
-    assert formatted(proven, "github") == (0, "")
+    assert commands(proven) == (0, [])
     assert results(proven) == []
     code, out = formatted(proven, "junit")
     suite = ET.fromstring(out)[0]
@@ -60,10 +69,9 @@ def test_a_stale_step_is_found_at_its_line_of_the_plan(proven: Project) -> None:
     assert place(result) == (PLAN, line_of_step(proven, "solo"))
     related = result["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert related == "src/solo.txt"
-    code, out = formatted(proven, "github")
+    code, (line,) = commands(proven)
     assert code == 1
-    assert out.startswith(f"::error file={PLAN},line={line_of_step(proven, 'solo')},title=")
-    assert out.count("\n") == 1
+    assert line.startswith(f"::error file={PLAN},line={line_of_step(proven, 'solo')},title=")
     code, out = formatted(proven, "junit")
     (failure,) = ET.fromstring(out).iter("failure")
     assert failure.attrib["type"] == "stale"
@@ -113,12 +121,20 @@ def test_there_is_an_error_exactly_if_the_answer_is_no(proven: Project) -> None:
     assert (code, note["level"], note["ruleId"]) == (0, "note", "loose-file")
 
 
+def test_what_lint_says_of_the_plan_has_the_rules_of_lint(proven: Project) -> None:
+    run = json.loads(formatted(proven, "sarif")[1])["runs"][0]
+    found = next(item for item in run["results"] if item["ruleId"] == "PL010")
+    rule = run["tool"]["driver"]["rules"][found["ruleIndex"]]
+    assert (rule["id"], rule["defaultConfiguration"]["level"]) == ("PL010", "warning")
+    assert place(found) == (PLAN, line_of_step(proven, "two"))
+
+
 def test_hostile_file_names_cannot_write_commands(proven: Project) -> None:
     (proven.hub / "analysis/a\n::error::forged\x1b[2J").write_text("x")
-    code, out = formatted(proven, "github")
+    code, lines = commands(proven)
     assert code == 0
-    assert [line.split(" ")[0] for line in out.splitlines()] == ["::notice"]
-    assert "\x1b" not in out
+    assert [line.split(" ")[0] for line in lines] == ["::notice"]
+    assert "\x1b" not in lines[0]
     ET.fromstring(formatted(proven, "junit")[1])
 
 
@@ -135,6 +151,5 @@ def test_formats_that_do_not_go_together_are_refused(proven: Project, other: str
 
 
 def test_the_count_of_proven_steps_goes_to_stderr(proven: Project) -> None:
-    _, out, err = proven.call("verify", "--format", "github")
-    assert out == ""
+    _, _, err = proven.call("verify", "--format", "github")
     assert err == "X-001: 3 of 3 steps proven\n"
