@@ -97,6 +97,7 @@ def test_only_the_edges_catch_everything() -> None:
     [
         ("git", {"planctl/_git.py"}),
         ("submitit", {"planctl/executors/slurm.py"}),
+        ("cryptography", {"planctl/_signing.py"}),
         ("rich", {"planctl/cli/render.py", "ptycho_torch/training/"}),
         ("lightning", {"ptycho_torch/model.py", "ptycho_torch/data/datamodule.py", "training/"}),
     ],
@@ -141,7 +142,7 @@ def _modules_after(code: str) -> set[str]:
 def test_planctl_starts_without_heavy_modules(arguments: list[str]) -> None:
     loaded = _modules_after(f"from planctl.cli.app import run; run({arguments!r})")
     heavy = {"torch", "lightning", "numpy", "pydantic", "git", "rich", "mcp", "yaml", "asyncio"}
-    assert not loaded & (heavy | {"submitit"})
+    assert not loaded & (heavy | {"submitit", "cryptography", "bcrypt"})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -348,3 +349,14 @@ def test_evidence_of_a_need_in_another_phase_is_asked_for_its_signature(
     signers.sign("ben", ID, "A", "--step", "two", expect=0)
     assert proven.verdicts()["two"] == "unproven"
     assert proven.reason("two").startswith("parents: needs `one`, which is unproven")
+
+
+def test_who_signs_nothing_loads_no_cryptography(proven: Project) -> None:
+    code = (
+        "import sys; from planctl.cli.app import run; code = run(['verify']);"
+        "print(code, sorted({'cryptography', 'bcrypt'} & {*sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=proven.root, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "0 []"
