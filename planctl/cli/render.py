@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from planctl.models.timeline import Timeline
     from planctl.ops.run_phase import PhaseResult, StepResult
     from planctl.ops.scaffold import Scaffold
-    from planctl.ops.why import Why
 
 _LONGEST_LINE = 1 << 16
 _UNUSUAL = re.compile(r"[^\n -~]")
@@ -139,23 +138,6 @@ def _step_row(step: StepVerdict) -> list[str | Text]:
         proof = f"{step.tier}{signed}: {made} at {(step.commit or '')[:8]}, {name}"
     verdict = verdict_cell(step.verdict)
     return [step.phase, step.step, " ".join(step.rows), verdict, proof]
-
-
-def explanation(item: Why) -> None:
-    """Print why a row, step or path has its verdict."""
-    name = "" if item.step is None else f" (step {item.step.step} of {item.initiative})"
-    line(f"{item.target}{name}: {item.verdict}")
-    for reason in item.reasons:
-        line(f"  {reason}")
-    for answer in item.failing:
-        line(f"  predicate `{answer.name}` does not hold: {answer.text}")
-        for ids in answer.ids:
-            moved = f"  moved by {ids.moved_by}" if ids.moved_by else ""
-            line(f"    {ids.name}: recorded {ids.recorded}, now {ids.now}{moved}")
-    for warning in () if item.step is None else item.step.warnings:
-        line(f"  warning: {warning}")
-    if item.restore:
-        line(f"  restore: {item.restore}")
 
 
 def timeline(item: Timeline) -> None:

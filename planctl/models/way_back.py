@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any, Literal
 
-Kind = Literal["hub", "restore", "commit", "run"]
+Kind = Literal["hub", "restore", "commit", "sign", "run"]
 
 # So many steps are tried in every combination; of more, the best next one is taken again and again.
 EXACT = 14

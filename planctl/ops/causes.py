@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from planctl._git import Repository
 from planctl.models.plan import Step
 from planctl.models.verdict import Predicate, Verdict
 from planctl.ops.judge import Judge
+from planctl.ops.predicates import name_commits
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,21 @@ class Cause:
     text: str
     predicate: Predicate | None = None
     receipt: str | None = None
+
+
+def named(found: tuple[Cause, ...], repo: Repository) -> tuple[Cause, ...]:
+    """Return causes with the commits that moved their inputs; one walk over history for all."""
+    asked = [item.predicate for item in found if item.predicate and item.predicate.name == "inputs"]
+    lost = {one.name for item in asked for one in item.ids if one.moved_by is None}
+    commits = repo.last_changes(lost)
+
+    def name(item: Cause) -> Cause:
+        if item.predicate not in asked or item.predicate is None:
+            return item
+        predicate = name_commits(item.predicate, commits)
+        return replace(item, predicate=predicate, text=predicate.text)
+
+    return tuple(map(name, found))
 
 
 def causes(

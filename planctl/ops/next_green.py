@@ -26,8 +26,16 @@ _EVIDENCE = "Evidence as it was recorded"
 
 
 @dataclass(frozen=True)
-class _Look:
-    """An initiative as it is, and as it would be once all that costs nothing is done."""
+class Look:
+    """An initiative as it is, and as it would be once all that costs no run is done.
+
+    Attributes:
+        judge: Who answered for what is.
+        now: What is.
+        then: What would be.
+        found: Path → where git has it as it was recorded.
+        tasks: What would run then.
+    """
 
     plan: Plan
     judge: Judge
@@ -67,8 +75,13 @@ def next_green(
     """
     names = initiatives or tuple(workspace.every_initiative())
     with temporary_blobs(workspace.repo) as (blobs, _):
-        looks = [_look(workspace, workspace.load_plan(name), blobs) for name in names]
-        first = [*_hubs(looks), *_restores(looks), *_commits(looks)]
+        looks = [look_at(workspace, workspace.load_plan(name), blobs) for name in names]
+    return way_of(workspace, looks, budget_s)
+
+
+def way_of(workspace: Workspace, looks: list[Look], budget_s: float | None = None) -> WayBack:
+    """Return the way back of some initiatives; see `next_green`."""
+    first = [*_hubs(looks), *_restores(looks), *_commits(looks), *_signs(looks)]
     runs = [run for look in looks for run in _runs(look)]
     blocked = [item for look in looks for item in _blocked(workspace, look)]
     stopped = {(item.initiative, item.step) for item in blocked}
@@ -86,7 +99,8 @@ def next_green(
     )
 
 
-def _look(workspace: Workspace, plan: Plan, blobs: BlobStore) -> _Look:
+def look_at(workspace: Workspace, plan: Plan, blobs: BlobStore) -> Look:
+    """Look at an initiative; nothing more than `verify` does when all is fresh."""
     judge = judge_of(workspace, plan)
     now = verify(workspace, plan, judge=judge)
     found: dict[str, Source] = {}
@@ -96,17 +110,17 @@ def _look(workspace: Workspace, plan: Plan, blobs: BlobStore) -> _Look:
         then = verify(workspace, plan, judge=RestoredJudge(judge, found, blobs))
     wanted = tuple(step.step for step in then.steps if not step.verdict.accepted)
     tasks = schedule(plan, then, workspace.root, wanted, force=False)
-    return _Look(plan, judge, now, then, found, tasks)
+    return Look(plan, judge, now, then, found, tasks)
 
 
-def _hubs(looks: list[_Look]) -> Iterator[Action]:
+def _hubs(looks: list[Look]) -> Iterator[Action]:
     for look in looks:
         if look.plan.hub is None and look.running:
             command = shlex.join(["planctl", "hub", "new", look.plan.id])
             yield Action("hub", command, "it has no hub yet", look.plan.id)
 
 
-def _restores(looks: list[_Look]) -> Iterator[Action]:
+def _restores(looks: list[Look]) -> Iterator[Action]:
     """Bring back what git has, and only what the mended steps rest on."""
     wanted: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for look in looks:
@@ -128,7 +142,7 @@ def _restores(looks: list[_Look]) -> Iterator[Action]:
         yield Action("restore", command, reason, steps=steps)
 
 
-def _commits(looks: list[_Look]) -> Iterator[Action]:
+def _commits(looks: list[Look]) -> Iterator[Action]:
     """Commit the inputs that a run has been on, or is about to be on."""
     paths: dict[str, None] = {}
     steps: list[str] = []
@@ -147,7 +161,19 @@ def _commits(looks: list[_Look]) -> Iterator[Action]:
         yield Action("commit", command, reason, steps=tuple(steps))
 
 
-def _dirty(look: _Look, phase: str, step: Step) -> list[str]:
+def _signs(looks: list[Look]) -> Iterator[Action]:
+    """Sign what lacks nothing but the signature that the policy asks for."""
+    for look in looks:
+        for step in look.mended:
+            asked = [item for item in step.predicates if item.name == "signature"]
+            if step.verdict is Verdict.UNPROVEN and asked and not asked[0].ok:
+                words = ["planctl", "sign", look.plan.id, step.phase, "--step", step.step]
+                reason = f"{asked[0].text} (with a key that the policy accepts)"
+                steps = (f"{look.plan.id}/{step.step}",)
+                yield Action("sign", shlex.join(words), reason, look.plan.id, steps=steps)
+
+
+def _dirty(look: Look, phase: str, step: Step) -> list[str]:
     globs = look.plan.inputs_of(phase, step)
     head, disk = look.judge.tree.at_head(globs), look.judge.tree.on_disk(globs)
     return sorted(path for path in {*head, *disk} if head.get(path) != disk.get(path))
@@ -158,7 +184,7 @@ def _git(*words: str, paths: list[str]) -> str:
     return shlex.join(["git", *literal, *words, *paths])
 
 
-def _runs(look: _Look) -> Iterator[Action]:
+def _runs(look: Look) -> Iterator[Action]:
     """Yield a command a step that is not proven; what a command runs besides is named in it."""
     again = {
         task.step: task
@@ -183,7 +209,7 @@ def _needed(plan: Plan, name: str) -> list[str]:
     return list(found)
 
 
-def _run(look: _Look, task: Task, names: tuple[str, ...]) -> Action:
+def _run(look: Look, task: Task, names: tuple[str, ...]) -> Action:
     _, step = look.plan.step(task.step)
     times = [_duration(look, name) for name in names]
     known = [seconds for seconds, _ in times if seconds is not None]
@@ -209,7 +235,7 @@ def _why(step: StepVerdict) -> str:
     return f"{step.verdict}: {step.reasons[0]}" if step.reasons else str(step.verdict)
 
 
-def _duration(look: _Look, name: str) -> tuple[float | None, str]:
+def _duration(look: Look, name: str) -> tuple[float | None, str]:
     """Return what a step took in the past: the median of its runs that passed, else of all."""
     receipts = [i.stored.receipt for i in look.judge.of_step(name) if i.stored and i.holds]
     passed = [receipt for receipt in receipts if receipt.ok] or receipts
@@ -222,7 +248,7 @@ def _duration(look: _Look, name: str) -> tuple[float | None, str]:
     return None, "it never ran"
 
 
-def _blocked(workspace: Workspace, look: _Look) -> Iterator[Blocked]:
+def _blocked(workspace: Workspace, look: Look) -> Iterator[Blocked]:
     """Name the steps that would be refused, and those that need them."""
     stopped: dict[str, str] = {}
     for name in look.running:
@@ -236,7 +262,7 @@ def _blocked(workspace: Workspace, look: _Look) -> Iterator[Blocked]:
             yield Blocked(look.plan.id, name, reason)
 
 
-def _gate(look: _Look, phase: str) -> str | None:
+def _gate(look: Look, phase: str) -> str | None:
     gate = look.plan.phases[phase].gate
     if gate is None:
         return None
@@ -258,14 +284,14 @@ def _data(workspace: Workspace, plan: Plan, step: Step) -> str | None:
     return f"data that is not on this machine: {listed(absent)}" if absent else None
 
 
-def _waived(looks: Iterable[_Look]) -> Iterator[str]:
+def _waived(looks: Iterable[Look]) -> Iterator[str]:
     for look in looks:
         for step in look.now.steps:
             if step.verdict is Verdict.WAIVED:
                 yield f"{look.plan.id}/{step.step}"
 
 
-def _rows(looks: list[_Look]) -> dict[tuple[str, str], frozenset[str]]:
+def _rows(looks: list[Look]) -> dict[tuple[str, str], frozenset[str]]:
     steps = [
         ((look.plan.id, step.id), step.rows, step.id in look.running)
         for look in looks

@@ -20,6 +20,7 @@ from planctl.ops.judge import Judge
 from planctl.ops.past_tree import BlobStore
 from planctl.ops.receipts import LoadedReceipt
 from planctl.ops.run_log import claims
+from planctl.ops.signatures import Signatures
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,15 @@ class _Restored(Artifacts):
         )
 
 
+class _Signed(Signatures):
+    """The signatures, once what the policy asks for is there."""
+
+    def answer(self, phase: str, item: LoadedReceipt) -> Predicate:
+        return Predicate("signature", True, "signed as the policy asks")
+
+
 class RestoredJudge(Judge):
-    """A judge of what would be, once evidence is restored and inputs are committed.
+    """A judge of what would be, once evidence is restored and signed and inputs are committed.
 
     Args:
         now: The judge of what is.
@@ -168,6 +176,7 @@ class RestoredJudge(Judge):
         # In place of the work tree's: `cached_property` looks here first.
         self.__dict__["tree"] = _Committed(now.tree)
         self.__dict__["artifacts"] = _Restored(now.artifacts, found, blobs)
+        self.__dict__["signatures"] = _Signed(now.workspace, now.plan, loaded, now.auditor)
         self.__dict__["gates"] = now.gates
         self.__dict__["commits"] = now.commits
 

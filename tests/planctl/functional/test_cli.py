@@ -117,7 +117,7 @@ def test_why_of_a_dirty_step_says_what_to_commit(project: Project) -> None:
     (project.root / "src/solo.txt").write_text("uncommitted\n")
     project.run_phase()
     _, out, _ = project.call("why", "A3")
-    assert "restore: git commit src/solo.txt" in out
+    assert "restore: git add -- src/solo.txt && git commit -m " in out
 
 
 def test_why_without_a_hub_says_how_to_get_one(project: Project) -> None:
