@@ -134,11 +134,11 @@ def _block(section: Section) -> tuple[Block | None, list[Unreadable]]:
         roles=roles(section.title),
         sentences=_sentences(section),
         fields=fields,
-        paths=tuple(claims.paths),
+        paths=tuple(sorted(claims.paths, key=lambda item: item.line)),
         tests=tuple(sorted(claims.tests, key=lambda item: item.line)),
-        numbers=tuple(claims.numbers),
-        commits=tuple(claims.commits),
-        times=(*stamps, *claims.times),
+        numbers=tuple(sorted(claims.numbers, key=lambda item: item.line)),
+        commits=tuple(sorted(claims.commits, key=lambda item: item.line)),
+        times=(*stamps, *sorted(claims.times, key=lambda item: item.line)),
         maybe_paths=tuple(claims.maybe),
     )
     problems = [*section.unreadable, *claims.unreadable]

@@ -12,7 +12,7 @@ from planctl._markdown import Piece, normalised, pieces
 from planctl.clock import find_stamps
 from planctl.models.claim import StampClaim, Unreadable
 
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+|$)")
+_ATX = re.compile(r"(?: {0,3}>[ \t]?){0,5} {0,3}(#{1,6})(?:[ \t]+|$)")
 _FENCE = re.compile(r"[ \t]*(?:[-*+>] +|\d+[.)] +)*(`{3,}|~{3,})([^\n]*)")
 _TURN_WORDS = re.compile(
     r"\b(?:turn|loop|session|iteration|handoff)\b.{0,40}\b(?:summary|report|recap|handoff)\b"
@@ -27,15 +27,16 @@ _TURN_LINE = re.compile(
 _TURN_LEVEL = 7
 _KEY = re.compile(
     r"(?:[-*+] +)?(?:\[[ xX]\] +)?(?P<b>\*\*|__|\*|_|`)?"
-    r"(?P<key>[A-Z][\w/&’'.#§-]*(?: [\w/&’'.()#§-]+){0,2}?)"
+    r"(?P<key>[A-Z](?:[\w/&’'#§-]|\.(?=\w))*(?: (?:[\w/&’'()#§-]|\.(?=\w))+){0,2}?)"
     r"(?:(?P=b))?[ \t]*:(?:(?P=b))?(?:\*\*|__)?(?=\s|$)(?!//)"
 )
 _INLINE_KEY = re.compile(
     r"(?<=[.;!?)*`\]—–-])[*_ \t\n]+(?:\*\*|__)?(?P<key>Artifacts?(?: [a-z]+){0,3}|Next(?: \w+)?|"
     r"Tests? run)(?:\*\*|__)?:(?:\*\*|__)?(?=\s)"
 )
-_ITEM = re.compile(r"(?:[-*+•] |\d{1,3}[.)] )[ \t]*")
+_ITEM = re.compile(r"[ \t]*(?:[-*+•] |\d{1,3}[.)] )[ \t]*")
 _EVIDENCE = re.compile(r"(?:key |new |main |evidence )?artifacts?\b", re.IGNORECASE)
+_FULL_STOP = re.compile(r"[.!?][)\]\"'`*_]{0,3}\s*$")
 _GOES_ON = re.compile(r"(?:[,;{(+&/|]|\band|\bplus)\s*$")
 _STARTS_MORE = re.compile(r"[,;})+&/`$.]|[\w.-]+/|and |plus ")
 _TREE = re.compile(r"^[│├└─┬┤|\s]*[├└][─\s]*|^[│\s]+")
@@ -309,7 +310,8 @@ class _Reader:
             found = RawField(replace(segment, evidence=evidence), [], parent)
             self.section.fields.append(found)
             self._owners.append((depth, found))
-        elif owner is not None:
+        elif owner is not None and not (self._owners[-1][0] < 0 == depth and owner.items):
+            # Right under a heading `Artifacts` a paragraph counts; behind its list it does not.
             key, evidence = owner.value.key, owner.value.evidence
             owner.items.append(replace(segment, key=key, evidence=evidence))
         elif depth:
@@ -365,7 +367,9 @@ def _begins(number: int, line: str) -> Segment:
 
 
 def _ends(segment: Segment, line: str) -> bool:
-    """Tell whether an evidence line is over and this line is running text again."""
+    """Tell whether a sentence, or a line of evidence, is over and this line begins another."""
+    if _FULL_STOP.search(segment.text):
+        return True
     if not segment.key or not _EVIDENCE.match(segment.key) or not segment.text:
         return False
     opened = segment.text.count("{") > segment.text.count("}")

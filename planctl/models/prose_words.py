@@ -215,11 +215,10 @@ def _folder(parts: list[str], evidence: bool, first: bool) -> bool | None:
     (name,) = parts
     if name.startswith(("$", "~", "<")) or name in (".", ".."):
         return True if name.startswith("$") and len(name) > 1 else None
-    if (
-        len(name) < 3
-        or name.lower() in ("and", "etc", "with", "not")
-        or re.fullmatch(r"[A-Z_]+", name)
-    ):
+    # `w/` is no folder; `d/` in a list of artifacts is.
+    if len(name) < (1 if evidence and first else 3) or re.fullmatch(r"[A-Z_]+", name):
+        return None
+    if name.lower() in ("and", "or", "etc", "with", "not", "w", "n"):
         return None
     return True if re.fullmatch(r"[\w.*?<>-]+", name) else None
 
