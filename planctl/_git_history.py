@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
 from planctl._git import Repository
@@ -15,6 +16,8 @@ from planctl.errors import GitError
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 _HEADER = re.compile(rb"\x01([0-9a-f]{40,64}) ([0-9a-f ]*)\x02(-?\d+)\n*")
 _CHUNK = 1 << 18
+# So many ids and answers fit into a pipe: neither side waits for the other.
+_AT_ONCE = 400
 _PLAIN = (b"100644", b"100755", b"100664")
 _WORDS = (
     *("-c", "log.showRoot=true", "-c", "diff.ignoreSubmodules=none"),
@@ -166,6 +169,7 @@ class BlobReader:
         self._repo = repo
         self._sizes = repo.process("cat-file", "--batch-check=%(objecttype) %(objectsize)")
         self._contents = repo.process("cat-file", "--batch")
+        self._known: dict[str, int | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -178,8 +182,15 @@ class BlobReader:
 
     def size(self, blob: str) -> int | None:
         """Return how many bytes a blob has; None for what this clone lacks or is no blob."""
-        kind, _, size = _asked(self._sizes, blob).partition(b" ")
-        return int(size) if kind == b"blob" else None
+        if blob not in self._known:
+            self._known[blob] = _size(_asked(self._sizes, blob))
+        return self._known[blob]
+
+    def ask_sizes(self, blobs: Iterable[str]) -> None:
+        """Ask for the sizes of many blobs at once; those asked for before are forgotten."""
+        asked = tuple(islice(dict.fromkeys(blobs), _AT_ONCE))
+        _write(self._sizes, asked)
+        self._known = {blob: _size(_line(self._sizes)) for blob in asked}
 
     def read(self, blob: str, at_most: int) -> bytes | None:
         """Return a blob's bytes; None when it is larger than `at_most`, or not here."""
@@ -196,7 +207,8 @@ class BlobReader:
         Raises:
             GitError: This clone does not have it.
         """
-        answer = _asked(self._contents, blob).split()
+        _write(self._contents, (blob,))
+        answer = _line(self._contents).split()
         if len(answer) != 3:
             raise GitError(f"blob `{blob}` is not in this clone", "fetch what the clone left out")
         stream = self._contents.stdout
@@ -209,16 +221,29 @@ class BlobReader:
 
 
 def _asked(process: subprocess.Popen[bytes], blob: str) -> bytes:
+    _write(process, (blob,))
+    return _line(process)
+
+
+def _write(process: subprocess.Popen[bytes], blobs: Iterable[str]) -> None:
     assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(f"{blob}\n".encode())
+    process.stdin.write("".join(f"{blob}\n" for blob in blobs).encode())
     process.stdin.flush()
+
+
+def _line(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
     answer = process.stdout.readline()
     if not answer:
         raise GitError(
             "`git cat-file` ended before it answered", "run `git fsck`: the repository is damaged"
         )
     return answer.strip()
+
+
+def _size(answer: bytes) -> int | None:
+    kind, _, size = answer.partition(b" ")
+    return int(size) if kind == b"blob" else None
 
 
 def named_commits(repo: Repository, ids: Iterable[str]) -> dict[str, str]:

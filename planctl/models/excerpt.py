@@ -9,6 +9,36 @@ _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 
 
+_HEADING = re.compile(r" {0,3}#{1,6}(?:\s|$)")
+
+
+def regions(lines: Sequence[str], wanted: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the sections, from heading to heading, that the wanted lines lie in.
+
+    A text with fences is one region: what looks like a heading in it may be none.
+
+    Args:
+        lines: A document.
+        wanted: Positions in it, rising.
+
+    Returns:
+        First position and the one after the last, rising.
+    """
+    if any("```" in line or "~~~" in line for line in lines):
+        return [(0, len(lines))]
+    found: list[tuple[int, int]] = []
+    for at in wanted:
+        if found and at < found[-1][1]:
+            continue
+        start, end = at, at + 1
+        while start > 0 and not _HEADING.match(lines[start]):
+            start -= 1
+        while end < len(lines) and not _HEADING.match(lines[end]):
+            end += 1
+        found.append((start, end))
+    return found
+
+
 def thinned(lines: Sequence[str], wanted: Sequence[int]) -> list[str]:
     """Return as many lines, those blank that the wanted ones do not need to be understood.
 
@@ -19,7 +49,8 @@ def thinned(lines: Sequence[str], wanted: Sequence[int]) -> list[str]:
         lines: A section.
         wanted: Positions in it, rising.
     """
-    kept = {0, *(at for at, line in enumerate(lines) if _FENCE.match(line))}
+    fences = (at for at, line in enumerate(lines) if _FENCE.match(line))
+    kept = {0, *fences}
     for at in wanted:
         if at not in kept:
             start = _start(lines, at, kept)

@@ -67,6 +67,9 @@ def statuses(lines: list[str], item: str = "") -> Iterator[StatusClaim]:
     """
     owner, level, headings = item, 0, 0
     for number, line in _outside_fences(lines):
+        # Most lines of a ledger are notes: they are looked at no further.
+        if line[:1] not in "#|-" and "tatus" not in line and "TATUS" not in line:
+            continue
         heading = _HEADING.match(line)
         if heading is not None:
             headings += 1
@@ -124,7 +127,7 @@ def rows(lines: list[str]) -> Iterator[Row]:
 def _outside_fences(lines: list[str]) -> Iterator[tuple[int, str]]:
     fence = ""
     for number, line in enumerate(lines, 1):
-        mark = _FENCE.match(line)
+        mark = _FENCE.match(line) if "``" in line or "~~" in line else None
         if mark and (not fence or mark[1].startswith(fence)):
             fence = "" if fence else mark[1][:3]
             continue

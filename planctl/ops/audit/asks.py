@@ -11,8 +11,8 @@ from planctl.models.claim import Block, PathClaim
 from planctl.models.claim_paths import resolve
 from planctl.models.orders import is_code
 from planctl.models.requests import Request, TurnText, is_evidence, requests
-from planctl.ops.audit.orders import Order, focus_of, orders_in, orders_of
-from planctl.ops.audit.scene import End, Part, Scene, bases
+from planctl.ops.audit.orders import focus_of, orders_in
+from planctl.ops.audit.scene import End, Order, Part, Scene, bases
 from planctl.ops.audit.texts import Written
 
 _SHOWN = 160
@@ -61,7 +61,7 @@ class Asks:
 
     def _add_orders(self, scene: Scene, told: set[str]) -> None:
         asked: dict[str, list[Order]] = {}
-        for order in orders_of(scene):
+        for order in scene.orders:
             if order.path not in told:
                 asked.setdefault(order.focus, []).append(order)
         for focus, orders in asked.items():

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from planctl.models.audit import AuditFinding, AuditTotal
 from planctl.models.orders import clauses
 from planctl.models.statuses import Row, StatusClaim, rows, statuses
-from planctl.ops.audit.orders import orders_of
 from planctl.ops.audit.scene import End, Part, Scene, initiative_of
 
 _LINES = Callable[[str], tuple[list[str], int]]
@@ -110,7 +109,7 @@ class Ledgers:
 
     def _ordered_again(self, scene: Scene) -> Iterator[tuple[tuple[str, ...], AuditFinding]]:
         """Yield rows that are ticked and ordered in the same commit."""
-        for order in orders_of(scene):
+        for order in scene.orders:
             named = {
                 name for clause in clauses(order.text) if not clause.past for name in clause.targets
             }

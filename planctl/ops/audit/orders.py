@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from planctl.models.claim import Block
 from planctl.models.prose import parse_prose
 from planctl.models.statuses import items_in
-from planctl.ops.audit.scene import Scene, initiative_of
+from planctl.ops.audit.scene import Order, Scene, initiative_of
 from planctl.ops.audit.texts import Text
 
 _KEY = re.compile(r"\W*(?:do now|next(?: actions?| steps?| moves?| tasks?| turn)?)\b(?! up)", re.I)
 _MARKS = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+|\*\*|__|^#+\s*")
-
-
-@dataclass(frozen=True)
-class Order:
-    """One order.
-
-    Attributes:
-        focus: The initiative it is about, or empty.
-    """
-
-    path: str
-    line: int
-    text: str
-    focus: str
 
 
 def orders_of(scene: Scene) -> Iterator[Order]:

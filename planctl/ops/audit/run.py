@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from planctl.ops.audit.ledgers import Ledgers
 from planctl.ops.audit.logs import Logs
 from planctl.ops.audit.metrics import Metrics
 from planctl.ops.audit.names import Names
+from planctl.ops.audit.orders import orders_of
 from planctl.ops.audit.pointers import Pointers
 from planctl.ops.audit.scene import Auditor, End, Part, Scene
 from planctl.ops.audit.texts import MAX_TEXT, TextReader, Written
@@ -120,6 +121,7 @@ def _scene(
     step: Step, span: _Range, reader: TextReader, blobs: BlobReader, unread: Unread
 ) -> Scene:
     judged = span.judged is None or step.commit.id in span.judged
+    blobs.ask_sizes(change.new for change in step.commit.changes if change.new is not None)
     texts = reader.texts(step)
     written: list[Written] = []
     for text in texts if judged else ():
@@ -128,7 +130,8 @@ def _scene(
                 written.append(item)
             elif text.role in ("summary", "ledger"):
                 unread.add(step.commit.id, text.path, item)
-    return Scene(step, judged, tuple(texts), tuple(written), blobs)
+    scene = Scene(step, judged, tuple(texts), tuple(written), blobs)
+    return replace(scene, orders=tuple(orders_of(scene))) if judged else scene
 
 
 def _report(

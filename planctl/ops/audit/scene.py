@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from posixpath import dirname
 from typing import Protocol
 
 from planctl._git_history import BlobReader
 from planctl.models.audit import AuditFinding, AuditTotal
-from planctl.models.claim import Block, PathClaim
-from planctl.models.claim_paths import hubs_in
 from planctl.ops.audit.texts import Text, Written
 from planctl.ops.audit.trees import Ever, Step
 
 _INITIATIVE = re.compile(r"^(?:.*/)?plans/(?:active|archive[d]?|done|completed)/([^/]+)(?:/|$)")
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order for the next turn.
+
+    Attributes:
+        focus: The initiative it is about, or empty.
+    """
+
+    path: str
+    line: int
+    text: str
+    focus: str
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,7 @@ class Scene:
         judged: The commit lies in the range that was asked for; others only tell what came later.
         texts: Prose it changed.
         written: Blocks with lines it added.
+        orders: What it orders.
     """
 
     step: Step
@@ -33,6 +46,7 @@ class Scene:
     texts: tuple[Text, ...]
     written: tuple[Written, ...]
     blobs: BlobReader
+    orders: tuple[Order, ...] = ()
 
     @property
     def commit(self) -> str:
@@ -90,16 +104,7 @@ def bases(item: Written, line: int) -> tuple[str, ...]:
     The hub named on the same line comes first, then those of the block's new lines; what an older
     line of a ledger's section named says nothing about a new one.
     """
-    block = item.block
-    same = [claim for claim in block.paths if claim.line == line]
-    near = [claim for claim in block.paths if block.turn or item.new(claim.line)]
-    named = (*_hubs(block, same), *_hubs(block, near))
     match = _INITIATIVE.match(item.text.path)
     home = item.text.path[: match.end()].rstrip("/") if match else ""
-    found = (*named, dirname(item.text.path), home)
+    found = (*item.hubs_on(line), *item.hubs, dirname(item.text.path), home)
     return tuple(dict.fromkeys(base for base in found if base))
-
-
-def _hubs(block: Block, claims: list[PathClaim]) -> tuple[str, ...]:
-    hubs = hubs_in(replace(block, paths=tuple(claims))) if claims else ()
-    return tuple(hub.rstrip("/") for hub in hubs)

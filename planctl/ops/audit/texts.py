@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from planctl._git_history import BlobReader
-from planctl.models.claim import Block, Unreadable
-from planctl.models.excerpt import thinned
+from planctl.models.claim import Block, PathClaim, Unreadable
+from planctl.models.claim_paths import hub_of
+from planctl.models.excerpt import regions, thinned
 from planctl.models.linediff import line_diff, not_moved
 from planctl.models.prose import parse_prose, sections
 from planctl.ops.audit.trees import Step
@@ -51,6 +53,24 @@ class Written:
     text: Text
     block: Block
     whole: bool
+
+    @cached_property
+    def hubs(self) -> tuple[str, ...]:
+        """Folders that the block names: all of a turn's, only those of new lines elsewhere."""
+        return self.hubs_of(c for c in self.block.paths if self.block.turn or self.new(c.line))
+
+    def hubs_on(self, line: int) -> tuple[str, ...]:
+        """Return the folders that one line names."""
+        return self.hubs_of(claim for claim in self.block.paths if claim.line == line)
+
+    @staticmethod
+    def hubs_of(claims: Iterable[PathClaim]) -> tuple[str, ...]:
+        """Return the hubs that paths lie in, then folders that are named as such."""
+        listed = tuple(claims)
+        hubs = [hub for claim in listed for hub in hub_of(claim.path)]
+        folders = [claim.path.rstrip("/") for claim in listed if claim.folder]
+        named = (name for name in folders if "/" in name and not name.startswith("$"))
+        return tuple(dict.fromkeys([*hubs, *named]))
 
     def new(self, line: int) -> bool:
         """Tell whether this commit added the line."""
@@ -122,22 +142,25 @@ class TextReader:
         A block that was copied (from a hub's summary to the initiative's, to an archive, by a
         cherry-pick) counts where it stood first.
         """
-        if not text.added:
-            return
-        for first, part in sections("\n".join(text.lines)):
-            last = first + part.count("\n")
-            new = sorted(line for line in text.added if first <= line <= last)
-            if not new:
-                continue
-            if last - first > _LONG:
-                wanted = [line - first for line in new]
-                part = "\n".join(thinned(text.lines[first - 1 : last], wanted))
+        for first, part in self._parts(text):
             prose = parse_prose(part, first)
             yield from (item for item in prose.unreadable if item.line in text.added)
             for block in prose.blocks:
                 written = _written(text, block)
                 if written is not None and self._is_new(written):
                     yield written
+
+    def _parts(self, text: Text) -> Iterator[tuple[int, str]]:
+        """Yield the sections with new lines: first line number and source."""
+        for start, end in regions(text.lines, [line - 1 for line in sorted(text.added)]):
+            for number, part in sections("\n".join(text.lines[start:end])):
+                first = start + number
+                last = first + part.count("\n")
+                new = sorted(line - first for line in text.added if first <= line <= last)
+                if new and last - first > _LONG:
+                    part = "\n".join(thinned(text.lines[first - 1 : last], new))
+                if new:
+                    yield first, part
 
     def _is_new(self, written: Written) -> bool:
         if not written.whole:
