@@ -1,82 +1,70 @@
-"""How a test run ended, read from the closing lines of its output."""
+"""How the test runs of a log ended, taken together."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 
-_PYTEST = re.compile(r"((?:\d+ [a-z]+, )*\d+ [a-z]+) in \d[\d.]*s(?: \([\d:, a-z]+\))?")
-_PYTEST_NONE = re.compile(r"no tests (?:ran|collected)(?: \([^)]*\))? in \d[\d.]*s")
-_UNITTEST = re.compile(r"Ran (\d+) tests? in \d[\d.]*s")
-_COUNT = re.compile(r"(\d+) ([a-z]+)")
-_NAMES = {"error": "errors", "warning": "warnings", "rerun": "rerun"}
-_RAN = ("passed", "failed", "errors", "xpassed")
+from planctl.models.claim_tests import TestResult, results_in
+
+_RAN = ("passed", "failed", "error", "xpassed")
 _PUT_ASIDE = ("skipped", "xfailed", "deselected")
 
 
 @dataclass(frozen=True)
 class TestOutcome:
-    """The counts of a test run.
+    """What a log says of its tests.
 
     Attributes:
-        line: The closing line as printed.
-        counts: Outcome → number (`passed`, `failed`, `errors`, `skipped`, `xfailed` …).
+        runs: Each closing line of pytest or unittest, in order.
     """
 
     __test__ = False
 
-    line: str
-    counts: dict[str, int] = field(default_factory=dict)
+    runs: tuple[TestResult, ...]
+
+    @property
+    def line(self) -> str:
+        """The closing lines."""
+        return "; ".join(run.text for run in self.runs)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Outcome → how many tests of all runs; warnings are no tests."""
+        total: Counter[str] = Counter()
+        for run in self.runs:
+            total.update(dict(run.counts))
+        del total["warnings"]
+        return +total
 
     @property
     def ran(self) -> int:
         """Tests that ran to an outcome that says something."""
-        return sum(self.counts.get(name, 0) for name in _RAN)
-
-    @property
-    def put_aside(self) -> int:
-        """Tests that were collected, and skipped, deselected or expected to fail."""
-        return sum(self.counts.get(name, 0) for name in _PUT_ASIDE)
+        return sum(self.counts[name] for name in _RAN)
 
     @property
     def bad(self) -> int:
         """Tests that failed or could not run."""
-        return self.counts.get("failed", 0) + self.counts.get("errors", 0)
+        return self.counts["failed"] + self.counts["error"]
 
-    def without_warnings(self) -> dict[str, int]:
-        """Return the counts of tests alone."""
-        return {name: number for name, number in self.counts.items() if name != "warnings"}
+    def empty(self) -> TestResult | None:
+        """Return a run in which no test ran, or None."""
+        for run in self.runs:
+            if not any(run.count(name) for name in _RAN):
+                return run
+        return None
+
+
+def put_aside(run: TestResult) -> int:
+    """Return how many tests of a run were skipped, deselected or expected to fail."""
+    return sum(run.count(name) for name in _PUT_ASIDE)
 
 
 def read_outcome(text: str) -> TestOutcome | None:
-    """Return the last outcome that pytest or unittest printed, or None.
+    """Return how the test runs of a log ended; None when it tells of none.
 
     Args:
         text: The output of a command.
     """
-    for line in reversed(text.splitlines()):
-        bare = line.strip("= \t\r")
-        if match := _PYTEST.fullmatch(bare):
-            pairs = ((_NAMES.get(word, word), int(n)) for n, word in _COUNT.findall(match[1]))
-            return TestOutcome(bare, dict(pairs))
-        if _PYTEST_NONE.fullmatch(bare):
-            return TestOutcome(bare)
-        if match := _UNITTEST.fullmatch(bare):
-            return TestOutcome(bare, _unittest(text, int(match[1])))
-    return None
-
-
-def _unittest(text: str, total: int) -> dict[str, int]:
-    """Read `FAILED (failures=1, errors=2)` or `OK (skipped=3)` beside the total."""
-    counts: dict[str, int] = {}
-    for line in text.splitlines():
-        word, _, rest = line.strip().partition(" ")
-        if word in ("OK", "FAILED"):
-            counts = {name: int(n) for name, n in re.findall(r"([a-z]+)=(\d+)", rest)}
-    found = {
-        "failed": counts.get("failures", 0),
-        "errors": counts.get("errors", 0),
-        "skipped": counts.get("skipped", 0),
-    }
-    passed = max(total - sum(found.values()), 0)
-    return {name: number for name, number in ({"passed": passed} | found).items() if number}
+    runs = results_in(text)
+    return TestOutcome(runs) if runs else None

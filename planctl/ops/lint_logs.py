@@ -11,15 +11,16 @@ from planctl._files import behind_link, open_plain
 from planctl.models.annotation import Level
 from planctl.models.lint import BY_ID, Finding
 from planctl.models.receipt import Receipt
-from planctl.models.test_outcome import TestOutcome, read_outcome
+from planctl.models.test_outcome import TestOutcome, put_aside, read_outcome
 from planctl.ops.lint_site import Site
 from planctl.ops.run_log import TITLE, Claims, body, claims
 
 _TAIL_BYTES = 256_000
 _HEAD_BYTES = 64_000
-_WHOLE = {"suite", "full", "all", "complete", "everything", "regression"}
+_WHOLE = {"suite", "full", "all", "complete", "everything"}
 # Words of names that say nothing of what ran.
 _GENERAL = {"pytest", "test", "tests", "log", "run", "unit", "py", "green", "red", "output", "v"}
+_COLLECTED = re.compile(r"^=* ?\d+(?:/\d+)? tests? collected", re.MULTILINE)
 _STATUS = re.compile(r"^(?:exit(?:[ _-]?(?:code|status))?|EXIT)\s?[:=]\s?(\d+)\s*$", re.MULTILINE)
 
 
@@ -129,13 +130,17 @@ def _said(
 ) -> Iterator[tuple[str, str]]:
     outcome, name = log.outcome, PurePosixPath(log.name)
     words = _words(name.stem)
-    if outcome is not None and outcome.ran == 0:
-        aside = f", {outcome.put_aside} put aside" if outcome.put_aside else ""
-        yield "PL020", f"ends with `{outcome.line}`: no test ran{aside}"
+    if outcome is not None and (empty := outcome.empty()) is not None:
+        aside = f", {put_aside(empty)} put aside" if put_aside(empty) else ""
+        yield "PL020", f"holds `{empty.text}`: no test ran{aside}"
     if outcome is not None and _WHOLE & words and outcome.ran == 1:
         called = min(_WHOLE & words)
         yield "PL021", f"is called `{called}`, and holds one test: `{outcome.line}`"
-    if outcome is None and ("pytest" in words or pytest_expected):
+    if (
+        outcome is None
+        and ("pytest" in words or pytest_expected)
+        and not _COLLECTED.search(log.output)
+    ):
         yield "PL021", "is a log of pytest, and holds no closing line of one"
     if log.name.startswith("green/") and (why := _not_green(log)) is not None:
         yield "PL021", f"lies in `green/`, and {why}"

@@ -181,7 +181,7 @@ def _logs(
     if tests is None or again is None:
         gone, there = ("the replay", tests) if again is None else ("the recorded log", again)
         return False, f"{gone} has no test outcome, the other `{there and there.line}`"
-    if tests.without_warnings() != again.without_warnings():
+    if tests.counts != again.counts:
         return False, f"tests: `{tests.line}` recorded, `{again.line}` now"
     return True, f"tests: `{again.line}`, as recorded"
 
