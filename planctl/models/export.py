@@ -24,6 +24,7 @@ class FileKind(StrEnum):
     REPLAY = "replay"
     RECORD = "adoption record"
     ARTIFACT = "artifact"
+    ADOPTED = "adopted file"
     LICENCE = "licence"
     SIGNERS = "allowed signers"
     INDEX = "index"

@@ -13,7 +13,14 @@ from planctl.models.inventory import machine_line
 from planctl.models.receipt import Receipt
 from planctl.ops.export.copying import copy_all
 from planctl.ops.export.folder import written
-from planctl.ops.export.selection import Evidence, files_of, signers
+from planctl.ops.export.selection import (
+    NOT_RECORDED,
+    Evidence,
+    Wanted,
+    files_of,
+    once,
+    signers,
+)
 from planctl.workspace import Workspace
 
 SUMS = "SHA256SUMS"
@@ -35,26 +42,16 @@ def write_bundle(
     text = "\n".join(index_lines(found, files, troubles, workspace.now_head)) + "\n"
     digest = written(folder, INDEX, text.encode("utf-8"))
     files.append(ExportedFile(INDEX, FileKind.INDEX, digest))
-    lost = [i for i in troubles if i.what == "missing" and i.path not in {f.path for f in files}]
-    written(folder, SUMS, sums(files, lost, found))
+    written(folder, SUMS, sums(files, wanted))
     return files, troubles
 
 
-def sums(
-    files: Iterable[ExportedFile], lost: Iterable[Trouble], found: Sequence[Evidence]
-) -> bytes:
-    """Return the text of `SHA256SUMS`; recorded artifacts that are gone are listed too."""
-    rows = {item.path: item.recorded or item.sha256 for item in files}
-    recorded = {
-        f"{stored.receipt.hub}/{subject.name}": subject.sha256
-        for one in found
-        for stored in one.intact
-        for subject in stored.receipt.subjects
-        if subject.kind == "file"
-    }
-    rows |= {item.path: recorded[item.path] for item in lost if item.path in recorded}
+def sums(files: Iterable[ExportedFile], wanted: Iterable[Wanted]) -> bytes:
+    """Return the text of `SHA256SUMS`; what was recorded and is gone is listed too."""
+    rows = {item.path: item.recorded for item in once(wanted) if item.recorded is not None}
+    rows |= {item.path: item.recorded or item.sha256 for item in files}
     # A file that a folder's manifest does not know has no recorded digest and fails as such.
-    known = {path: "0" * 64 if value == "not recorded" else value for path, value in rows.items()}
+    known = {path: "0" * 64 if value == NOT_RECORDED else value for path, value in rows.items()}
     return b"".join(os.fsencode(machine_line(known[path], path)) for path in sorted(known))
 
 
@@ -108,6 +105,13 @@ def _initiative_lines(one: Evidence, files: Sequence[ExportedFile]) -> Iterator[
     for stored in one.intact:
         yield ""
         yield from _receipt_lines(stored.path, stored.receipt)
+    if one.adopted:
+        yield ""
+        yield "### Adopted: in the repository before planctl, without a receipt"
+        yield ""
+        for item in one.adopted:
+            known = f"last changed by `{item.last}`" if item.last else "not in git"
+            yield f"- {code(item.path)} `{item.sha256}`, {known}"
     yield ""
 
 

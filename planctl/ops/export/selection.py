@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from planctl._files import behind_link, files_below, read_plain
-from planctl.models.adoption import RECORD
+from planctl.models.adoption import MAX_BYTES as RECORD_BYTES
+from planctl.models.adoption import RECORD, AdoptedFile, parse_record
 from planctl.models.envelope import MAX_BYTES
 from planctl.models.export import FileKind, Trouble
 from planctl.models.plan import Plan
@@ -16,6 +17,7 @@ from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.ops.verify import verify
 from planctl.workspace import ACTIVE, Workspace
 
+NOT_RECORDED = "not recorded"
 _MANIFEST_BYTES = 64_000_000
 
 
@@ -39,11 +41,13 @@ class Evidence:
 
     Attributes:
         loaded: Every receipt that counts for the plan, oldest first.
+        adopted: What its record of adoption says of evidence from before planctl.
     """
 
     plan: Plan
     report: VerifyReport
     loaded: tuple[LoadedReceipt, ...]
+    adopted: tuple[AdoptedFile, ...] = ()
 
     @property
     def intact(self) -> tuple[StoredReceipt, ...]:
@@ -73,7 +77,15 @@ def evidence(workspace: Workspace, initiatives: Sequence[str]) -> tuple[Evidence
 def _one(workspace: Workspace, name: str) -> Evidence:
     plan = workspace.load_plan(name)
     loaded = receipts_of(workspace, plan, None)
-    return Evidence(plan, verify(workspace, plan), tuple(loaded))
+    return Evidence(plan, verify(workspace, plan), tuple(loaded), _adopted(workspace, plan))
+
+
+def _adopted(workspace: Workspace, plan: Plan) -> tuple[AdoptedFile, ...]:
+    path = f"{ACTIVE}/{plan.id}/{RECORD}"
+    place = workspace.root / path
+    if not plan.adopted or not place.is_file():
+        return ()
+    return parse_record(read_plain(place, RECORD_BYTES), path).files
 
 
 def files_of(workspace: Workspace, one: Evidence) -> Iterator[Wanted]:
@@ -91,6 +103,8 @@ def files_of(workspace: Workspace, one: Evidence) -> Iterator[Wanted]:
     for stored in one.intact:
         for subject in stored.receipt.subjects:
             yield from _subject_files(workspace, stored, subject)
+    for file in one.adopted:
+        yield Wanted(file.path, FileKind.ADOPTED, file.sha256)
     for hub in workspace.hubs(one.plan):
         for path in sorted((hub.path / "replays").glob("*.json")):
             yield Wanted(workspace.relative(path), FileKind.REPLAY)
@@ -116,7 +130,7 @@ def _subject_files(
     there = [] if behind_link(workspace.root, place) else [*files_below(place)]
     names = {path.relative_to(place).as_posix() for path in there} | set(listed)
     for inner in sorted(names):
-        yield Wanted(f"{name}/{inner}", FileKind.ARTIFACT, listed.get(inner, "not recorded"))
+        yield Wanted(f"{name}/{inner}", FileKind.ARTIFACT, listed.get(inner, NOT_RECORDED))
 
 
 def manifest(workspace: Workspace, folder: str) -> dict[str, str]:

@@ -342,3 +342,18 @@ def test_a_crate_states_the_licence_if_the_repository_does(
     proven.repo.commit("licence")
     exported(proven, "ro-crate", tmp_path / "out")
     assert graph(tmp_path / "out")["./"]["license"] == licence
+
+
+def test_adopted_evidence_goes_out_as_it_was_adopted(project: Project, tmp_path: Path) -> None:
+    repo = project.repo
+    repo.write("runs/fall/logs/fall.log", "$ python3 fall.py\n9.81\n")
+    repo.commit("before planctl")
+    assert project.call("adopt", "runs/fall")[0] == 0
+    assert project.call("export", "fall", "--bundle", str(tmp_path / "out"))[0] == 0
+    assert "runs/fall/logs/fall.log: OK" in checked(tmp_path / "out").stdout
+    assert "### Adopted" in (tmp_path / "out/INDEX.md").read_text()
+    repo.write("runs/fall/logs/fall.log", "$ python3 fall.py\n9.82\n")
+    code, out, _ = project.call("export", "fall", "--bundle", str(tmp_path / "forged"))
+    assert code == 1
+    assert "modified: runs/fall/logs/fall.log" in out
+    assert "runs/fall/logs/fall.log: FAILED" in checked(tmp_path / "forged").stdout
