@@ -100,7 +100,7 @@ def _claim(segment: Segment, text: str, match: re.Match[str]) -> NumberClaim | N
     unit = "%" if match.re is _PERCENT else groups.get("unit") or ""
     exact = bool(re.search(r"[.eE×]", number)) or unit == "%"
     worded = match.re is _OF or bool(groups.get("colon"))
-    if name.lower() in _NO_NAMES or (worded and not exact):
+    if worded and (name.lower() in _NO_NAMES or not exact):
         return None
     if groups.get("colon") and not re.search(r"[A-Za-z]{2}|[²χ]", name):
         return None
