@@ -19,7 +19,7 @@ def relative_path(text: str) -> str:
         text: A path; environment references such as `$OUT/x.json` are allowed.
 
     Raises:
-        ValueError: Empty, absolute, with a `..` part, a NUL or a newline.
+        ValueError: Empty, absolute, with a `..` part, or with characters that do not print.
     """
     if not text or text != text.strip():
         raise ValueError("is empty or has blanks around it")
@@ -27,8 +27,8 @@ def relative_path(text: str) -> str:
         raise ValueError(f"`{text}` is absolute; write it relative to the repository root")
     if ".." in text.replace("\\", "/").split("/"):
         raise ValueError(f"`{text}` climbs out with `..`")
-    if "\0" in text or "\n" in text:
-        raise ValueError(f"{text!r} holds a control character")
+    if not text.isprintable():
+        raise ValueError(f"{text!r} holds a character that does not print")
     return text
 
 

@@ -30,6 +30,9 @@ AD_HOC = "adhoc"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
 _ANY = 1_000_000
+# File names are made of these, with an id, a digest or a version added: 255 bytes are the end.
+_LONGEST_NAME = 100
+_LONGEST_PART_BYTES = 200
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -41,6 +44,14 @@ def initiative_id(text: str) -> str:
     """
     if not _WORD.fullmatch(text) or text.endswith("."):
         raise ValueError(f"`{text}` is no name: use letters, digits, `-`, `_` and `.`")
+    if len(text) > _LONGEST_NAME:
+        raise ValueError(f"`{text}` has more than {_LONGEST_NAME} characters")
+    return text
+
+
+def _shell_text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds a NUL, which no command line can")
     return text
 
 
@@ -102,6 +113,8 @@ def _artifact_name(text: str) -> str:
     parts = text.rstrip("/").split("/")
     if "." in parts or "" in parts:
         raise ValueError(f"`{text}` holds a `.` or an empty part")
+    if any(len(part.encode()) > _LONGEST_PART_BYTES for part in parts):
+        raise ValueError(f"`{text}` has a part of more than {_LONGEST_PART_BYTES} bytes")
     if parts[0] in _OWN_FOLDERS or "/".join(parts) in _OWN_NAMES:
         raise ValueError(f"`{text}` is written by planctl itself; choose another name")
     return text
@@ -138,7 +151,7 @@ class Step(_Model):
     rows: tuple[str, ...] = ()
     kind: Literal["command", "pytest"] = "command"
     needs: tuple[Name, ...] = ()
-    run: str = Field(min_length=1)
+    run: Annotated[str, Field(min_length=1), AfterValidator(_shell_text)]
     log: RelativePath
     timeout_s: DurationSeconds = Field(default=None, alias="timeout")
     inputs: tuple[InputGlob, ...] | None = None
@@ -201,7 +214,7 @@ class Plan(_Model):
     adopted: tuple[RelativePath, ...] = ()
     working_plan: RelativePath | None = None
     commands_doc: RelativePath | None = None
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, Annotated[str, AfterValidator(_shell_text)]] = Field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     phases: dict[Name, Phase] = Field(min_length=1)
 

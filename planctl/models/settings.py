@@ -28,7 +28,9 @@ _OWN = re.compile(
     "output|parsable|quiet|requeue|signal|test-only|time|wait|wrap"
 )
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
-_MAX_CHARS = 1_000_000
+_MAX_CHARS = 250_000
+# tomllib takes the square of their number for a dotted key.
+_MAX_DOTS = 200
 
 
 def _one_line(text: str) -> str:
@@ -114,6 +116,9 @@ def parse_settings(text: str, path: str) -> Settings:
     """
     if len(text) > _MAX_CHARS:
         raise BadFileError(path, f"is larger than {_MAX_CHARS:,} characters")
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > _MAX_DOTS:
+            raise BadFileError(path, f"has more than {_MAX_DOTS} dots in a line", line=number)
     try:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:

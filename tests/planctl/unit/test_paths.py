@@ -39,7 +39,7 @@ def test_the_last_matching_glob_wins() -> None:
 
 @pytest.mark.parametrize("bad", ["/etc/passwd", "a/../b", "..", "", " a", "~x", "a\0b", "C:\\x"])
 def test_paths_that_leave_the_repository_are_refused(bad: str) -> None:
-    with pytest.raises(ValueError, match=r"absolute|climbs|empty|control"):
+    with pytest.raises(ValueError, match=r"absolute|climbs|empty|does not print"):
         relative_path(bad)
 
 
