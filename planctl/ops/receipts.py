@@ -198,13 +198,14 @@ def _with_past(shelf: Shelf, item: LoadedReceipt, first: Added | None) -> Loaded
 
 def _compared(item: LoadedReceipt, first: Added, blobs: dict[str, bytes]) -> LoadedReceipt:
     """Return a receipt whose file is not what git first had, told by that."""
+    content = blobs.get(first.blob, b"")
     try:
-        original = _parsed(blobs.get(first.blob, b""), item.path)
+        payload = parse_envelope(content, item.path).payload
+        # Another file is still the same receipt if only signatures came to it.
+        if item.stored and item.stored.payload_sha256 == payload_digest(payload):
+            return item
+        original = _parsed(content, item.path)
     except ReceiptError:
-        return item
-    assert original.stored is not None
-    # Another file is still the same receipt if only signatures came to it.
-    if item.stored and item.stored.payload_sha256 == original.stored.payload_sha256:
         return item
     differs = f"payload differs from what commit {first.commit.id[:8]} first added"
     broken = item.broken or (None if item.gone else differs)
