@@ -122,6 +122,8 @@ def _core(node: Node, data: bytes) -> tuple[str, list[str]]:
         return _redirected(node, data)
     if node.type == "pipeline":
         return _piped(node, data)
+    if node.type == "command" and (typed := _typescript(node, data)) is not None:
+        return typed
     if node.type == "list" and node.named_children:
         last = node.named_children[-1]
         core, targets = _core(last, data)
@@ -155,6 +157,15 @@ def _piped(node: Node, data: bytes) -> tuple[str, list[str]]:
     core, more = _core(before[-1], data)
     start = data[node.start_byte : before[-1].start_byte].decode("utf-8", "replace")
     return start + core, [*more, *targets]
+
+
+def _typescript(node: Node, data: bytes) -> tuple[str, list[str]] | None:
+    """Read `script -c "command" file`, which writes a command's output down as `tee` does."""
+    words = list(_words(node, data))
+    flags = [i for i, word in enumerate(words) if re.fullmatch(r"-\w*c|--command", word)]
+    if words[:1] != ["script"] or not flags or flags[0] + 2 >= len(words):
+        return None
+    return words[flags[0] + 1], [words[-1]]
 
 
 def _words(node: Node, data: bytes) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +21,7 @@ _SHELL_FILES = (".sh", ".bash", ".sbatch", ".slurm")
 _MAKEFILES = ("makefile", "gnumakefile", "justfile")
 _GUIDES = ("docs/TESTING_GUIDE.md", "TESTING_GUIDE.md", "TESTING.md", "docs/TESTING.md")
 _GUIDE = re.compile(r"(?:^|/)[^/]*(?:COMMANDS|TESTING)[^/]*\.(?:md|txt|rst)$", re.IGNORECASE)
+_BATCH_LOG = re.compile(r"#(?:SBATCH|PBS|BSUB)\s+(?:-o|-oo|--output)[ =]*(\S+)")
 _SPAN = re.compile(r"(?<!`)(`{1,2})(?!`)([^`]+)\1(?!`)")
 _RULE = re.compile(r"^([A-Za-z0-9_.-]+)\s*:(?![=:])")
 _PROGRAMS = frozenset(
@@ -93,7 +96,9 @@ class Noted:
     Attributes:
         path, line: Where.
         statement: The command.
-        context: The sentence or list item it stands in, or the text before a block.
+        near: The line it stands in.
+        context: The paragraph or list item it stands in, or the text before a block.
+        section: Everything under its heading.
         trail: The headings above it, outermost first.
         sets: Variables set before it in the same document.
         before: Commands of the same block that it may need: `cd`, `export`.
@@ -104,6 +109,8 @@ class Noted:
     line: int
     statement: Statement
     context: str = ""
+    near: str = ""
+    section: str = ""
     trail: tuple[str, ...] = ()
     sets: tuple[tuple[str, str], ...] = ()
     before: tuple[str, ...] = ()
@@ -122,11 +129,27 @@ class _Reader:
     trail: list[tuple[int, str]] = field(default_factory=list)
     sets: dict[str, str] = field(default_factory=dict)
     last: Piece | None = None
+    section: str = ""
 
-    def noted(self, line: int, item: Statement, context: str, before: Sequence[str] = ()) -> Noted:
-        trail = tuple(text for _, text in self.trail)
-        sets = tuple(self.sets.items())
-        return Noted(self.path, line, item, context, trail, sets, tuple(before))
+    def noted(
+        self,
+        line: int,
+        item: Statement,
+        context: str,
+        before: Sequence[str] = (),
+        near: str = "",
+    ) -> Noted:
+        return Noted(
+            path=self.path,
+            line=line,
+            statement=item,
+            context=context,
+            near=near,
+            section=self.section,
+            trail=tuple(text for _, text in self.trail),
+            sets=tuple(self.sets.items()),
+            before=tuple(before),
+        )
 
 
 def is_command(statement: Statement) -> bool:
@@ -204,13 +227,17 @@ def noted_in(path: str, text: str) -> Iterator[Noted]:
         yield from _in_makefile(path, text)
     elif name.endswith(_SHELL_FILES):
         yield from _in_script(_Reader(path), text, 1, "")
+        yield from _submitted(path, text)
     else:
         yield from _in_markdown(path, text)
 
 
 def _in_markdown(path: str, text: str) -> Iterator[Noted]:
     reader = _Reader(path)
-    for piece in pieces(normalised(text)):
+    found = pieces(normalised(text))
+    sections = _sections(found)
+    for number, piece in enumerate(found):
+        reader.section = sections[number]
         if piece.kind == "heading":
             reader.trail = [item for item in reader.trail if item[0] < piece.level]
             reader.trail.append((piece.level, piece.text))
@@ -223,6 +250,16 @@ def _in_markdown(path: str, text: str) -> Iterator[Noted]:
         reader.last = piece
 
 
+def _sections(found: Sequence[Piece]) -> list[str]:
+    """Return for each piece the text of everything under the same heading."""
+    starts = [i for i, piece in enumerate(found) if piece.kind == "heading"]
+    bounds = [0, *starts, len(found)]
+    texts: list[str] = []
+    for start, end in itertools.pairwise(bounds):
+        texts += ["\n".join(piece.text for piece in found[start:end])] * (end - start)
+    return texts
+
+
 def _ends(piece: Piece) -> int:
     return piece.line + piece.text.count("\n")
 
@@ -233,8 +270,9 @@ def _in_paragraph(reader: _Reader, piece: Piece) -> Iterator[Noted]:
         for item in statements(unescaped(match[2].strip())):
             if item.sets:
                 reader.sets |= dict(item.sets)
-            elif is_command(item):
-                yield reader.noted(line, item, piece.text)
+            elif is_command(item) or item.targets:
+                near = piece.text.split("\n")[line - piece.line]
+                yield reader.noted(line, item, piece.text, near=near)
 
 
 def _in_script(reader: _Reader, text: str, line: int, context: str) -> Iterator[Noted]:
@@ -246,6 +284,17 @@ def _in_script(reader: _Reader, text: str, line: int, context: str) -> Iterator[
             before.append(item.text)
         elif is_command(item) or item.targets:
             yield reader.noted(line + item.line - 1, item, context, before)
+
+
+def _submitted(path: str, text: str) -> Iterator[Noted]:
+    """Yield a batch script as the command of the log that its header names."""
+    for number, line in enumerate(text.split("\n")[:200], 1):
+        match = _BATCH_LOG.match(line)
+        if match is not None:
+            target = re.sub(r"%\d*[A-Za-z]", "*", match[1].strip("\"'"))
+            core = f"bash {shlex.quote(path)}"
+            item = Statement(number, line, core, (target,), ("bash", path))
+            yield Noted(path, number, item)
 
 
 def _in_makefile(path: str, text: str) -> Iterator[Noted]:

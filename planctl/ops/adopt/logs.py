@@ -19,15 +19,19 @@ from planctl.workspace import Workspace
 _HEAD_BYTES = 512_000
 _HEAD_LINES = 60
 _TEXT_FOLDERS = frozenset({"green", "cli", "log", "logs"})
+NOTES = ("command.txt", "cmd.txt", "command.sh", "cmd.sh", "command", "cmd", "run.sh")
+"""Files that hold the command of the log beside them."""
 _NOT_LOGS = frozenset({"red", "receipts", "plan"})
 _VERSION = re.compile(r"(?:[_.-](?:v\d+|rerun\d*|retry\d*|attempt\d+))+$", re.IGNORECASE)
 _LABELLED = re.compile(
     r"(?:^|[\]|#>:-]|\b(?:INFO|DEBUG|NOTICE))\s*"
     r"(?P<label>command(?: line)?|cmd|command run|invocation|invoked as|"
-    r"running(?: command)?|executing|exec|run)\s*[:=]\s*(?P<rest>\S.*)$",
+    r"running(?: command)?|executing|exec|run|(?:sys\.)?argv)\s*[:=]\s*(?P<rest>\S.*)$",
     re.IGNORECASE,
 )
 _SURE = ("command", "command line", "cmd", "command run", "invocation", "invoked as")
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_WORKFLOW = re.compile(r"##\[group\]Run (\S.*)$")
 _SCRIPT_HEAD = re.compile(r'^Script started on .*?\bCOMMAND="((?:[^"\\]|\\.)*)"')
 _NODE = re.compile(
     r"^(\S[^\n]*?\.py::[^\n]+?) (?:PASSED|FAILED|SKIPPED|ERROR|XFAIL|XPASS)\b", re.MULTILINE
@@ -79,7 +83,7 @@ class Log:
 def is_log(folder: str, path: str) -> bool:
     """Tell whether a file of a folder of evidence is the log of a command."""
     *between, name = path[len(folder) :].strip("/").lower().split("/")
-    if set(between) & _NOT_LOGS:
+    if set(between) & _NOT_LOGS or name in NOTES or name.endswith(".cmd.txt"):
         return False
     text = name.endswith((".txt", ".typescript")) and bool(set(between) & _TEXT_FOLDERS)
     return name.endswith(LOG_SUFFIXES) or text
@@ -97,7 +101,7 @@ def read_log(workspace: Workspace, folder: str, path: str) -> Log:
 def said_by(log: Log) -> tuple[str, Source] | None:
     """Return the command that a log itself names in its first lines."""
     for number, line in enumerate(log.head.split("\n", _HEAD_LINES)[:_HEAD_LINES], 1):
-        for command, how in _said(line[:4000].rstrip("\r")):
+        for command, how in _said(_ANSI.sub("", line[:4000]).rstrip("\r")):
             return command, Source(log.path, number, how)
     return None
 
@@ -105,13 +109,15 @@ def said_by(log: Log) -> tuple[str, Source] | None:
 def _said(line: str) -> Iterator[tuple[str, str]]:
     typed = after_prompt(line)
     traced = line[2:] if re.match(r"\+ \S", line) else None
-    script = _SCRIPT_HEAD.match(line)
+    script, workflow = _SCRIPT_HEAD.match(line), _WORKFLOW.search(line)
     if typed is not None and _runs(typed):
         yield _core(typed), "typed after a prompt in the log"
     elif traced is not None and _runs(traced):
         yield _core(traced), "traced by the shell in the log"
     elif script is not None and _runs(script[1]):
         yield _core(script[1].replace('\\"', '"')), "head that script(1) wrote"
+    elif workflow is not None and _runs(workflow[1]):
+        yield _core(workflow[1]), "step of a workflow, in its log"
     elif (match := _LABELLED.search(line)) is not None:
         yield from _labelled(match["label"].lower(), match["rest"].strip())
 
@@ -120,7 +126,8 @@ def _labelled(label: str, rest: str) -> Iterator[tuple[str, str]]:
     if rest.startswith("["):
         words = _listed(rest)
         if words:
-            yield shlex.join(words), f"`{label}` in the log"
+            front = ["python"] if "argv" in label and words[0].endswith(".py") else []
+            yield shlex.join([*front, *words]), f"`{label}` in the log"
         return
     text = rest.strip("`")
     found = statements(text)

@@ -21,8 +21,9 @@ from planctl.ops.adopt import gaps
 from planctl.ops.adopt.documents import Noted, documents_of, noted_in, text_of
 from planctl.ops.adopt.drafting import plan_text
 from planctl.ops.adopt.logs import is_log, read_log
+from planctl.ops.adopt.manifests import kept_beside
 from planctl.ops.adopt.matching import made
-from planctl.ops.adopt.places import Candidate, Tree, hubs_below
+from planctl.ops.adopt.places import Candidate, Tree, hubs_below, joined
 from planctl.ops.adopt.proposing import Steps, families, propose
 from planctl.ops.adopt.rows import Row, phases_in, rows_in, title_in
 from planctl.workspace import ACTIVE, Workspace
@@ -49,7 +50,7 @@ def look(workspace: Workspace, tree: Tree, candidate: Candidate, name: str) -> P
     added = workspace.repo.first_added(paths)
     folders = _newest_first(hubs, changed)
     files = _files(workspace, paths, added, changed)
-    working = tree.working_plan(candidate.folder)
+    working = _working_plan(workspace, tree, candidate.folder)
     text = (text_of(workspace, working) if working else None) or ""
     rows, phases = rows_in(text), phases_in(text)
     documents = documents_of(workspace, tree, candidate.folder, name)
@@ -152,6 +153,17 @@ def _files(
     return tuple(found)
 
 
+def _working_plan(workspace: Workspace, tree: Tree, folder: str) -> str | None:
+    """Return the file with the checklist: by its name, else the page with the most rows."""
+    named = tree.working_plan(folder)
+    if named is not None:
+        return named
+    pages = [joined(folder, name) for name in tree.at(folder).files if name.endswith(".md")]
+    counted = [(len(rows_in(text_of(workspace, path) or "")), path) for path in pages]
+    most, path = max(counted, default=(0, ""))
+    return path if most else None
+
+
 def _steps(
     workspace: Workspace,
     hubs: Mapping[str, list[str]],
@@ -171,7 +183,8 @@ def _steps(
     ranked.sort(key=lambda log: place[log.folder])
     order = {log.path: number for number, log in enumerate(ranked)}
     tracked = frozenset(workspace.repo.tree(workspace.now_head))
-    return propose(families(logs, order), made(logs, noted), rows, phases, tracked)
+    kept = kept_beside(workspace, logs, [path for hub in folders for path in hubs[hub]])
+    return propose(families(logs, order), made(logs, noted, kept), rows, phases, tracked)
 
 
 def _time(commit: Commit | None) -> float:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from planctl._statements import Statement
 from planctl.models.adoption import Source
-from planctl.ops.adopt.documents import Noted, is_command
+from planctl.ops.adopt.documents import Noted
 from planctl.ops.adopt.logs import Log, rebuilt, said_by
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -31,35 +34,55 @@ class Made:
     others: tuple[Source, ...] = ()
 
 
-def made(logs: Sequence[Log], noted: Sequence[Noted]) -> dict[str, Made]:
+def made(
+    logs: Sequence[Log], noted: Sequence[Noted], kept: Mapping[str, tuple[str, Source]]
+) -> dict[str, Made]:
     """Return path of a log → how it was made; a log nobody wrote about is absent.
 
-    What the log says itself comes first; then commands that name it as the place their output
-    goes to; then a sentence that names both; then a pytest command that selects the tests the log
-    names; then these tests.
+    What the log says itself comes first; then what was kept beside it; then commands that name it
+    as the place their output goes to; then a line, paragraph or section that names both and no
+    other; then a pytest command that selects the tests the log names; then these tests.
 
     Args:
         logs: The logs.
         noted: Commands from documents, nearest document first.
+        kept: Path of a log → the command in a file beside it.
     """
-    bases = [log.base for log in logs]
+    bases = Counter(log.base for log in logs)
+    targets = _Targets(noted)
     found: dict[str, Made] = {}
     for log in logs:
-        unique = bases.count(log.base) == 1
-        answer = _one(log, noted, unique, logs)
+        said = said_by(log) or kept.get(log.path)
+        writing = targets.of(log, bases[log.base] == 1)
+        answer = Made(log, *said) if said else _one(log, noted, writing, logs)
         if answer is not None:
             found[log.path] = answer
     return found
 
 
-def _one(log: Log, noted: Sequence[Noted], unique: bool, logs: Sequence[Log]) -> Made | None:
-    said = said_by(log)
-    if said is not None:
-        return Made(log, *said)
-    writing = [item for item in noted if _writes(item, log, unique)]
+class _Targets:
+    """Where noted commands write to, by the last part of the name."""
+
+    def __init__(self, noted: Sequence[Noted]) -> None:
+        self._by_base: dict[str, list[tuple[str, Noted]]] = {}
+        for item in noted:
+            for target in item.statement.targets:
+                text = expanded(target, item)
+                base = "*" if "*" in text else text.rsplit("/", 1)[-1]
+                self._by_base.setdefault(base, []).append((text, item))
+
+    def of(self, log: Log, unique: bool) -> list[Noted]:
+        """Return the commands that write a log, in the order of the documents."""
+        near = [*self._by_base.get(log.base, ()), *self._by_base.get("*", ())]
+        return [item for target, item in near if _is_target(target, log, unique)]
+
+
+def _one(
+    log: Log, noted: Sequence[Noted], writing: Sequence[Noted], logs: Sequence[Log]
+) -> Made | None:
     for items, how in (
         (writing, _WRITES),
-        (_beside(log, noted, logs), "named in one sentence with this log"),
+        (_beside(log, noted, logs), "named together with this log"),
         (_selecting(log, noted), "selects the tests that the log names"),
     ):
         if items:
@@ -94,10 +117,6 @@ def _is_own(line: str) -> bool:
     return re.match(r"(?:export\s+)?[A-Za-z_]\w*=", line) is not None
 
 
-def _writes(noted: Noted, log: Log, unique: bool) -> bool:
-    return any(_is_target(expanded(t, noted), log, unique) for t in noted.statement.targets)
-
-
 def expanded(text: str, noted: Noted) -> str:
     """Return a path with the variables replaced that its document sets."""
     for _ in range(3):
@@ -107,6 +126,9 @@ def expanded(text: str, noted: Noted) -> str:
 
 def _is_target(target: str, log: Log, unique: bool) -> bool:
     plain = target.strip().removeprefix("./")
+    if "*" in plain:
+        place = log.path if "/" in plain else log.base
+        return fnmatch.fnmatchcase(place, plain) or fnmatch.fnmatchcase(place, f"*/{plain}")
     if plain.startswith("$") and "/" in plain:
         # A variable nobody sets: what follows it decides, a mere name only if no other has it.
         rest = plain.split("/", 1)[1]
@@ -121,26 +143,35 @@ def _is_target(target: str, log: Log, unique: bool) -> bool:
 
 
 def _beside(log: Log, noted: Sequence[Noted], logs: Sequence[Log]) -> list[Noted]:
-    """Return commands that stand in one sentence with this log and with no other."""
-    found = []
-    for item in noted:
-        if not is_command(item.statement) or item.statement.targets or not item.context:
-            continue
-        there = [other for other in logs if _names(item.context, other)]
-        if [other.path for other in there] == [log.path] and _alone(item, noted):
-            found.append(item)
-    return found
+    """Return commands that stand with this log and no other: in a line, a paragraph, a section."""
+    for place in ("near", "context", "section"):
+        found = [item for item in noted if _alone_with(item, log, place, noted, logs)]
+        if found:
+            return found
+    return []
 
 
-def _alone(item: Noted, noted: Iterable[Noted]) -> bool:
-    same = [n for n in noted if n.path == item.path and n.context == item.context]
-    return len(same) == 1
+def _alone_with(
+    item: Noted, log: Log, place: str, noted: Sequence[Noted], logs: Sequence[Log]
+) -> bool:
+    text: str = getattr(item, place)
+    if not text or item.statement.targets or not _names(text, log):
+        return False
+    others = {other.family for other in logs if _names(text, other)} - {log.family}
+    commands = {
+        command_of(other)
+        for other in noted
+        if other.path == item.path and getattr(other, place) == text
+    }
+    return not others and len(commands) == 1
 
 
+@lru_cache(maxsize=200_000)
 def _names(text: str, log: Log) -> bool:
     return any(
-        re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text) is not None
+        re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", text) is not None
         for name in {log.name, log.base}
+        if name in text
     )
 
 

@@ -103,7 +103,7 @@ def _programs(made: Made) -> list[str]:
 
 
 def _mentions(text: str, names: Sequence[str]) -> bool:
-    return any(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text) for name in names)
+    return any(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", text) for name in names)
 
 
 def _noted_in_phase(made: Made) -> str | None:
