@@ -6,6 +6,8 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
+from planctl._text import printable
+
 _TAIL_LINES = 5
 _LINE_CHARS = 300
 
@@ -180,7 +182,8 @@ def render(blocker: Blocker) -> str:
         ["", "## Return condition", "", "Work goes on when this succeeds:", ""],
         _fenced("sh", blocker.return_condition.strip().split("\n")),
     ]
-    return "\n".join(line for part in parts for line in part) + "\n"
+    text = "\n".join(line for part in parts for line in part)
+    return printable(text, keep="\n\t") + "\n"
 
 
 def _fenced(language: str, lines: list[str] | tuple[str, ...]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from planctl._text import printable
 from planctl.errors import BadFileError
 
 Status = Literal["pending", "in_progress", "blocked", "done", "archived"]
@@ -143,7 +144,7 @@ def with_item(text: str, item: LedgerItem) -> str:
     depends = ", ".join(item.depends_on) or "none"
     lines = [
         f"<!-- planctl:item {item.id} -->",
-        f"## {item.id} — {item.title}",
+        f"## {item.id} — {printable(item.title)}",
         "",
         f"- Status: {item.status}",
         f"- Priority: {item.priority}",
@@ -164,7 +165,7 @@ def with_attempt(text: str, path: str, initiative: str, attempt: Attempt) -> str
     """
     region = _region(text, path, initiative)
     newline = "\r\n" if text[: region.start].endswith("\r\n") else "\n"
-    line = f"  - {attempt.when} {' '.join(attempt.text.split())}{newline}"
+    line = f"  - {attempt.when} {printable(' '.join(attempt.text.split()))}{newline}"
     return text[: region.end] + line + text[region.end :]
 
 
