@@ -8,9 +8,9 @@ from planctl._git_history import BlobReader
 from planctl._text import count
 from planctl.models.audit import AuditFinding, AuditTotal
 from planctl.models.claim import PathClaim
-from planctl.models.claim_paths import resolve
+from planctl.models.claim_paths import Placed, resolve
 from planctl.models.ignore import Ignored, ignored_by
-from planctl.ops.audit.scene import End, Part, Scene, bases
+from planctl.ops.audit.scene import End, Part, Scene, bases, initiative_of
 from planctl.ops.audit.texts import Written
 from planctl.ops.audit.trees import Step
 
@@ -73,13 +73,14 @@ class Citations:
         if placed.kind == "unknown":
             self._unknown += 1
             return None
+        found = _where(placed, folders)
         name = placed.path or claim.path
         if name in seen:
             return None
         seen.add(name)
         self._cited += 1
-        self._deeper += placed.kind == "deeper"
-        if placed.kind != "absent":
+        self._deeper += found == "deeper"
+        if found != "absent":
             return None
         absent = _Absent(scene.commit, scene.step.position, written.text.path, claim, folders)
         absent.verdict = "ignored" if _ignored(scene.step, scene.blobs, absent) else ""
@@ -108,19 +109,33 @@ class Citations:
 
     def _notes(self) -> tuple[str, ...]:
         aside = (
-            (self._unknown, "is not judged: a placeholder, or outside the repository"),
-            (self._planned, "is not judged: the text says that it is still to come"),
+            (self._unknown, "placeholders, or outside the repository"),
+            (self._planned, "still to come, by the text itself"),
         )
-        return tuple(f"{count(number, 'cited path')} {why}" for number, why in aside if number)
+        return tuple(
+            f"not judged: {count(number, 'cited path')}, {why}" for number, why in aside if number
+        )
+
+
+def _where(placed: Placed, folders: tuple[str, ...]) -> str:
+    """Return `exists`, `deeper` or `absent`.
+
+    A tail that several files of the initiative have is there, in one hub or another: which one was
+    meant cannot be told, and nobody is accused for it.
+    """
+    homes = {f"/{name}/" for folder in folders if (name := initiative_of(folder))}
+    if placed.kind == "absent" and any(home in path for path in placed.paths for home in homes):
+        return "deeper"
+    return placed.kind
 
 
 def _there(item: _Absent, step: Step) -> bool:
-    return resolve(item.claim, step.index, item.bases).kind in ("exists", "deeper")
+    return _where(resolve(item.claim, step.index, item.bases), item.bases) != "absent"
 
 
 def _later(item: _Absent, end: End) -> str:
     placed = resolve(item.claim, end.ever.index, item.bases)
-    if placed.kind not in ("exists", "deeper"):
+    if _where(placed, item.bases) == "absent":
         return ""
     paths = placed.paths or (placed.path,)
     return "later" if any(end.ever.later(path, item.position) for path in paths) else "earlier"

@@ -143,7 +143,7 @@ class Logs:
             ),
         )
         notes = (
-            (f"{count(self._unread, 'log')} not read: binary, or larger than 16 MiB",)
+            (f"not read: {count(self._unread, 'log')}, binary or larger than 16 MiB",)
             if self._unread
             else ()
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from planctl._git_history import HistoryCommit
+from planctl._text import count
 from planctl.clock import find_stamps, iso
 from planctl.models.audit import AuditFinding, AuditTotal
 from planctl.ops.audit.scene import End, Part, Scene
@@ -99,7 +100,7 @@ class Names:
             totals += _totals(kind, label, among)
         findings = tuple(_finding(item) for item in self._named if item.off > SLACK or item.ahead)
         notes = (
-            (f"{self._imported} names of the first commit are not judged: it was an import",)
+            (f"not judged: {count(self._imported, 'name')} of the first commit, an import",)
             if self._imported
             else ()
         )

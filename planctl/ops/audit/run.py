@@ -125,6 +125,8 @@ def _scene(
     texts = reader.texts(step)
     written: list[Written] = []
     for text in texts if judged else ():
+        if text.role == "brief":
+            continue  # a brief is an order as a whole, and nothing else
         for item in reader.written(text):
             if isinstance(item, Written):
                 written.append(item)

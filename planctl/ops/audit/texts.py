@@ -44,15 +44,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Written:
-    """A block with lines that a commit added.
-
-    Attributes:
-        whole: Every line of the block is new.
-    """
+    """A block with lines that a commit added."""
 
     text: Text
     block: Block
-    whole: bool
 
     @cached_property
     def hubs(self) -> tuple[str, ...]:
@@ -90,7 +85,7 @@ class TextReader:
         self._role = role
         self._roles: dict[str, str | None] = {}
         self._lines: OrderedDict[str, tuple[list[str], int]] = OrderedDict()
-        self._seen: set[int] = set()
+        self._turns: set[int] = set()
         self.too_large: set[str] = set()
 
     def role(self, path: str) -> str | None:
@@ -143,11 +138,16 @@ class TextReader:
         cherry-pick) counts where it stood first.
         """
         for first, part in self._parts(text):
+            key, whole = _plain(part.split("\n")), _all_fresh(text, first, part)
+            if whole and key in self._turns:
+                continue
             prose = parse_prose(part, first)
+            if whole and prose.blocks and all(block.turn for block in prose.blocks):
+                self._turns.add(key)
             yield from (item for item in prose.unreadable if item.line in text.added)
             for block in prose.blocks:
                 written = _written(text, block)
-                if written is not None and self._is_new(written):
+                if written is not None:
                     yield written
 
     def _parts(self, text: Text) -> Iterator[tuple[int, str]]:
@@ -161,16 +161,6 @@ class TextReader:
                     part = "\n".join(thinned(text.lines[first - 1 : last], new))
                 if new:
                     yield first, part
-
-    def _is_new(self, written: Written) -> bool:
-        if not written.whole:
-            return True
-        block = written.block
-        key = hash(_plain(written.text.lines[block.line - 1 : block.end_line]))
-        if key in self._seen and block.turn:
-            return False
-        self._seen.add(key)
-        return True
 
 
 def _numbers(places: Iterable[int]) -> frozenset[int]:
@@ -202,8 +192,13 @@ def _written(text: Text, block: Block) -> Written | None:
     ]
     if text.added.isdisjoint(told):
         return None
-    return Written(text, block, text.fresh.issuperset(told))
+    return Written(text, block)
 
 
-def _plain(lines: list[str]) -> str:
-    return "\n".join(" ".join(line.split()) for line in lines if line.strip())
+def _all_fresh(text: Text, first: int, part: str) -> bool:
+    lines = enumerate(part.split("\n"), first)
+    return all(number in text.fresh for number, line in lines if line.strip())
+
+
+def _plain(lines: list[str]) -> int:
+    return hash("\n".join(" ".join(line.split()) for line in lines if line.strip()))

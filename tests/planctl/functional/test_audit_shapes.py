@@ -116,6 +116,16 @@ def test_blocks_that_move_or_are_copied_are_not_new(history: History, audit: Aud
     assert result["by"]["names.headings"] == (0, 2)
 
 
+def test_a_tail_that_several_hubs_have_accuses_nobody(history: History, audit: Audit) -> None:
+    logs = {f"{HOME}/reports/{stamp(START)}/{name}/green/a.log": "$ run\n" for name in "xy"}
+    files: dict[str, Content] = {**logs, SUMMARY: block("Both.", "green/a.log", "green/b.log")}
+    history.commit(files, START)
+    history.close()
+    result = audit(history.root)
+    assert result["by"]["citations.deeper"] == (1, 2)
+    assert findings(result, "citations.absent") == [("green/b.log", "never")]
+
+
 def test_an_edit_of_an_old_block_counts_only_its_new_line(history: History, audit: Audit) -> None:
     history.commit({SUMMARY: block("One.", "a.log", "b.log")}, START)
     text = block("One.", "a.log", "b.log").rstrip("\n") + "\nMore evidence.\n"
@@ -252,7 +262,7 @@ def test_a_log_too_large_to_read_is_told(history: History, audit: Audit) -> None
     history.close()
     result = audit(history.root)
     assert result["by"]["logs.silent"] == (0, 0)
-    assert any("1 log not read" in note for note in result["notes"])
+    assert any("not read: 1 log" in note for note in result["notes"])
 
 
 def test_statuses_that_contradict_each_other_are_found_while_they_stand(
