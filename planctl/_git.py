@@ -130,7 +130,7 @@ class Repository:
             commit: A full commit id of this clone.
         """
         past = copy.copy(self)
-        past.__dict__.pop("head", None)
+        past.__dict__["head"] = commit  # known already: nothing to ask
         past.tip = commit
         return past
 
@@ -191,7 +191,7 @@ class Repository:
                 if stream is not None:
                     stream.close()
 
-    def _ask_if(self, *words: str) -> bytes | None:
+    def ask_if(self, *words: str) -> bytes | None:
         """Ask where git says no with 1; None then."""
         try:
             return self._ask(*words)
@@ -208,7 +208,7 @@ class Repository:
             GitError: The commit it names is not there.
         """
         found = self.resolve(self.tip)
-        named = None if found else self._ask_if("rev-parse", "--verify", "--quiet", self.tip)
+        named = None if found else self.ask_if("rev-parse", "--verify", "--quiet", self.tip)
         if named is not None:
             raise GitError(
                 f"the commit of `{self.tip}`, {named.decode()[:12]}, is not in this clone",
@@ -219,7 +219,7 @@ class Repository:
     @property
     def branch(self) -> str | None:
         """Name of the branch, or None when HEAD is detached."""
-        found = self._ask_if("symbolic-ref", "--quiet", "--short", "HEAD")
+        found = self.ask_if("symbolic-ref", "--quiet", "--short", "HEAD")
         return None if found is None else found.decode("utf-8", "backslashreplace").strip()
 
     def in_progress(self) -> str | None:
@@ -260,7 +260,7 @@ class Repository:
             GitError: Git refused to look, which says nothing of the commit.
         """
         words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        found = self._ask_if(*words)
+        found = self.ask_if(*words)
         return None if found is None else found.decode().strip() or None
 
     def tree(self, revision: str) -> dict[str, Entry]:
@@ -356,7 +356,7 @@ class Repository:
 
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Tell whether `commit` contains `ancestor`."""
-        return self._ask_if("merge-base", "--is-ancestor", ancestor, commit) is not None
+        return self.ask_if("merge-base", "--is-ancestor", ancestor, commit) is not None
 
     def descendants(self, ancestor: str) -> frozenset[str]:
         """Return the commits of HEAD's history that contain `ancestor`, itself included."""
@@ -441,7 +441,8 @@ class Repository:
         known = [line.split()[0] for line in lines.splitlines() if line.endswith(" commit")]
         if not known:
             return {}
-        output = self._ask("log", "--no-walk=unsorted", "-z", "--format=%x01%H %at %ct", *known)
+        format_ = ("-z", "--format=%x01%H %at %ct")
+        output = self._ask("log", "--no-walk=unsorted", *format_, "--stdin", stdin="\n".join(known))
         matches = map(_HEADER.fullmatch, output.decode().split("\0"))
         found = (_commit(*match.groups()) for match in matches if match)
         return {commit.id: commit for commit in found}

@@ -17,6 +17,7 @@ from planctl.models.verdict import Predicate, ReceiptVerdict, Verdict
 from planctl.ops import predicates
 from planctl.ops.artifacts import Artifacts
 from planctl.ops.facts import Facts
+from planctl.ops.gates import GateHistory
 from planctl.ops.inputs import TreeState, moved_files
 from planctl.ops.known_artifacts import KnownArtifacts
 from planctl.ops.receipts import LoadedReceipt, tips
@@ -80,9 +81,11 @@ class Judge:
         return TreeState(self.workspace.repo, thorough=self.facts is None, scope=scope)
 
     @cached_property
-    def gates(self) -> predicates.GateHistory:
+    def gates(self) -> GateHistory:
         """Which commits contain a gate."""
-        return predicates.GateHistory(self.workspace.repo)
+        wanted = {phase.gate for phase in self.plan.phases.values() if phase.gate}
+        commits = {item.stored.receipt.commit for item in self.loaded if item.stored}
+        return GateHistory(self.workspace.repo, wanted, commits)
 
     @cached_property
     def artifacts(self) -> Artifacts:
@@ -193,15 +196,24 @@ class Judge:
 
         return Adopted(self)
 
+    @cached_property
+    def _steps(self) -> dict[str, tuple[str, Step]]:
+        return {step.id: (phase, step) for phase, step in self.plan.steps()}
+
+    def _is_of(self, step: Step, receipt: Receipt) -> bool:
+        return receipt.step == step.id and receipt.initiative == self.plan.id
+
+    @cached_property
+    def _by_step(self) -> dict[str, list[LoadedReceipt]]:
+        found: dict[str, list[LoadedReceipt]] = {}
+        for item in self.loaded:
+            if item.stored is not None and item.stored.receipt.initiative == self.plan.id:
+                found.setdefault(item.stored.receipt.step, []).append(item)
+        return found
+
     def of_step(self, step_id: str) -> list[LoadedReceipt]:
         """Return the receipts of a step, oldest first by planctl's clock."""
-        return [
-            item
-            for item in self.loaded
-            if item.stored is not None
-            and item.stored.receipt.step == step_id
-            and item.stored.receipt.initiative == self.plan.id
-        ]
+        return self._by_step.get(step_id, [])
 
     def parent(self, digest: str) -> Receipt | None:
         """Return the receipt with a payload digest, if it can be read."""
@@ -214,7 +226,7 @@ class Judge:
 
     def judge_parent(self, step_id: str, digest: str | None) -> tuple[Verdict, str]:
         """Return what the receipt of a needed step proves now, and why not more."""
-        phase, step = self.plan.step(step_id)
+        phase, step = self._steps[step_id]
         verdict, why = self._parent(phase, step, digest)
         if not verdict.accepted and self.waived(step):
             return Verdict.WAIVED, why
@@ -226,7 +238,7 @@ class Judge:
         found = self.by_digest.get(digest)
         if found is None:
             return Verdict.MISSING, f"receipt {digest[:16]} is gone"
-        if found not in self.of_step(step.id):
+        if found.stored is None or not self._is_of(step, found.stored.receipt):
             return Verdict.MISSING, f"receipt {digest[:16]} is of another step"
         result = self.receipt(phase, step, found)
         failing = [item.text for item in result.failing() if item.verdict]
@@ -265,19 +277,17 @@ def choose(results: list[ReceiptVerdict]) -> tuple[ReceiptVerdict, ReceiptVerdic
     Later is told by `previous`, never by a clock: a run after the failure settles it.
     """
     fresh = [item for item in reversed(results) if item.verdict is Verdict.FRESH]
+    failed = [item for item in results if failed_on_same(item)] if fresh else []
+    contradicted = _before(results, failed)
     for best in fresh:
-        if not (against := _later_failures(results, best)):
+        if best.stored.payload_sha256 not in contradicted:
             return best, None
     if fresh:
-        return fresh[0], against[-1]
+        first = fresh[-1].stored.payload_sha256
+        return fresh[0], next(i for i in reversed(failed) if first in _before(results, [i]))
     current = tips([item.stored for item in results])
     latest = [item for item in results if item.stored.payload_sha256 in current] or results
     return min(reversed(latest), key=lambda item: _RANK.index(item.verdict)), None
-
-
-def _later_failures(results: list[ReceiptVerdict], best: ReceiptVerdict) -> list[ReceiptVerdict]:
-    later = _after(results, best.stored.payload_sha256)
-    return [i for i in results if i.stored.payload_sha256 in later and failed_on_same(i)]
 
 
 def failed_on_same(item: ReceiptVerdict) -> bool:
@@ -286,15 +296,14 @@ def failed_on_same(item: ReceiptVerdict) -> bool:
     return holds["contract"] and holds["inputs"] and not item.stored.receipt.ok
 
 
-def _after(results: list[ReceiptVerdict], digest: str) -> set[str]:
-    """Return the receipts that came after one, told by `previous`, never by a clock."""
-    after: set[str] = set()
-    frontier = {digest}
-    while frontier:
-        frontier = {
-            item.stored.payload_sha256
-            for item in results
-            if frontier & set(item.stored.receipt.previous)
-        } - after
-        after |= frontier
-    return after
+def _before(results: list[ReceiptVerdict], some: list[ReceiptVerdict]) -> set[str]:
+    """Return the receipts that some others came after, told by `previous`, never by a clock."""
+    named = {item.stored.payload_sha256: item.stored.receipt.previous for item in results}
+    before: set[str] = set()
+    open_digests = [digest for item in some for digest in item.stored.receipt.previous]
+    while open_digests:
+        digest = open_digests.pop()
+        if digest in named and digest not in before:
+            before.add(digest)
+            open_digests += named[digest]
+    return before

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from planctl._git import Commit, Entry, Repository
+from planctl._git import Commit, Entry
 from planctl._text import count, listed
 from planctl.errors import BadFileError
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
@@ -15,6 +15,7 @@ from planctl.models.receipt import DataFile, Receipt, StoredReceipt
 from planctl.models.verdict import Compared, Predicate, Verdict
 from planctl.ops.artifacts import Artifacts, subject_path
 from planctl.ops.checks import run_checks
+from planctl.ops.gates import GateHistory
 from planctl.ops.inputs import TreeState
 
 CLOCK_SLACK = dt.timedelta(minutes=2)
@@ -108,29 +109,6 @@ def check_name(check: dict[str, Any]) -> str:
             detail = check.get("path") or check.get("capture") or check.get("matches")
             return f"`{check[key]}`" + (f" `{detail}`" if detail else "")
     return "same bytes" if "same" in check else next(iter(check))
-
-
-class GateHistory:
-    """Which commits contain a gate: asked once a gate."""
-
-    def __init__(self, repo: Repository) -> None:
-        self._repo = repo
-        self._known: dict[str, tuple[str | None, frozenset[str]]] = {}
-
-    def of(self, gate: str) -> tuple[str | None, frozenset[str]]:
-        """Return the gate's full id (None: not in this clone) and HEAD's commits containing it."""
-        if gate not in self._known:
-            full = self._repo.resolve(gate)
-            inside = frozenset() if full is None else self._repo.descendants(full)
-            self._known[gate] = (full, inside)
-        return self._known[gate]
-
-    def contained_in(self, full: str, commit: str, inside: frozenset[str]) -> bool:
-        """Tell whether `commit` contains the gate; False when this clone lacks the commit."""
-        if commit in inside:
-            return True
-        known = self._repo.resolve(commit) is not None
-        return known and self._repo.is_ancestor(full, commit)
 
 
 def gate(

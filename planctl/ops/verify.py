@@ -162,7 +162,7 @@ def _warnings(
             name = item.path.rsplit("/", 1)[-1]
             yield f"receipt `{name}` {item.broken or f'is gone; {item.gone}'}"
     named = {digest for item in results for digest in item.stored.receipt.previous}
-    for digest in sorted(named - set(judge.by_digest)):
+    for digest in sorted(named - judge.by_digest.keys()):
         yield f"an earlier receipt `{digest[:16]}` is gone, and git never had it"
     failed = sum(failed_on_same(item) for item in results)
     if failed and chosen.verdict is Verdict.FRESH:
