@@ -15,8 +15,9 @@ from planctl.models.verdict import Compared, StepVerdict, Verdict
 from planctl.ops.causes import causes
 from planctl.ops.first_parents import Line, commit_of, line_of, receipts_in, require_on
 from planctl.ops.judge import Judge
+from planctl.ops.line_judge import LineGates
 from planctl.ops.past import Past, known_commit
-from planctl.ops.past_line import ABSENT, LineGates, Track
+from planctl.ops.past_line import ABSENT, Track
 from planctl.ops.past_target import steps_meant
 from planctl.ops.past_tree import CommitTree, temporary_blobs
 from planctl.ops.verify import verify
