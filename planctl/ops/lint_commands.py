@@ -12,13 +12,10 @@ from planctl._shell import Nested, ShellFacts, read_shell
 from planctl._text import listed
 from planctl.models.check import LogCheck, LogValueCheck
 from planctl.models.lint import Finding
+from planctl.models.weak_signs import WORTH_READING
 from planctl.ops.inputs import expand
 from planctl.ops.lint_site import Site
 
-# A command without any of these cannot break a rule of this module but PL007.
-_WORTH_READING = re.compile(
-    r"\|\||&&|set \+|\bexit\b|\btrue\b|\s:\s*$|\s-\w*c\s|&|\btrap\b|=\$\(|\becho\b|\bprintf\b|<<"
-)
 _OF_THE_SHELL = re.compile(
     r"BASH\w*|HOME|PWD|OLDPWD|PATH|E?UID|PPID|S?RANDOM|SECONDS|LINENO|HOST\w*|OSTYPE|MACHTYPE|IFS|"
     r"OPT(?:ARG|IND|ERR)|SHLVL|SHELL|TERM|USER|LOGNAME|LANG|LC_\w+|TMPDIR|TZ|FUNCNAME|PIPESTATUS|"
@@ -31,7 +28,7 @@ _MAX_NESTING = 4
 
 def command_findings(site: Site) -> Iterator[Finding]:
     """Yield what a step's command does that makes its evidence weak."""
-    if not _WORTH_READING.search(site.step.run):
+    if not WORTH_READING.search(site.step.run):
         return
     facts = read_shell(site.step.run)
     yield from _hidden(site, facts, "")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from planctl._files import atomic_write, behind_link, git_blob_id, read_plain
 from planctl._git import Added
@@ -20,9 +21,12 @@ from planctl.models.envelope import (
 )
 from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt, payload_digest
-from planctl.models.replay import Replay, parse_replay, replay_file_name, replay_payload
-from planctl.ops.signer import Signer
 from planctl.workspace import Hub, Workspace
+
+if TYPE_CHECKING:
+    # Every verdict asks for replays; most repositories have none.
+    from planctl.models.replay import Replay
+    from planctl.ops.signer import Signer
 
 FOLDER = "replays"
 
@@ -158,6 +162,8 @@ def write_replay(hub: Hub, replay: Replay, signer: Signer | None = None) -> str:
     Returns:
         Its repository-relative path.
     """
+    from planctl.models.replay import replay_file_name, replay_payload
+
     payload = replay_payload(replay)
     digest = payload_digest(payload)
     path = hub.path / FOLDER / replay_file_name(replay, digest)
@@ -222,6 +228,8 @@ def _read(content: bytes, shown: str) -> LoadedReplay:
 
 
 def _parsed(content: bytes, shown: str) -> LoadedReplay:
+    from planctl.models.replay import parse_replay, replay_file_name
+
     envelope: Envelope = parse_envelope(content, shown)
     replay = parse_replay(envelope.payload, shown)
     digest = payload_digest(envelope.payload)

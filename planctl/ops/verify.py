@@ -19,10 +19,10 @@ from planctl.models.verdict import (
     Verdict,
     VerifyReport,
 )
+from planctl.models.weak_signs import may_be_weak
 from planctl.ops import predicates, replays
 from planctl.ops.facts import Facts
 from planctl.ops.judge import Judge, choose, failed_on_same
-from planctl.ops.lint_remarks import lint_remarks
 from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.ops.trust import Auditor
 from planctl.workspace import Hub, Workspace
@@ -77,6 +77,7 @@ def verify(
         head=workspace.repo.head,
         steps=tuple(steps),
         unproven=tuple(_without_proof(judge, own)),
+        scratch=hub is not None and hub.scratch,
     )
     if judge.facts is not None:
         judge.facts.save()
@@ -132,7 +133,11 @@ def step_verdict(judge: Judge, phase: str, step: Step, hub: Hub | None) -> StepV
 
 
 def _weak(judge: Judge, phase: str, step: Step) -> Iterable[str]:
-    """Say what lint finds in the plan."""
+    """Say what lint finds in the plan; it is loaded only where there may be something."""
+    if not may_be_weak(judge.plan, phase, step):
+        return ()
+    from planctl.ops.lint_remarks import lint_remarks
+
     return lint_remarks(judge.workspace, judge.plan, phase, step)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from planctl.models.lint import RULES
 from planctl.models.plan import Plan
+from planctl.models.weak_signs import may_be_weak
 from planctl.ops.lint_commands import undeclared
 from planctl.ops.lint_plan import _secrets, _waiver, cheap_findings
 from planctl.ops.lint_site import Site
@@ -35,8 +36,11 @@ def site(run: str = "work > $OUT/x", env: dict[str, str] | None = None, **step: 
     return Site(plan, "A", plan.phases["A"].steps[0], "plan.yaml", 7)
 
 
-def rules(found: Site) -> list[str]:
-    return [finding.rule for finding in cheap_findings(found)]
+def rules(given: Site) -> list[str]:
+    """Return the rules that are broken; the first look of every verdict must not pass over any."""
+    found = [finding.rule for finding in cheap_findings(given)]
+    assert not found or may_be_weak(given.plan, given.phase, given.step)
+    return found
 
 
 @pytest.mark.parametrize(
