@@ -74,26 +74,25 @@ class _Claims:
     commits: list[CommitClaim] = field(default_factory=list)
     times: list[StampClaim] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    groups: int = 0
 
     def read(self, segment: Segment) -> None:
         """Add the claims of one segment."""
         if segment.code:
             # Commands and their output: only what a test run says of itself is a claim.
-            self.tests += find_tests(segment, ())
+            self.tests += find_tests(segment, PathsFound())
             return
-        found = find_paths(segment, self._groups() + 1)
+        found = find_paths(segment, self.groups + 1)
+        self.groups = max([self.groups, *(item.group or 0 for item in found.sure)])
         self.paths += found.sure
         self.maybe += found.maybe
         self.unreadable += found.unreadable
         times = list(_times(segment, found))
         self.times += [item for _, item in times]
-        tests = list(find_tests(segment, found.sure))
+        tests = list(find_tests(segment, found))
         self.tests += tests
-        self.commits += find_commits(segment, found.sure, found.spans)
+        self.commits += find_commits(segment, found)
         self.numbers += find_numbers(segment, [*found.spans, *(span for span, _ in times)])
-
-    def _groups(self) -> int:
-        return max((item.group or 0 for item in self.paths), default=0)
 
 
 def _times(segment: Segment, found: PathsFound) -> Iterator[tuple[tuple[int, int], StampClaim]]:

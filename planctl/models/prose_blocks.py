@@ -25,13 +25,16 @@ _TURN_LINE = re.compile(
     r"(?:[ \t]*(?:\([^()\n]{0,120}\)|[-–—:,][ \t][^\n*.]{0,80}))?)[*_]{0,3}[ \t]*:?[*_]{0,3}[ \t]*$"
 )
 _TURN_LEVEL = 7
+# A list wrapped over more lines is not looked through for brackets at each of them.
+_LONG_LIST = 200
 _KEY = re.compile(
     r"(?:[-*+] +)?(?:\[[ xX]\] +)?(?P<b>\*\*|__|\*|_|`)?"
     r"(?P<key>[A-Z](?:[\w/&’'#§-]|\.(?=\w))*(?: (?:[\w/&’'()#§-]|\.(?=\w))+){0,2}?)"
     r"(?:(?P=b))?[ \t]*:(?:(?P=b))?(?:\*\*|__)?(?=\s|$)(?!//)"
 )
 _INLINE_KEY = re.compile(
-    r"(?<=[.;!?)*`\]—–-])[*_ \t\n]+(?:\*\*|__)?(?P<key>Artifacts?(?: [a-z]+){0,3}|Next(?: \w+)?|"
+    r"(?<=[.;!?)*`\]—–-])[*_ \t\n]{1,6}(?:\*\*|__)?"
+    r"(?P<key>Artifacts?(?: [a-z]+){0,3}|Next(?: \w+)?|"
     r"Tests? run)(?:\*\*|__)?:(?:\*\*|__)?(?=\s)"
 )
 _ITEM = re.compile(r"[ \t]*(?:[-*+•] |\d{1,3}[.)] )[ \t]*")
@@ -345,18 +348,20 @@ def _listing(text: str) -> Iterator[tuple[int, str]]:
 
 def _logical(piece: Piece) -> Iterator[Segment]:
     """Split a paragraph where a field, a table row or an unmarked list item begins."""
-    start: Segment | None = None
+    first: Segment | None = None
+    lines: list[str] = []
     for number, line in enumerate(piece.text.split("\n")):
         fresh = _begins(piece.line + number, line)
-        if start is None:
-            start = fresh
-        elif fresh.key or line.startswith("|") or _ITEM.match(line) or _ends(start, line):
-            yield from _inline(start)
-            start = fresh
+        ended = first is None or fresh.key or line.startswith("|") or _ITEM.match(line)
+        if first is not None and (ended or _ends(first, lines, line)):
+            yield from _inline(replace(first, text="\n".join(lines)))
+            ended = True
+        if ended:
+            first, lines = fresh, [fresh.text]
         else:
-            start = replace(start, text=f"{start.text}\n{line}")
-    if start is not None:
-        yield from _inline(start)
+            lines.append(line)
+    if first is not None:
+        yield from _inline(replace(first, text="\n".join(lines)))
 
 
 def _begins(number: int, line: str) -> Segment:
@@ -366,15 +371,15 @@ def _begins(number: int, line: str) -> Segment:
     return Segment(number, line[found.end() :].lstrip(), found["key"].strip())
 
 
-def _ends(segment: Segment, line: str) -> bool:
+def _ends(first: Segment, lines: Sequence[str], line: str) -> bool:
     """Tell whether a sentence, or a line of evidence, is over and this line begins another."""
-    if _FULL_STOP.search(segment.text):
+    if _FULL_STOP.search(lines[-1][-40:]):
         return True
-    if not segment.key or not _EVIDENCE.match(segment.key) or not segment.text:
+    if not first.key or not _EVIDENCE.match(first.key) or not (lines[0] or len(lines) > 1):
         return False
-    opened = segment.text.count("{") > segment.text.count("}")
-    opened = opened or segment.text.count("(") > segment.text.count(")")
-    return not (opened or _GOES_ON.search(segment.text) or _STARTS_MORE.match(line))
+    text = "".join(lines) if len(lines) < _LONG_LIST else ""
+    opened = text.count("{") > text.count("}") or text.count("(") > text.count(")")
+    return not (opened or _GOES_ON.search(lines[-1][-40:]) or _STARTS_MORE.match(line))
 
 
 def _inline(segment: Segment) -> Iterator[Segment]:

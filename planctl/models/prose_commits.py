@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 
-from planctl.models.claim import CommitClaim, PathClaim
+from planctl.models.claim import CommitClaim
 from planctl.models.prose_blocks import Segment
+from planctl.models.prose_paths import PathsFound
 
 _HEX = r"[0-9a-f]{7,40}"
 _ID = re.compile(
@@ -28,21 +30,19 @@ _OTHER_ID = re.compile(
     re.IGNORECASE,
 )
 _REACH = 120
+_CLAUSE = 600
 # Room for `the two files `.
 _ARTICLE = 16
 
 
-def find_commits(
-    segment: Segment, paths: Sequence[PathClaim], spans: Iterable[tuple[int, int]]
-) -> Iterator[CommitClaim]:
+def find_commits(segment: Segment, found: PathsFound) -> Iterator[CommitClaim]:
     """Yield the commits a segment names.
 
     Args:
         segment: Text of one field, item or paragraph.
-        paths: The paths named in it.
-        spans: Where they stand; what looks like an id inside a name is none.
+        found: The paths named in it; what looks like an id inside a name is none.
     """
-    taken = sorted(spans)
+    taken = sorted(found.spans)
     seen: set[int] = set()
     for match in [*_ID.finditer(segment.text), *_GLUED.finditer(segment.text)]:
         start = match.start("first")
@@ -52,7 +52,7 @@ def find_commits(
             continue
         seen.add(start)
         groups = match.groupdict()
-        touched, only = _said(segment.text, match.end(), paths)
+        touched, only = _said(segment.text, match.end(), found)
         yield CommitClaim(
             line=segment.line_at(start),
             text=segment.text[start : match.end()],
@@ -75,20 +75,24 @@ def _is_id(match: re.Match[str]) -> bool:
 
 
 def _inside(start: int, spans: Sequence[tuple[int, int]]) -> bool:
-    return any(begin <= start < end for begin, end in spans)
+    at = bisect_right(spans, (start, 1 << 62)) - 1
+    return at >= 0 and spans[at][0] <= start < spans[at][1]
 
 
-def _said(text: str, end: int, paths: Sequence[PathClaim]) -> tuple[tuple[str, ...], bool]:
+def _said(text: str, end: int, found: PathsFound) -> tuple[tuple[str, ...], bool]:
     """Return the paths that follow `… touched only` in the same clause."""
     verb = _TOUCHED.search(text, end, end + _REACH)
-    stop = _ENDS.search(text, end)
+    reach = min(len(text), end + _CLAUSE)
+    stop = _ENDS.search(text, end, reach)
     if verb is None or (stop is not None and stop.start() < verb.start()):
         return (), False
     other = _ID.search(text, end, verb.start())
     if other is not None and _is_id(other):
         return (), False
-    clause = text[verb.end() : stop.start() if stop else len(text)]
-    places = {path.path: clause.find(path.text) for path in paths if path.text in clause}
+    last = stop.start() if stop else reach
+    clause = text[verb.end() : last]
+    near = found.near(text, verb.end(), last)
+    places = {path.path: clause.find(path.text) for path in near}
     # Only a list right behind the verb: `changed a.py + b.py`, not every file of the sentence.
     if not places or min(places.values()) > _ARTICLE:
         return (), False

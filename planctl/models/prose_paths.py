@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from planctl.models.claim import PathClaim, Unreadable
 from planctl.models.prose_blocks import Segment
@@ -52,6 +54,28 @@ class PathsFound:
     maybe: list[PathClaim] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     spans: list[tuple[int, int]] = field(default_factory=list)
+
+    @cached_property
+    def _by_text(self) -> dict[str, list[PathClaim]]:
+        found: dict[str, list[PathClaim]] = {}
+        for claim in self.sure:
+            same = found.setdefault(claim.text, [])
+            if all(other.path != claim.path for other in same):
+                same.append(claim)
+        return found
+
+    def near(self, text: str, start: int, end: int) -> list[PathClaim]:
+        """Return the paths that are named between two places of the text.
+
+        Args:
+            text: The segment's text.
+            start: Where to begin.
+            end: Where to stop.
+        """
+        first = bisect_left(self.spans, (start, 0))
+        last = bisect_left(self.spans, (end, 0))
+        words = dict.fromkeys(text[a:b] for a, b in self.spans[first:last])
+        return [claim for word in words for claim in self._by_text.get(word, ())]
 
 
 def find_paths(segment: Segment, next_group: int = 1) -> PathsFound:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from planctl.models.claim import PathClaim, TestClaim
 from planctl.models.prose_blocks import Segment
+from planctl.models.prose_paths import PathsFound
 
 _OUTCOMES = {
     "pass": "passed", "passed": "passed", "passes": "passed", "passing": "passed",
@@ -42,6 +44,9 @@ _GLUE = re.compile(
     r"[\s,;:()\[\]+&*_`–—-]+){0,3}"
 )
 _NEAR = 24
+_MOST_ATOMS = 12
+# How far around a claim its selector and its log are looked for, at most.
+_WINDOW = 600
 # A count of these is no test run: `3 failed attempts`.
 _OTHER_THINGS = re.compile(
     r"\s+(?:attempts?|runs?|jobs?|loops?|turns?|commits?|steps?|checks?|times|files?|phases?|"
@@ -73,25 +78,27 @@ class _Atom:
     loud: bool = False
 
 
-def find_tests(segment: Segment, paths: Sequence[PathClaim]) -> Iterator[TestClaim]:
+def find_tests(segment: Segment, found: PathsFound) -> Iterator[TestClaim]:
     """Yield the test runs a segment tells of.
 
     Args:
         segment: Text of one field, item or paragraph.
-        paths: The paths named in it.
+        found: The paths named in it.
     """
-    sentences = _sentences(segment.text)
+    ends = _sentence_ends(segment.text)
     for cluster in _clusters(segment.text):
         if not _claims(cluster, segment.text):
             continue
         begin, end = cluster[0].start, cluster[-1].end
-        around = next((s for s in sentences if s[0] <= begin < s[1]), (0, len(segment.text)))
-        yield _claim(segment, cluster, paths, segment.text[around[0] : around[1]], begin, end)
+        at = bisect_right(ends, begin)
+        first = max(ends[at - 1] if at else 0, begin - _WINDOW)
+        last = min(ends[at] if at < len(ends) else len(segment.text), end + _WINDOW)
+        near = found.near(segment.text, first, last)
+        yield _claim(segment, cluster, near, segment.text[first:last], begin, end)
 
 
-def _sentences(text: str) -> list[tuple[int, int]]:
-    ends = [match.end() for match in _SENTENCE.finditer(text)]
-    return list(zip([0, *ends], [*ends, len(text)], strict=True))
+def _sentence_ends(text: str) -> list[int]:
+    return [match.end() for match in _SENTENCE.finditer(text)]
 
 
 def _clusters(text: str) -> Iterator[list[_Atom]]:
@@ -112,6 +119,8 @@ def _clusters(text: str) -> Iterator[list[_Atom]]:
 
 def _adds(cluster: list[_Atom], atom: _Atom) -> bool:
     """Tell whether an atom belongs to a claim, or repeats what it has and begins the next."""
+    if len(cluster) >= _MOST_ATOMS:
+        return False
     if atom.seconds is not None:
         return all(item.seconds is None for item in cluster)
     if atom.total is not None:
@@ -192,9 +201,10 @@ def _claim(
     good = status in ("passed", "xfailed") or "passed" in counts
     text = segment.text[begin:end]
     text += ")" if "(" in text and segment.text[end : end + 1] == ")" else ""
-    owner = _owner(segment.text[:begin], paths)
+    before = segment.text[max(0, begin - _WINDOW) : begin]
+    owner = _owner(before, paths)
     near = [owner] if owner else paths
-    where = owner.text if owner else _test_before(segment.text[:begin]) or sentence
+    where = owner.text if owner else _test_before(before) or sentence
     return TestClaim(
         line=segment.line_at(begin),
         text=" ".join(text.split()),
