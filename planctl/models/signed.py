@@ -53,13 +53,11 @@ def author(receipt: Receipt, signed: Iterable[Judged]) -> Judged | None:
 def countersigned(receipt: Receipt, signed: tuple[Judged, ...]) -> bool:
     """Tell whether a role other than the author's signed.
 
-    The author is who signed when the receipt was recorded. Of a receipt recorded without a key
-    only a word says who made it, and one person could say any: two keys without a role in common
-    must have signed it.
+    The author is who signed when the receipt was recorded. Without that signature only a word says
+    who made it, and one person could say any: then two keys without a role in common must have
+    signed, of which one at least is another's.
     """
     recorded = author(receipt, signed)
     if recorded is not None:
         return any(item.other_than(recorded) for item in signed)
-    if receipt.key is not None:
-        return False  # the author's own signature is gone or does not count
     return any(one.other_than(other) for one in signed for other in signed)

@@ -115,13 +115,15 @@ def _lacking(rule: Rule, receipt: Receipt, signed: tuple[Judged, ...]) -> str | 
         return f"the policy asks for a signature by {asked}; signed by {_listed(signed)}"
     if rule.require is not Requirement.OTHER_ROLE or countersigned(receipt, signed):
         return None
-    if author(receipt, signed) is None and receipt.key is not None:
-        missing = f"the author's own signature (key {receipt.key}) does not count"
-    elif receipt.key is None:
-        missing = f"it was recorded without a key, so `{receipt.role}` is only what was said"
+    if author(receipt, signed) is not None:
+        missing = "only the author's role signed"
     else:
-        missing = "the author's role alone signed"
-    return f"the policy asks for a role other than the author's: {missing}; by {_listed(signed)}"
+        unknown = f"it was recorded without a key, so `{receipt.role}` is only what was said"
+        if receipt.key is not None:
+            unknown = f"the author's own signature (key {receipt.key}) does not count"
+        missing = f"{unknown}; two keys without a role in common must sign"
+    signers = f"signed by {_listed(signed)}"
+    return f"the policy asks for a role other than the author's: {missing}; {signers}"
 
 
 def _remarks(rule: Rule, receipt: Receipt, signed: tuple[Judged, ...]) -> list[str]:

@@ -119,7 +119,7 @@ def test_a_role_is_never_what_the_caller_says(
     monkeypatch.delenv("PLANCTL_ROLE")
     step = step_of(project, "solo", "--require", "other-role")
     assert step["verdict"] == "unproven"
-    assert "the author's role alone signed" in step["reasons"][0]
+    assert "only the author's role signed" in step["reasons"][0]
     (warning,) = step_of(project, "solo")["warnings"]
     assert "the run said role `supervisor`; its key is of `engineer`" in warning
 
@@ -203,6 +203,21 @@ def test_a_signature_removed_before_it_was_committed(signed: Project, signers: S
     signers.sign("ben", ID, "A", "--step", "solo")
     assert step_of(signed, "solo")["tier"] == "signed"
     assert step_of(signed, "solo", "--require", "other-role")["verdict"] == "unproven"
+    # Of two roles one at least is not the author's, whoever that was.
+    signers.person("eva", "reviewer")
+    signers.sign("eva", ID, "A", "--step", "solo")
+    assert step_of(signed, "solo", "--require", "other-role")["verdict"] == "fresh"
+
+
+def test_roles_of_an_author_who_has_two_are_not_another(project: Project, signers: Signers) -> None:
+    signers.person("ada", "engineer", "reviewer")
+    signers.person("eva", "engineer")
+    signers.person("eve", "reviewer")
+    signers.be("ada")
+    project.run_phase("--step", "solo")
+    for name in ("eva", "eve"):
+        signers.sign(name, ID, "A", "--step", "solo")
+    assert step_of(project, "solo")["tier"] == "signed"
 
 
 def test_junk_that_was_cleaned_up_again_is_no_removed_signature(
