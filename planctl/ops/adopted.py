@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from planctl._git import Commit
 from planctl.models.adoption import MAX_BYTES, RECORD, TIER, AdoptedFile, parse_record
 from planctl.models.verdict import ArtifactVerdict, Verdict
 from planctl.workspace import ACTIVE
@@ -69,10 +71,21 @@ class Adopted:
     @cached_property
     def _unchanged(self) -> dict[str, str]:
         """Path → blob id of what git finds unchanged, without a look into the files."""
+        folders = self._judge.plan.adopted
+        # Asked once for the folder around all of them, however many they are.
+        around = posixpath.commonpath(folders)
         found: dict[str, str] = {}
-        for folder in self._judge.plan.adopted:
+        for folder in (around,) if around else folders:
             found |= self._judge.blobs_below(folder)
         return found
+
+    @cached_property
+    def changes(self) -> dict[str, Commit]:
+        """The newest commit of everything that steps name, from one walk over history."""
+        steps = [step for _, step in self._judge.plan.steps()]
+        names = [n for step in steps for n in (step.log, *(i.to.rstrip("/") for i in step.collect))]
+        places = {path for name in names if (path := self.place_of(name)) is not None}
+        return self._judge.workspace.repo.last_changes_below(sorted(places))
 
     def place_of(self, name: str) -> str | None:
         """Return where an artifact of the plan lies among the adopted: the newest folder first."""

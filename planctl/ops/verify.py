@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from planctl._files import is_temporary
@@ -237,7 +237,7 @@ def _adopted(judge: Judge, phase: str, step: Step, declared: list[str]) -> StepV
     states = {name: judge.adopted.state(path) for name, path in places.items() if path}
     if not states:
         return None
-    told = _history(judge, phase, [item.path for item in states.values()])
+    told = _history(judge, phase, [item.path for item in states.values()], judge.adopted.changes)
     artifacts = tuple(
         ArtifactVerdict(item.path, item.verdict, f"{item.text}; {told[item.path]}", name)
         for name, item in states.items()
@@ -257,10 +257,12 @@ def _names(path: str, step: Step) -> bool:
     return rest.rpartition("_")[0] == step.id
 
 
-def _history(judge: Judge, phase: str, paths: list[str]) -> dict[str, str]:
+def _history(
+    judge: Judge, phase: str, paths: list[str], known: Mapping[str, Commit] | None = None
+) -> dict[str, str]:
     """Say what git history knows of files without a receipt: last change, and the gate."""
     repo = judge.workspace.repo
-    changes = repo.last_changes_below(paths)
+    changes = repo.last_changes_below(paths) if known is None else known
     wanted = judge.plan.phases[phase].gate
     full, inside = judge.gates.of(wanted) if wanted else (None, frozenset[str]())
     told: dict[str, str] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,10 +36,11 @@ def kept_beside(
     by_folder: dict[str, list[str]] = {}
     for path in files:
         by_folder.setdefault(path.rpartition("/")[0], []).append(path)
+    folders = Counter(log.path.rpartition("/")[0] for log in logs)
     found: dict[str, tuple[str, Source]] = {}
     for log in logs:
         folder = log.path.rpartition("/")[0]
-        alone = sum(other.path.rpartition("/")[0] == folder for other in logs) == 1
+        alone = folders[folder] == 1
         for path in _places(log, folder, alone, there, by_folder):
             answer = _command_in(workspace, path)
             if answer is not None:

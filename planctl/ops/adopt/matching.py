@@ -50,11 +50,12 @@ def made(
     """
     bases = Counter(log.base for log in logs)
     targets = _Targets(noted)
+    loose = [item for item in noted if not item.statement.targets]
     found: dict[str, Made] = {}
     for log in logs:
         said = said_by(log) or kept.get(log.path)
         writing = targets.of(log, bases[log.base] == 1)
-        answer = Made(log, *said) if said else _one(log, noted, writing, logs)
+        answer = Made(log, *said) if said else _one(log, loose, noted, writing, logs)
         if answer is not None:
             found[log.path] = answer
     return found
@@ -78,15 +79,18 @@ class _Targets:
 
 
 def _one(
-    log: Log, noted: Sequence[Noted], writing: Sequence[Noted], logs: Sequence[Log]
+    log: Log,
+    loose: Sequence[Noted],
+    noted: Sequence[Noted],
+    writing: Sequence[Noted],
+    logs: Sequence[Log],
 ) -> Made | None:
-    for items, how in (
-        (writing, _WRITES),
-        (_beside(log, noted, logs), "named together with this log"),
-        (_selecting(log, noted), "selects the tests that the log names"),
-    ):
-        if items:
-            return _chosen(log, items, how)
+    if writing:
+        return _chosen(log, writing, _WRITES)
+    if beside := _beside(log, loose, noted, logs):
+        return _chosen(log, beside, "named together with this log")
+    if selecting := _selecting(log, noted):
+        return _chosen(log, selecting, "selects the tests that the log names")
     again = rebuilt(log)
     return None if again is None else Made(log, *again)
 
@@ -142,10 +146,12 @@ def _is_target(target: str, log: Log, unique: bool) -> bool:
     return unique and log.path.endswith(f"/{plain}")
 
 
-def _beside(log: Log, noted: Sequence[Noted], logs: Sequence[Log]) -> list[Noted]:
+def _beside(
+    log: Log, loose: Sequence[Noted], noted: Sequence[Noted], logs: Sequence[Log]
+) -> list[Noted]:
     """Return commands that stand with this log and no other: in a line, a paragraph, a section."""
     for place in ("near", "context", "section"):
-        found = [item for item in noted if _alone_with(item, log, place, noted, logs)]
+        found = [item for item in loose if _alone_with(item, log, place, noted, logs)]
         if found:
             return found
     return []
@@ -155,7 +161,7 @@ def _alone_with(
     item: Noted, log: Log, place: str, noted: Sequence[Noted], logs: Sequence[Log]
 ) -> bool:
     text: str = getattr(item, place)
-    if not text or item.statement.targets or not _names(text, log):
+    if log.base not in text or not _names(text, log):
         return False
     others = {other.family for other in logs if _names(text, other)} - {log.family}
     commands = {
