@@ -162,6 +162,17 @@ def status(json_: Json = False) -> None:
         return
     render.table(
         "initiatives",
-        ("initiative", "title", "priority", "proven", "next"),
-        ((r.initiative, r.title, r.priority, f"{r.proven}/{r.steps}", r.next or "–") for r in rows),
+        ("initiative", "title", "priority", "proven", "stale", "state", "next"),
+        (
+            (
+                row.initiative,
+                row.title,
+                row.priority,
+                f"{row.proven}/{row.steps}",
+                str(row.stale) if row.stale else "–",
+                "blocked" if row.blocked else "open" if row.open else "done",
+                row.next or "–",
+            )
+            for row in rows
+        ),
     )

@@ -25,6 +25,7 @@ from planctl.executors.slurm_follow import GONE_S, Followed, Submitted
 from planctl.executors.slurm_node import EnvironmentChange, NodeJob, NodeResult, run_on_node
 from planctl.executors.slurm_queue import (
     COMMANDS,
+    QueuedJob,
     cancel_in,
     final_state,
     queued,
@@ -63,7 +64,7 @@ class SlurmExecutor:
         grace_s: Seconds between SIGTERM and SIGKILL when a step's time is over.
 
     Raises:
-        PreconditionError: submitit or Slurm's commands are not installed.
+        PreconditionError: submitit or Slurm's commands are not installed, or Slurm does not answer.
     """
 
     name = "slurm"
@@ -78,6 +79,7 @@ class SlurmExecutor:
         grace_s: float = 10.0,
     ) -> None:
         _require()
+        _queue("planctl")
         self._folder = folder.resolve()
         self._settings = settings
         self._tell = tell
@@ -258,6 +260,15 @@ def _require() -> None:
         )
 
 
+def _queue(name: str) -> list[QueuedJob]:
+    jobs = queued(name)
+    if jobs is None:
+        raise PreconditionError(
+            "Slurm does not answer `squeue`", f"is the cluster up? `sinfo` tells; {_LOCAL}"
+        )
+    return jobs
+
+
 @contextlib.contextmanager
 def _private_folder(parent: Path, name: str) -> Iterator[Path]:
     """Make a folder for one job that only the user can read; remove it at the end.
@@ -265,11 +276,7 @@ def _private_folder(parent: Path, name: str) -> Iterator[Path]:
     Raises:
         PreconditionError: A job of this name still runs from here: its planctl was killed.
     """
-    jobs = queued(name)
-    if jobs is None:
-        raise PreconditionError(
-            "Slurm does not answer `squeue`", f"is the cluster up? `sinfo` tells; {_LOCAL}"
-        )
+    jobs = _queue(name)
     for job in jobs:
         if job.folder.parent == parent and job.folder.exists() and job.state != "COMPLETING":
             raise PreconditionError(

@@ -33,24 +33,44 @@ class InventoryRow:
 def rows(receipts: Iterable[StoredReceipt]) -> list[InventoryRow]:
     """Return a row for every artifact of some receipts, sorted by name; sizes unknown yet."""
     stored = sorted(receipts, key=lambda item: (item.receipt.ulid, item.payload_sha256))
-    newest = {
-        (item.receipt.step, subject.declared): item.payload_sha256
-        for item in stored
-        for subject in item.receipt.subjects
-    }
+    replaced = _replaced(stored)
     found = [
         InventoryRow(
             name=subject.name,
             sha256=subject.sha256,
             step=item.receipt.step,
             ulid=item.receipt.ulid,
-            latest=newest[item.receipt.step, subject.declared] == item.payload_sha256,
+            latest=(item.payload_sha256, subject.declared) not in replaced,
             kind=subject.kind,
         )
         for item in stored
         for subject in item.receipt.subjects
     ]
     return sorted(found, key=lambda row: row.name)
+
+
+def _replaced(stored: list[StoredReceipt]) -> set[tuple[str, str]]:
+    """Return (payload digest, declared artifact) of what a later run recorded again.
+
+    Later is told by `previous`, never by a clock. Runs of two branches are both the latest.
+    """
+    by_digest = {item.payload_sha256: item.receipt for item in stored}
+    names = {digest: {s.declared for s in own.subjects} for digest, own in by_digest.items()}
+    replaced: set[tuple[str, str]] = set()
+    for digest, receipt in by_digest.items():
+        seen: set[str] = set()
+        before = [(earlier, names[digest]) for earlier in receipt.previous]
+        while before:
+            earlier, declared = before.pop()
+            known = by_digest.get(earlier)
+            if earlier in seen or known is None or known.step != receipt.step:
+                continue
+            seen.add(earlier)
+            replaced |= {(earlier, name) for name in declared}
+            # What the earlier run recorded too, it replaces itself in those before it.
+            left = declared - names[earlier]
+            before += [(one, left) for one in known.previous if left]
+    return replaced
 
 
 def human_text(hub: str, inventory: Iterable[InventoryRow]) -> str:

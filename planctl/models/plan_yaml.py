@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from planctl.errors import PlanError
-from planctl.models.plan import Plan
+from planctl.models.plan import Collect, Phase, Plan, Step, Waiver
 
 Place = tuple[str | int, ...]
 _HINT = "`planctl schema plan` prints what may stand here"
@@ -167,7 +167,29 @@ def _first(error: ValidationError, source: _Source) -> PlanError:
     named = _named_place(message, source)
     if not place and named is not None:
         line, key = named
-    return PlanError(source.path, message, line=line, key=key or None, hint=_HINT)
+    near = _near(place) if problem["type"] == "extra_forbidden" else []
+    hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}? {_HINT}" if near else _HINT
+    return PlanError(source.path, message, line=line, key=key or None, hint=hint)
+
+
+def _near(place: Place) -> list[str]:
+    """Return the keys that may stand at a place and are most like the one that does."""
+    import difflib
+
+    *above, key = place
+    model: type[BaseModel] = Plan
+    for part in above:
+        model = _BELOW.get((model, str(part)), model)
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return difflib.get_close_matches(str(key).lower(), names, 2, 0.6)
+
+
+_BELOW: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
+    (Plan, "phases"): Phase,
+    (Phase, "steps"): Step,
+    (Step, "collect"): Collect,
+    (Step, "waive"): Waiver,
+}
 
 
 def _named_place(message: str, source: _Source) -> tuple[int, str] | None:

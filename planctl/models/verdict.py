@@ -112,13 +112,19 @@ class StepVerdict:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """The verdicts of one initiative (or one phase of it)."""
+    """The verdicts of one initiative (or one phase of it).
+
+    Attributes:
+        hub: Repository-relative path of the plan's hub, or of the scratch hub that was judged.
+        scratch: A scratch hub was judged alone; the verdicts prove nothing for the plan.
+    """
 
     initiative: str
     hub: str | None
     head: str | None
     steps: tuple[StepVerdict, ...]
     unproven: tuple[ArtifactVerdict, ...] = ()
+    scratch: bool = False
 
     @property
     def ok(self) -> bool:
@@ -146,6 +152,7 @@ class VerifyReport:
         return {
             "initiative": self.initiative,
             "hub": self.hub,
+            "scratch": self.scratch,
             "head": self.head,
             "ok": self.ok,
             "steps": steps,

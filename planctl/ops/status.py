@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from planctl.models.verdict import StepVerdict, Verdict
+from planctl.ops import ledger
 from planctl.ops.verify import verify
-from planctl.workspace import Workspace
+from planctl.workspace import LEDGER, Workspace
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,9 @@ class InitiativeStatus:
 
     Attributes:
         proven: Steps that are fresh or waived, of `steps`.
-        next: The command for the first step that is not, or None.
+        stale: Steps that were proven once, and whose inputs, plan or gate moved.
+        blocked: The ledger says that the focus is blocked.
+        next: The command for the first step that is not proven, or None.
     """
 
     initiative: str
@@ -23,23 +27,33 @@ class InitiativeStatus:
     hub: str | None
     steps: int
     proven: int
+    stale: int
+    blocked: bool
     open: tuple[str, ...]
     next: str | None
 
 
 def status(workspace: Workspace) -> tuple[InitiativeStatus, ...]:
-    """Look at every active initiative."""
-    return tuple(_one(workspace, name) for name in workspace.initiatives())
+    """Look at every active initiative.
+
+    Raises:
+        PlanError: A plan cannot be used.
+        BadFileError: The ledger cannot be read.
+    """
+    blocked = _blocked(workspace)
+    return tuple(_one(workspace, name, name in blocked) for name in workspace.initiatives())
 
 
-def _one(workspace: Workspace, name: str) -> InitiativeStatus:
+def _blocked(workspace: Workspace) -> set[str]:
+    if not (workspace.root / LEDGER).is_file():
+        return set()
+    return {item.id for item in ledger.show(workspace).items if item.status == "blocked"}
+
+
+def _one(workspace: Workspace, name: str, blocked: bool) -> InitiativeStatus:
     plan = workspace.load_plan(name)
     report = verify(workspace, plan)
     not_proven = [step for step in report.steps if not step.verdict.accepted]
-    first = not_proven[0] if not_proven else None
-    command = None if first is None else f"planctl run-phase {name} {first.phase}"
-    if plan.hub is None:
-        command = f"planctl hub new {name}"
     return InitiativeStatus(
         initiative=name,
         title=plan.title,
@@ -47,6 +61,12 @@ def _one(workspace: Workspace, name: str) -> InitiativeStatus:
         hub=report.hub,
         steps=len(report.steps),
         proven=len(report.steps) - len(not_proven),
+        stale=sum(step.verdict is Verdict.STALE for step in not_proven),
+        blocked=blocked,
         open=tuple(f"{step.step}: {step.verdict}" for step in not_proven),
-        next=command,
+        next=f"planctl hub new {name}" if plan.hub is None else _next(name, not_proven),
     )
+
+
+def _next(name: str, not_proven: list[StepVerdict]) -> str | None:
+    return f"planctl run-phase {name} {not_proven[0].phase}" if not_proven else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from planctl.models.plan import Plan, Step
@@ -43,6 +42,8 @@ def words_of(plan: Plan) -> list[str]:
 
 def near(target: str, known: Iterable[str]) -> list[str]:
     """Return the known names that are most like what was typed."""
+    import difflib
+
     lower: dict[str, str] = {}
     for name in known:
         lower.setdefault(name.lower(), name)

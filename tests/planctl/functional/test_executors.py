@@ -39,6 +39,22 @@ def test_without_slurm_nothing_is_run_and_the_way_out_is_named(
     assert not (repo.root / HUB / "cli").exists()
 
 
+def test_a_cluster_that_does_not_answer_is_found_before_a_log_is_begun(
+    initiative: Initiative,
+    no_slurm: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("sbatch", "srun", "squeue", "scontrol", "scancel"):
+        place = tmp_path / "bin" / name
+        place.write_text("#!/bin/sh\nexit 1\n")
+        place.chmod(0o755)
+    repo = initiative(phase("A", SAY))
+    assert planctl([*ON_SLURM]) == 4
+    assert "Slurm does not answer `squeue`" in capsys.readouterr().err
+    assert not (repo.root / HUB / "cli").exists()
+
+
 def test_without_submitit_nothing_is_run_and_the_way_out_is_named(
     initiative: Initiative, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

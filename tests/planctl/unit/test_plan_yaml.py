@@ -122,3 +122,27 @@ def test_the_contract_ignores_wording_and_time_limits() -> None:
 
 def test_steps_come_after_what_they_need() -> None:
     assert ordered({"c": ("a", "b"), "b": ("a",), "a": ()}) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "meant"),
+    [
+        ("title: A plan", "titel: A plan", "`title`"),
+        ("    inputs: [", "    input: [", "`inputs`"),
+        ("        timeout: 1.5h", "        timout: 1.5h", "`timeout`"),
+        ("        checks:", "        Check:", "`checks`"),
+        ("        inputs: []", "        colect: []", "`collect`"),
+        ("        inputs: []", "        collect: [{ form: a, to: b }]", "`from`"),
+        ("        inputs: []", "        waive: { who: a, why: b, untill: 2099-01-01 }", "`until`"),
+    ],
+)
+def test_a_key_that_is_nearly_right_is_offered(old: str, new: str, meant: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        parse_plan(GOOD.replace(old, new), "plan.yaml")
+    assert f"did you mean {meant}" in str(caught.value.hint)
+
+
+def test_a_key_like_no_other_gets_no_guess() -> None:
+    with pytest.raises(PlanError) as caught:
+        parse_plan(GOOD.replace("title: A plan", "zzz: 1\ntitle: A plan"), "plan.yaml")
+    assert "did you mean" not in str(caught.value.hint)
