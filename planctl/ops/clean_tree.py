@@ -137,19 +137,24 @@ def _check_out(repo: Repository, commit: str, root: Path) -> None:
         raise PreconditionError(
             f"commit `{commit[:12]}` is not in this clone", "fetch the branch that holds it"
         )
-    kind = "sha256" if len(commit) == 64 else "sha1"
-    repo.ask("init", "--quiet", "--template=", f"--object-format={kind}", str(root))
-    objects = repo.ask("rev-parse", "--path-format=absolute", "--git-path", "objects")
-    shallow = repo.ask("rev-parse", "--path-format=absolute", "--git-path", "shallow")
+    kind = ["--object-format=sha256"] if len(commit) == 64 else []
+    repo.ask("init", "--quiet", "--template=", *kind, str(root))
     inside = root / ".git"
     (inside / "objects/info").mkdir(parents=True, exist_ok=True)
-    (inside / "objects/info/alternates").write_bytes(objects)
-    if (cut := Path(os.fsdecode(shallow.rstrip(b"\n")))).is_file():
+    objects = os.fsencode(_git_path(repo, "objects"))
+    (inside / "objects/info/alternates").write_bytes(objects + b"\n")
+    if (cut := _git_path(repo, "shallow")).is_file():
         shutil.copyfile(cut, inside / "shallow")
     here = ("-C", str(root), "-c", f"core.hooksPath={os.devnull}")
     tags = repo.ask("for-each-ref", "--format=create %(refname) %(objectname)", "refs/tags")
     repo.ask(*here, "update-ref", "--stdin", stdin=os.fsdecode(tags))
     repo.ask(*here, "checkout", "--quiet", "--detach", commit)
+
+
+def _git_path(repo: Repository, name: str) -> Path:
+    """Return where something of git's lies, also in a linked work tree."""
+    told = repo.ask("-C", str(repo.root), "rev-parse", "--git-path", name)
+    return (repo.root / os.fsdecode(told.rstrip(b"\n"))).resolve()
 
 
 def _check_out_submodules(repo: Repository, commit: str, root: Path) -> None:

@@ -114,7 +114,7 @@ def undeclared(site: Site, also: frozenset[str] = frozenset()) -> Iterator[Findi
         facts = read_shell(step.run)
         unset = [name for name in facts.used if name not in known | facts.assigned]
         unset = [name for name in unset if not _OF_THE_SHELL.fullmatch(name)]
-        if unset and not facts.sources:
+        if unset and facts.readable and not facts.sources:
             names = listed([f"${name}" for name in unset])
             text = f"reads {names}, which neither `env` nor `secrets` of the plan names"
             yield site.finding("PL007", text)

@@ -33,8 +33,10 @@ def identical(root: Path, proven: Proven) -> Iterator[Finding]:
     """Yield artifacts of different names that have the same content."""
     seen: dict[str, list[tuple[Site, Receipt, Subject]]] = {}
     for site, stored in proven.values():
+        folders = {s.declared for s in stored.receipt.subjects if s.kind == "folder"}
         for subject in stored.receipt.subjects:
-            if subject.name != stored.receipt.log:
+            listing = subject.declared.removesuffix(".sha256") in folders - {subject.declared}
+            if subject.name != stored.receipt.log and not listing:
                 seen.setdefault(subject.sha256, []).append((site, stored.receipt, subject))
     allowed = [set(check.same) for site, _ in proven.values() for check in _same_checks(site)]
     for group in seen.values():

@@ -21,7 +21,7 @@ from planctl.workspace import Workspace
 _FAR = 1e300
 _SOON = dt.timedelta(days=14)
 _YEAR = dt.timedelta(days=366)
-_HOMES = re.compile(r"(?<![\w$}.])(?:/home/|/Users/|/root/|~/)[\w.-][^\s'\";:,)]*")
+_HOMES = re.compile(r"(?<![\w$}.])(?:/(?:home|Users|root)/|~/)[\w.-][^\s'\";:,)]*")
 _SECRET_WORDS = re.compile(
     r"(?:^|_)(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|APIKEY|CREDENTIALS?|"
     r"(?:API|ACCESS|PRIVATE|SECRET)_KEY)(?:_|$)",

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from planctl import _shell
 from planctl.models.annotation import Level
-from planctl.models.lint import BY_ID
+from planctl.models.lint import BY_ID, Finding
 from planctl.models.plan import Plan, Step
+from planctl.ops import lint_commands, lint_plan
+from planctl.ops.facts import rules
 from planctl.ops.lint_plan import cheap_findings
 from planctl.ops.lint_site import Site
 from planctl.workspace import ACTIVE, Workspace
 
 
-def lint_remarks(workspace: Workspace, plan: Plan, phase: str, step: Step) -> Iterator[str]:
-    """Yield what lint finds in a step of a plan and nobody has waived; asks neither git nor logs.
+def remarks_rules() -> str:
+    """Return the digest of the code that finds what is remarked upon."""
+    return rules(lint_plan, lint_commands, _shell)
+
+
+def plan_findings(plan: Plan, phase: str, step: Step) -> list[Finding]:
+    """Return what lint finds in a step of a plan; asks neither git nor logs."""
+    return list(cheap_findings(Site(plan, phase, step, f"{ACTIVE}/{plan.id}/plan.yaml")))
+
+
+def lint_remarks(workspace: Workspace, found: list[Finding]) -> Iterator[str]:
+    """Yield those of some findings that nobody has waived, as remarks.
 
     Args:
         workspace: The repository, for its settings and clock.
-        plan: The plan.
-        phase: Phase of the step.
-        step: The step.
+        found: From `plan_findings`.
     """
-    found = list(cheap_findings(Site(plan, phase, step, f"{ACTIVE}/{plan.id}/plan.yaml")))
-    if not found:
-        return
     today = workspace.clock().date()
     waivers = [waiver for waiver in workspace.settings().lint.waive if waiver.until >= today]
     for finding in found:

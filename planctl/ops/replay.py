@@ -220,7 +220,7 @@ class _Replaying:
             recorded_step(self.receipt, self.plan)
             if self.options.dry_run:
                 return replace(base, reason=f"at {commit[:8]}")
-            runs = tuple(self._once(commit) for _ in range(self.options.times))
+            runs = self._runs(commit)
         except (NotReplayableError, PreconditionError, GitError) as error:
             return replace(base, outcome="not replayed", reason=error.message)
         made = self._record(commit, runs)
@@ -228,6 +228,17 @@ class _Replaying:
         path = write_replay(hub, made, self.signer)
         outcome = "agreed" if made.agreed else "disagreed"
         return replace(base, outcome=outcome, reason=_first_doubt(made), path=path, replay=made)
+
+    def _runs(self, commit: str) -> tuple[ReplayRun, ...]:
+        runs: list[ReplayRun] = []
+        for _ in range(self.options.times):
+            try:
+                runs.append(self._once(commit))
+            except NotReplayableError:
+                if not runs:
+                    raise
+                break  # what the runs before it showed is worth more than that one could not be
+        return tuple(runs)
 
     def _commit(self) -> str:
         """Return the commit that has what the run saw.

@@ -20,6 +20,7 @@ from planctl.ops.run_log import body
 
 _MAX_BYTES = 64_000_000
 _SHOWN_CHARS = 60
+_SHOWN_LINE = 120
 _BLOCK = 4096
 
 Source = JsonCheck | JsonValue | LogValueCheck | LogValue
@@ -221,7 +222,7 @@ def _lines(old: bytes, new: bytes) -> str | None:
         return None
     for number, (a, b) in enumerate(zip(was, now, strict=False), 1):
         if a != b:
-            return f"line {number}: `{a[:_SHOWN_CHARS]}` → `{b[:_SHOWN_CHARS]}`"
+            return f"line {number}: `{a[:_SHOWN_LINE]}` → `{b[:_SHOWN_LINE]}`"
     return f"{len(was)} lines → {len(now)}" if len(was) != len(now) else None
 
 

@@ -148,6 +148,9 @@ class Stage:
             if source is not None and target is not None and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
+                if not _has(target, item):
+                    text = f"{what} `{item.path}` changed while it was copied"
+                    raise NotReplayableError(text)
 
     def _target(self, item: DataFile) -> Path | None:
         """Return where a file belongs in the tree; None for one that lies outside any tree."""

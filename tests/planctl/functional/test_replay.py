@@ -387,3 +387,30 @@ def test_a_repository_with_sha256_ids_and_a_linked_work_tree(
     linked.run_phase()
     linked.repo.commit("evidence")
     assert [step["outcome"] for step in replayed(linked)["steps"]] == ["agreed"] * 3
+
+
+def test_of_a_folder_of_many_files_the_list_says_which_one_differs(project: Project) -> None:
+    command = "run: 'mkdir -p $OUT/many; for i in $(seq 70); do echo $i > $OUT/many/$i.txt; done"
+    project.edit(
+        "{ from: $OUT/two.txt, to: analysis/two.txt }", "{ from: $OUT/many, to: analysis/many }"
+    )
+    project.edit("run: cat $OUT/one.txt src/two.txt > $OUT/two.txt", f"{command}'")
+    project.repo.commit("plan")
+    project.run_phase()
+    assert one(project, "two")["replay"]["score"] == 1
+    rewrite(
+        project,
+        "> $OUT/many/$i.txt; done'",
+        "> $OUT/many/$i.txt; done; date +%N > $OUT/many/42.txt'",
+    )
+    found = one(project, "two", expect=1)
+    texts = {a["declared"]: a["text"] for a in found["replay"]["runs"][0]["artifacts"]}
+    assert texts["analysis/many"].startswith("other content")
+    assert "42.txt" in texts["analysis/many.sha256"]
+
+
+def test_a_contract_that_changed_since_is_replayed_as_its_commit_has_it(proven: Project) -> None:
+    proven.edit("run: echo solo", "run: echo something else")
+    proven.repo.commit("another command")
+    found = one(proven, "solo")
+    assert (found["outcome"], found["replay"]["command"]) == ("agreed", "echo solo")
