@@ -11,10 +11,17 @@ from functools import cached_property
 from planctl.models.claim import PathClaim, Unreadable
 from planctl.models.prose_blocks import Segment
 from planctl.models.prose_braces import TooMuch, closing, expand
-from planctl.models.prose_words import PLAIN_FILES, Word, has_ending, line_ranges, read_word
+from planctl.models.prose_words import (
+    PLAIN_FILES,
+    Word,
+    has_ending,
+    line_ranges,
+    read_word,
+    spaced_name,
+)
 
 _ENDS_WORD = re.compile(r"[\s(),;`|→⇒←↔—{}“”\"]")
-_SKIPPED = ')}“”"'
+_SKIPPED = ")}”"
 _MORE_LINES = re.compile(r",\s?L?\d+(?:[-–]L?\d+)?(?=[),;\s.`]|$)")
 _HAS_LINES = re.compile(r":L?\d+(?:[-–]L?\d+)?$")
 _SAID_LINES = re.compile(
@@ -31,8 +38,7 @@ _NOTE_CHARS = 80
 _LOOK_AHEAD = 2_000
 # Parentheses nested deeper are taken as plain marks.
 _DEEPEST = 20
-# One item with blanks in its name, set in backticks: `green/my test.log`.
-_SPACED = re.compile(r"[\w.$-]+/[\w .$/-]*[\w-] [\w .-]*\.[A-Za-z0-9]{1,8}$")
+_QUOTES = {"`": "`", '"': '"', "“": "”"}
 
 
 @dataclass
@@ -117,23 +123,31 @@ class _Scanner:
 
     def _step(self, position: int) -> int:
         char = self.text[position]
-        if char == "`":
-            return self._tick(position)
+        if char in _QUOTES:
+            return self._quoted(position)
         if char == "(":
             return self._open(position)
         if char in ",;|\n" or char in "→⇒←↔—":
             self._first = self._first or char in ",;|\n"
             return position + 1
-        if char.isspace() or char in _SKIPPED or (char == "{" and position not in self._braces):
+        if char.isspace() or char in _SKIPPED:
+            return position + 1
+        if char == "{" and position not in self._braces:
+            self._open_list(position)
             return position + 1
         end = self._word_end(position)
         self._word(position, end)
         return max(end, position + 1)
 
-    def _tick(self, position: int) -> int:
-        self._ticked = not self._ticked
-        stop = self.text.find("`", position + 1, position + 200) if self._ticked else -1
-        if stop > 0 and _SPACED.match(self.text, position + 1, stop):
+    def _quoted(self, position: int) -> int:
+        """Take quoted text that ends like a file as one name, blanks and all."""
+        char = self.text[position]
+        if char == "`":
+            self._ticked = not self._ticked
+        if char == "`" and not self._ticked:
+            return position + 1
+        stop = self.text.find(_QUOTES[char], position + 1, position + 200)
+        if stop > 0 and spaced_name(self.text[position + 1 : stop], char == "`"):
             words = [Word(self.text[position + 1 : stop], True)]
             self._file(words, position + 1, stop, None, True)
             return stop
@@ -165,13 +179,23 @@ class _Scanner:
         before = self.text[position:brace]
         if before.endswith("$") or not ("/" in before or has_ending(before)):
             return max(brace, position + 1)
+        self._break(position)
+        return len(self.text)
+
+    def _break(self, position: int) -> None:
         if not self._broken:
             self._broken = True
-            line = self.segment.line_at(brace)
             why = "a brace is opened and never closed; its list was read to the end of the text"
             text = self.text[position : position + _NOTE_CHARS]
+            line = self.segment.line_at(position)
             self.found.unreadable.append(Unreadable(line, why, text))
-        return len(self.text)
+
+    def _open_list(self, position: int) -> None:
+        """Tell of a brace without a word before it that opens a list of artifacts."""
+        words = self.text[position + 1 : position + _NOTE_CHARS].replace(",", " ").split()
+        if self.segment.evidence and words and any(w.sure for w in read_word(words[0], True, True)):
+            self._first = True
+            self._break(position)
 
     def _word(self, start: int, end: int) -> None:
         raw = self.text[start:end]

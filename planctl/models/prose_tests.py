@@ -30,6 +30,7 @@ _ATOM = re.compile(
     r"(?:(?:(?!and\b|with\b|of\b|or\b)[\w-]{1,20}\s{1,2}){0,3}(?:tests?|cases?|selectors?)\s{1,3}"
     r"(?:have |are |were |all )?)?[*_`]{0,2}"
     rf"(?P<outcome>{_WORD})\b"
+    r"|\b(?P<unit_word>failures|errors|skipped)=(?P<unit_n>\d{1,6})\b"
     r"|(?P<a>(?<![\w.,/-])\d{1,6})\s?/\s?(?P<b>\d{1,6})(?![\w./-])"
     r"|(?:\b(?:in|took|after)\s{1,2})?~?(?P<time>\d{1,6}(?:\.\d{1,6})?)\s?"
     r"(?P<unit>ms|min(?:ute)?s?|m|s(?:ec(?:ond)?s?)?|h)\b(?:\s?\(\d+:\d\d:\d\d\))?"
@@ -127,8 +128,11 @@ def _adds(cluster: list[_Atom], atom: _Atom) -> bool:
         return all(item.total is None for item in cluster)
     if atom.number is not None:
         return all(item.outcome != atom.outcome or item.number is None for item in cluster)
+    counted = {item.outcome for item in cluster if item.number is not None}
+    if counted and atom.outcome not in counted:
+        return False
     plain = [item for item in cluster if item.outcome and item.number is None]
-    return not plain or all(item.number is None for item in cluster)
+    return not plain or not counted
 
 
 def _glued(text: str, end: int, start: int) -> bool:
@@ -142,6 +146,8 @@ def _atom(match: re.Match[str]) -> _Atom:
         total = int(match["all"][1:]) if match["all"] else None
         number = int(match["n"].replace(",", ""))
         return _Atom(start, end, _OUTCOMES[word.lower()], number, total, loud=word.isupper())
+    if match["unit_n"]:
+        return _Atom(start, end, _OUTCOMES[match["unit_word"].lower()], int(match["unit_n"]))
     if match["a"]:
         return _Atom(start, end, "", int(match["a"]), int(match["b"]))
     if match["time"]:

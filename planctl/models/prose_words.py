@@ -31,6 +31,14 @@ _ROOTS = _set("""
     """)
 _PRODUCTS = _set("node.js next.js vue.js three.js d3.js nuxt.js express.js discord.py")
 PLAIN_FILES = _set("Makefile Dockerfile Jenkinsfile LICENSE README CHANGELOG VERSION")
+_COMMANDS = _set(
+    """
+    pytest python python3 bash sh cat ls rm cp mv git diff less head tail grep sed awk vim nano make
+    source touch mkdir chmod open code tee tar zip unzip node npm cargo go ruby perl java julia
+    """
+)
+_PLAIN_WORDS = _set("the an in of on to for with and or see from by is are was new old this no")
+_MOST_WORDS = 6
 _LINES = r"L?\d+(?:[-–]L?\d+)?"
 _CITED = re.compile(rf"^(.*?[^:]):({_LINES}(?:,\s?{_LINES})*)(?::\d+)?$")
 _ANCHOR = re.compile(r"^(.+?)#L(\d+)(?:-L?(\d+))?$")
@@ -96,6 +104,25 @@ def read_word(word: str, evidence: bool = False, first: bool = False) -> tuple[W
         sure = last.sure or bool(selector) or has_ending(last.path)
         read[-1] = Word(last.path, sure, last.folder, last.elided, lines, selector)
     return tuple(read)
+
+
+def spaced_name(text: str, ticked: bool) -> bool:
+    """Tell whether quoted text with blanks is one file's name, and no command or sentence.
+
+    Args:
+        text: What stands between the marks.
+        ticked: The marks are backticks; in other quotes a folder has to come first.
+    """
+    words = text.split(" ")
+    if not 1 < len(words) <= _MOST_WORDS or not has_ending(words[-1]) or "\n" in text:
+        return False
+    if any(not word or word.startswith("-") or has_ending(word) for word in words[:-1]):
+        return False
+    if any(mark in text for mark in "=|<>;&$*:{}(),"):
+        return False
+    if words[0].lower() in _COMMANDS or any(word.lower() in _PLAIN_WORDS for word in words):
+        return False
+    return ticked or "/" in words[0]
 
 
 def line_ranges(text: str) -> tuple[tuple[int, int], ...]:
