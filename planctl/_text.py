@@ -20,6 +20,8 @@ def printable(text: str, keep: str = "") -> str:
         text: Any text.
         keep: Characters that stay as they are, such as line ends.
     """
+    if text.isprintable():
+        return text
     return "".join(
         char if char in keep or char.isprintable() else char.encode("unicode_escape").decode()
         for char in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -104,6 +105,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 }
 
 
+@lru_cache(maxsize=8)
 def parse_settings(text: str, path: str) -> Settings:
     """Read the text of a `planctl.toml`.
 

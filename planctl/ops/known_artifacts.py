@@ -44,12 +44,17 @@ class KnownArtifacts(Artifacts):
 
     def moved(self, receipt: Receipt) -> dict[str, str | None]:
         """Return the artifacts that are not as recorded: name → what is there, None when gone."""
-        known, payload = self._payloads.get(id(receipt), (None, ""))
-        if known is not receipt:
+        payload = self.payload(receipt)
+        if payload is None:
             return super().moved(receipt)
         if id(receipt) not in self._moved:
             self._moved[id(receipt)] = self._compare(receipt, payload)
         return self._moved[id(receipt)]
+
+    def payload(self, receipt: Receipt) -> str | None:
+        """Return the digest of the payload of one of the receipts."""
+        known, payload = self._payloads.get(id(receipt), (None, ""))
+        return payload if known is receipt else None
 
     def _compare(self, receipt: Receipt, payload: str) -> dict[str, str | None]:
         """Ask about all files of a receipt at once, and about each only if that is not known."""

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from planctl import _bounded, _questions
 from planctl._git import Commit, Entry
 from planctl._text import count, listed
 from planctl.errors import BadFileError
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
 from planctl.models.receipt import DataFile, Receipt, StoredReceipt
 from planctl.models.verdict import Compared, Predicate, Verdict
+from planctl.ops import checks, run_log
 from planctl.ops.artifacts import Artifacts, subject_path
 from planctl.ops.checks import run_checks
+from planctl.ops.facts import rules
 from planctl.ops.gates import GateHistory
 from planctl.ops.inputs import TreeState
 
@@ -90,16 +93,26 @@ def remarks(receipt: Receipt) -> list[str]:
 
 def checks_hold(step: Step, resolve: Callable[[str], Path]) -> Predicate:
     """Every check of the plan holds now, on the artifacts as they lie there."""
-    checks = checks_of(step)
-    if not checks:
+    asked = checks_of(step)
+    if not asked:
         return Predicate("checks", True, "the step has none")
-    results = run_checks(checks, resolve)
+    results = run_checks(asked, resolve)
     bad = [result for result in results if not result.ok]
     if not bad:
-        return Predicate("checks", True, f"{len(results)} hold")
+        return all_hold(step)
     ids = tuple(Compared(check_name(item.check), "holds", item.seen) for item in bad)
     text = "; ".join(f"{check_name(item.check)}: {item.seen}" for item in bad[:_SHOWN])
     return Predicate("checks", False, text, ids, Verdict.FAILED)
+
+
+def all_hold(step: Step) -> Predicate:
+    """Every check of a step holds."""
+    return Predicate("checks", True, f"{len(checks_of(step))} hold")
+
+
+def check_rules() -> str:
+    """Return the digest of the code that answers checks."""
+    return rules(checks, run_log, _questions, _bounded)
 
 
 def check_name(check: dict[str, Any]) -> str:
@@ -219,6 +232,8 @@ def contract(plan: Plan, phase: str, step: Step, receipt: Receipt) -> Predicate:
         return Predicate("contract", True, f"{digest[:12]}")
     keys = sorted({*now, *receipt.contract})
     moved = [key for key in keys if now.get(key) != receipt.contract.get(key)]
+    if moved == ["env"]:
+        return _other_values(receipt.contract.get("env"), now["env"])
     ids = tuple(
         Compared(f"contract.{key}", _short(receipt.contract.get(key)), _short(now.get(key)))
         for key in moved
@@ -227,6 +242,19 @@ def contract(plan: Plan, phase: str, step: Step, receipt: Receipt) -> Predicate:
     return Predicate(
         "contract", False, f"`plan.yaml` changed since the run: {named}", ids, Verdict.STALE
     )
+
+
+def _other_values(recorded: Any, now: dict[str, str]) -> Predicate:
+    """Say which values of `env` differ: the plan's may have changed, or others were given."""
+    before = recorded if isinstance(recorded, dict) else {}
+    names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    ids = tuple(
+        Compared(f"contract.env.{name}", _short(before.get(name)), _short(now.get(name)))
+        for name in names
+    )
+    said = [f"`{i.name.rpartition('.')[2]}` was `{i.recorded}`, is `{i.now}`" for i in ids[:_SHOWN]]
+    text = f"the run had other values of `env`: {'; '.join(said)}"
+    return Predicate("contract", False, text, ids, Verdict.STALE)
 
 
 def _short(value: object) -> str | None:

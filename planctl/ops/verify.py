@@ -21,7 +21,7 @@ from planctl.models.verdict import (
 )
 from planctl.models.weak_signs import may_be_weak
 from planctl.ops import predicates, replays
-from planctl.ops.facts import Facts
+from planctl.ops.facts import Facts, fact
 from planctl.ops.judge import Judge, choose, failed_on_same
 from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.ops.trust import Auditor
@@ -136,9 +136,15 @@ def _weak(judge: Judge, phase: str, step: Step) -> Iterable[str]:
     """Say what lint finds in the plan; it is loaded only where there may be something."""
     if not may_be_weak(judge.plan, phase, step):
         return ()
-    from planctl.ops.lint_remarks import lint_remarks
+    from planctl.ops.lint_remarks import lint_remarks, plan_findings, remarks_rules
 
-    return lint_remarks(judge.workspace, judge.plan, phase, step)
+    nothing = fact("lint", remarks_rules(), judge.plan_digest, step.id)
+    if judge.facts is not None and nothing in judge.facts:
+        return ()
+    found = plan_findings(judge.plan, phase, step)
+    if judge.facts is not None and not found:
+        judge.facts.add(nothing)
+    return lint_remarks(judge.workspace, found)
 
 
 def _tier(judge: Judge, phase: str, chosen: ReceiptVerdict) -> str:
