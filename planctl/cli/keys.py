@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from planctl.cli.evidence import Json
+
+if TYPE_CHECKING:
+    from planctl.ops.sign import SignResult
 
 keys_app = typer.Typer(
     help="Keys that receipts are signed with.", no_args_is_help=True, rich_markup_mode=None
@@ -134,6 +137,10 @@ def sign(
     receipt: Annotated[
         Path | None, typer.Option("--receipt", help="Only this receipt, whatever its step proves.")
     ] = None,
+    restore: Annotated[
+        bool,
+        typer.Option("--restore", help="Sign nothing; put back signatures that git once had."),
+    ] = False,
     json_: Json = False,
 ) -> int:
     """Sign the receipts that are proven; exit 0 if each carries your signature now, else 1."""
@@ -142,30 +149,38 @@ def sign(
     from planctl.ops import sign as signing
     from planctl.workspace import Workspace
 
-    if receipt is not None and (initiative or step):
-        raise UsageError("`--receipt` names one receipt; leave initiative, phase and step out")
+    if receipt is not None and (initiative or step or restore):
+        raise UsageError("`--receipt` names one receipt; leave the others out")
+    if restore and step:
+        raise UsageError("`--restore` with `--step`", "name the phase, or nothing")
     workspace = Workspace.open()
     if receipt is not None:
         result = signing.sign_receipt(workspace, receipt)
+    elif restore:
+        result = signing.restore(workspace, initiative, phase)
     else:
         result = signing.sign_steps(workspace, initiative, phase, step)
     if json_:
         render.emit_json(result.as_dict())
-        return 0 if result.ok else 1
-    rows = (
-        (
-            item.initiative,
-            item.phase,
-            item.step,
-            item.action,
-            item.reason or Path(item.receipt).name,
-        )
-        for item in result.receipts
-    )
-    title = f"signatures by {', '.join(result.roles) or 'an untrusted key'} {result.key}"
-    render.table(title, ("initiative", "phase", "step", "action", "receipt"), rows)
-    if not result.roles:
-        render.talk("the key is not trusted here: `planctl keys trust` lists it under a role")
-    if any(item.action == "signed" for item in result.receipts):
-        render.talk("commit the receipts: until then a signature is as young as the clock says")
+    else:
+        _print(result)
     return 0 if result.ok else 1
+
+
+def _print(result: SignResult) -> None:
+    from planctl.cli import render
+
+    if result.key is None and not result.receipts:
+        render.line("no signature that counts was ever removed")
+        return
+    by = f"{', '.join(result.roles) or 'an untrusted key'} {result.key}"
+    rows = (
+        (i.initiative, i.phase, i.step, i.action, i.reason or Path(i.receipt).name)
+        for i in result.receipts
+    )
+    title = "signatures put back" if result.key is None else f"signatures by {by}"
+    render.table(title, ("initiative", "phase", "step", "action", "receipt"), rows)
+    if result.key is not None and not result.roles:
+        render.talk("the key is not trusted here: `planctl keys trust` lists it under a role")
+    if any(item.action in ("signed", "restored") for item in result.receipts):
+        render.talk("commit the receipts: until then a signature is as young as the clock says")

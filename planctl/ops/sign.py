@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from planctl._files import atomic_write, read_plain
+from planctl._text import count
 from planctl.errors import NotFoundError, ReceiptError
 from planctl.models.envelope import (
     MAX_BYTES,
     MAX_SIGNATURES,
+    Envelope,
     Signature,
     envelope_text,
     pae,
@@ -32,15 +34,15 @@ class SignedReceipt:
     """What became of one receipt.
 
     Attributes:
-        action: `signed`, `already signed` by this key, or `refused`.
-        reason: Why it was refused.
+        action: `signed`, `already signed` by this key, `restored`, or `refused`.
+        reason: Why it was refused; or how many signatures came back.
     """
 
     initiative: str
     phase: str
     step: str
     receipt: str
-    action: Literal["signed", "already signed", "refused"]
+    action: Literal["signed", "already signed", "restored", "refused"]
     reason: str = ""
 
 
@@ -49,11 +51,11 @@ class SignResult:
     """What was signed, and by whom.
 
     Attributes:
-        key: Fingerprint of the key.
+        key: Fingerprint of the key; None when signatures were restored.
         roles: Its principals; empty when it is not trusted here.
     """
 
-    key: str
+    key: str | None
     roles: tuple[str, ...]
     receipts: tuple[SignedReceipt, ...]
 
@@ -127,6 +129,39 @@ def sign_receipt(workspace: Workspace, path: Path) -> SignResult:
     raise NotFoundError(f"`{path}` is no receipt that can be read", f"`planctl verify {plan.id}`")
 
 
+def restore(workspace: Workspace, initiative: str | None, phase: str | None) -> SignResult:
+    """Put back the signatures that count, that git once had, and that receipts have no more.
+
+    A merge that took one side of a receipt loses the other's signatures; this brings them back.
+
+    Args:
+        workspace: The repository.
+        initiative: Its id; every one without it.
+        phase: Only this phase.
+
+    Raises:
+        NotFoundError: No such initiative.
+    """
+    done: list[SignedReceipt] = []
+    for name in [initiative] if initiative else workspace.every_initiative():
+        plan = workspace.load_plan(name)
+        judge = Judge(workspace, plan, receipts_of(workspace, plan, None))
+        for item in judge.loaded:
+            if (
+                item.stored is None
+                or not item.holds
+                or not (lost := judge.signatures.removed(item))
+            ):
+                continue
+            receipt = item.stored.receipt
+            if phase in (None, receipt.phase):
+                _put(workspace, item.path, item.stored.payload_sha256, tuple(lost))
+                reason = count(len(lost), "signature")
+                named = (name, receipt.phase, receipt.step, item.path)
+                done.append(SignedReceipt(*named, "restored", reason))
+    return SignResult(None, (), tuple(done))
+
+
 def _shown(workspace: Workspace, path: Path) -> str:
     place = Path.cwd() / path
     if not place.exists():
@@ -185,18 +220,34 @@ def _not_whole(judge: Judge, item: LoadedReceipt) -> str | None:
 
 def _add(workspace: Workspace, path: str, digest: str, signer: Signer) -> bool:
     """Add a signature to a receipt's file; False when this key signed it already."""
-    place = workspace.root / path
     with write_lock(workspace, f"sign {path}"):
-        envelope = parse_envelope(read_plain(place, MAX_BYTES), path)
-        if payload_digest(envelope.payload) != digest:
-            raise ReceiptError(path, "changed while it was being signed")
+        envelope = _envelope(workspace, path, digest)
         ours = [item for item in envelope.signatures if item.keyid == signer.public.keyid]
         if any(signer.public.verifies(item.sig, pae(envelope.payload)) for item in ours):
             return False
         # Entries under this key's id that are not this key's would hide its real signature.
         kept = tuple(item for item in envelope.signatures if item not in ours)
-        if len(kept) >= MAX_SIGNATURES:
-            raise ReceiptError(path, f"has {MAX_SIGNATURES} signatures already")
-        signature: Signature = signer.sign(envelope.payload)
-        atomic_write(place, envelope_text(envelope.payload, (*kept, signature)))
+        _write(workspace, path, envelope, (*kept, signer.sign(envelope.payload)))
     return True
+
+
+def _put(workspace: Workspace, path: str, digest: str, signatures: tuple[Signature, ...]) -> None:
+    with write_lock(workspace, f"sign {path}"):
+        envelope = _envelope(workspace, path, digest)
+        new = tuple(item for item in signatures if item not in envelope.signatures)
+        _write(workspace, path, envelope, (*envelope.signatures, *new))
+
+
+def _envelope(workspace: Workspace, path: str, digest: str) -> Envelope:
+    envelope = parse_envelope(read_plain(workspace.root / path, MAX_BYTES), path)
+    if payload_digest(envelope.payload) != digest:
+        raise ReceiptError(path, "changed while it was being signed")
+    return envelope
+
+
+def _write(
+    workspace: Workspace, path: str, envelope: Envelope, signatures: tuple[Signature, ...]
+) -> None:
+    if len(signatures) > MAX_SIGNATURES:
+        raise ReceiptError(path, f"has {MAX_SIGNATURES} signatures already")
+    atomic_write(workspace.root / path, envelope_text(envelope.payload, signatures))

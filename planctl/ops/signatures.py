@@ -12,7 +12,8 @@ from planctl.models.settings import Settings, parse_settings
 from planctl.models.signed import Judged, counting
 from planctl.models.verdict import Predicate
 from planctl.ops.receipts import LoadedReceipt
-from planctl.ops.strength import Tier, independent, signature, tier_of
+from planctl.ops.strength import Tier, independent, tier_of
+from planctl.ops.strength import signature as signature_answer
 from planctl.ops.trust import (
     Auditor,
     Past,
@@ -84,17 +85,27 @@ class Signatures:
             self._judged[item.path] = self.trust.judge(item.signatures, item.payload, past)
         return self._judged[item.path]
 
-    def removed(self, item: LoadedReceipt) -> tuple[Judged, ...]:
-        """Return the signatures that git once had and the receipt has no more, looked at."""
+    def removed(self, item: LoadedReceipt) -> dict[Signature, Judged]:
+        """Return the signatures that count, that git once had, and that are gone, one a key."""
         past = self._pasts.get(item.path)
         gone = () if past is None else past.removed(item.signatures)
-        return self.trust.judge(gone, past.payload, past) if past is not None and gone else ()
+        if past is None or not gone:
+            return {}
+        found = {judged.key for judged in counting(self.judged(item))}
+        lost: dict[Signature, Judged] = {}
+        for signature in gone:
+            (judged,) = self.trust.judge((signature,), past.payload, past)
+            if judged.ok and judged.key not in found:
+                found.add(judged.key)
+                lost[signature] = judged
+        return lost
 
     def answer(self, phase: str, item: LoadedReceipt) -> Predicate:
         """Put the question to a receipt: is it signed as the policy asks?"""
         assert item.stored is not None
         rule, receipt = self.rule(phase), item.stored.receipt
-        return signature(rule, receipt, self.judged(item), self.removed(item))
+        removed = tuple(self.removed(item).values())
+        return signature_answer(rule, receipt, self.judged(item), removed)
 
     def tier(self, path: str, replayed: bool) -> Tier:
         """Return how strong a receipt's proof is.

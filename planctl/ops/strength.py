@@ -67,7 +67,7 @@ def signature(
         rule: What is asked of the phase.
         receipt: The receipt.
         judged: Its signatures.
-        removed: Signatures that its file once had in git.
+        removed: Signatures that count, that its file once had in git, and that are gone.
     """
     signed = counting(judged)
     problems = [item.text for item in judged if not item.ok]
@@ -91,12 +91,11 @@ def _listed(signed: tuple[Judged, ...]) -> str:
 
 def _gone(receipt: Receipt, judged: tuple[Judged, ...], removed: tuple[Judged, ...]) -> list[str]:
     """Return what is known of signatures that were there and are not."""
-    lost = [item for item in removed if item.ok]
     found = [
         f"the signature of {item.text} was removed; commit {(item.commit or '')[:8]} had it"
-        for item in lost
+        for item in removed
     ]
-    known = {item.fingerprint for item in (*judged, *lost)}
+    known = {item.fingerprint for item in (*judged, *removed)}
     # Of a key that is not listed nobody can tell whether it is the one the receipt names.
     unlisted = any(item.key is None for item in judged)
     if receipt.key is not None and receipt.key not in known and not unlisted:

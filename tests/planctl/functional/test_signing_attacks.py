@@ -220,6 +220,41 @@ def test_roles_of_an_author_who_has_two_are_not_another(project: Project, signer
     assert step_of(project, "solo")["tier"] == "signed"
 
 
+def test_a_signature_lost_in_a_merge_is_put_back_from_history(
+    proven: Project, signers: Signers
+) -> None:
+    signers.person("ada", "engineer")
+    signers.person("ben", "supervisor")
+    proven.repo.commit("keys")
+    proven.repo.git("switch", "-q", "-c", "side")
+    signers.sign("ben")
+    proven.repo.commit("ben")
+    proven.repo.git("switch", "-q", "main")
+    signers.sign("ada")
+    proven.repo.commit("ada")
+    proven.repo.git("merge", "-q", "side", check=False)
+    proven.repo.git("checkout", "--ours", "plans")
+    proven.repo.commit("merged")
+    step = step_of(proven, "solo")
+    assert step["tier"] == "signed"
+    assert "the signature of `supervisor`" in step["warnings"][0]
+    code, out, _ = proven.call("sign", "--restore", "--json")
+    assert code == 0
+    assert [item["reason"] for item in json.loads(out)["receipts"]] == ["1 signature"] * 3
+    assert step_of(proven, "solo")["tier"] == "countersigned"
+    assert step_of(proven, "solo")["warnings"] == []
+    assert "was ever removed" in proven.call("sign", "--restore")[1]
+
+
+def test_what_does_not_count_is_not_put_back(proven: Project, signers: Signers) -> None:
+    signers.person("eve")
+    signers.sign("eve", ID, "A", "--step", "solo")
+    proven.repo.commit("junk")
+    drop(solo(proven))
+    code, out, _ = proven.call("sign", "--restore", "--json")
+    assert (code, json.loads(out)["receipts"]) == (0, [])
+
+
 def test_junk_that_was_cleaned_up_again_is_no_removed_signature(
     proven: Project, signers: Signers
 ) -> None:
