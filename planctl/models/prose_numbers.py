@@ -11,9 +11,13 @@ from planctl.models.prose_blocks import Segment
 
 NUMBER = r"[+\-−]?(?:\d{1,3}(?:[,_]\d{3})+(?![\d,]\d)|\d+)(?:\.\d+)?|[+\-−]?\.\d+"
 _POWER = r"(?:[eE][+\-−]?\d{1,4}|\s?[×x*·]\s?10(?:\^\{?[+\-−]?\d{1,4}\}?|[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,4}))"
+_UNITS = (
+    "[mµunpk]?s|min|h|[µunkmcp]?m|px|k?m?eV|[kMGT]?Hz|[kKMGT]?i?B|dB|rad|mrad|deg|K|[kM]?V|m?A|[kMG]?W|"
+    "[kMG]?Pa|Å|x|×"
+)
 _VALUE = (
     rf"(?P<about>~|≈|about |approx\.? |ca\. )?(?P<number>(?:{NUMBER}){_POWER}?|[+-]?(?:nan|inf)\b)"
-    r"(?:\s?±\s?[\d.]+(?:e[+-]?\d+)?)?\s?(?P<unit>%|[a-zA-Zµ]{1,3}\b)?(?![\w²³])"
+    r"(?:\s?±\s?[\d.]+(?:e[+-]?\d+)?)?(?:\s?(?P<unit>%|(?:" + _UNITS + r")\b|°))?(?![\w²³])"
 )
 # An operator and a value are rare and found first; the name is what stands before them.
 _NAMED = re.compile(
@@ -32,7 +36,7 @@ _OF = re.compile(
 # `r_factor` fell from 0.21 to 0.178; loss 0.12 → 0.08: the second value is the one of now.
 _CHANGED = re.compile(
     r"\b(?!(?:and|or|with|then|the|now|of|an?|while|but|its?|our|this)\b)"
-    rf"(?P<name>[A-Za-zχσµ][\w²./-]{{0,60}})[`*]{{0,2}} (?:(?:[a-z]+ ){{0,2}}from |(?:at |of |= ?)?)"
+    r"(?P<name>[A-Za-zχσµ][\w²./-]{0,60})[`*]{0,2} (?:(?:[a-z]+ ){0,2}from |(?:at |of |= ?)?)"
     rf"(?:{NUMBER}){_POWER}?%?\s?(?:→|->|to)\s?(?P<op>)(?P<colon>){_VALUE}"
 )
 # A row of a table: | r_factor | 0.178 |

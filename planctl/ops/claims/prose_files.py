@@ -38,7 +38,7 @@ class Told:
 
     def written(self, block: Block) -> Written:
         """Return a block of it, every line of which counts."""
-        return Written(self.text, block, whole=True)
+        return Written(self.text, block)
 
 
 @dataclass
