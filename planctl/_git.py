@@ -96,6 +96,10 @@ class _RefusedError(GitError):
         self.status = error.status
 
 
+def _missing_git() -> GitError:
+    return GitError("`git` is not installed", "install git and try again")
+
+
 class Repository:
     """One git repository, as it is now.
 
@@ -113,8 +117,6 @@ class Repository:
             raise GitError(
                 f"`{start}` is not inside a git repository", "run `git init` or change folder"
             ) from error
-        except GitCommandNotFound as error:
-            raise GitError("`git` is not installed", "install git and try again") from error
         if self._repo.working_tree_dir is None:
             raise GitError("the repository is bare", "run planctl in a clone with a work tree")
         self.root = Path(self._repo.working_tree_dir)
@@ -159,6 +161,8 @@ class Repository:
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
                 )
+            except GitCommandNotFound as error:
+                raise _missing_git() from error
             except GitCommandError as error:
                 raise _RefusedError(words[0], error) from error
         return bytes(answer)
@@ -168,11 +172,14 @@ class Repository:
 
         A process that is dropped before it ends is ended. `finished` waits for it.
         """
-        started = self._repo.git.execute(
-            ["git", "--literal-pathspecs", *_OPTIONS, *words],
-            as_process=True,
-            istream=subprocess.PIPE,
-        )
+        try:
+            started = self._repo.git.execute(
+                ["git", "--literal-pathspecs", *_OPTIONS, *words],
+                as_process=True,
+                istream=subprocess.PIPE,
+            )
+        except GitCommandNotFound as error:
+            raise _missing_git() from error
         return cast("subprocess.Popen[bytes]", started)
 
     def finished(self, process: subprocess.Popen[bytes]) -> None:
@@ -184,8 +191,7 @@ class Repository:
         try:
             process.wait()
         except GitCommandError as error:
-            detail = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
-            raise GitError(f"git failed: {detail}") from error
+            raise _RefusedError("command", error) from error
         finally:
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
@@ -242,11 +248,11 @@ class Repository:
     def paths_on_branches(self, folder: str) -> frozenset[str]:
         """Return the paths below a folder on any local or remote branch of this clone."""
         refs = self._ask("for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes")
-        asked = "".join(f"{ref}:{folder}\n" for ref in refs.decode().split())
+        asked = "".join(f"{ref}:{folder}\n" for ref in os.fsdecode(refs).split())
         if not asked:
             return frozenset()
         answer = self._ask("cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked)
-        trees = {line[5:] for line in answer.decode().splitlines() if line.startswith("tree ")}
+        trees = {line[5:] for line in os.fsdecode(answer).split("\n") if line.startswith("tree ")}
         return frozenset(
             f"{folder}/{name}"
             for tree in sorted(trees)
