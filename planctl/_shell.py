@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from planctl._shell_words import (
+    Nested,
+    Spot,
+    errexit_goes,
+    exits_0,
+    nested_in,
+    only_passes_on,
+    printed_by,
+    raw,
+    spot,
+    walk,
+    words_of,
+)
+
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
-_SHELLS = frozenset({"bash", "sh", "dash", "ksh", "zsh", "ash"})
 # Commands whose failure is the question that is asked, or does not matter to a result.
-_TESTS = frozenset({"[", "test", "command", "which", "type", "hash", "cmp"})
+_TESTS = frozenset({"[", "test", "command", "which", "type", "hash", "cmp", "ls", "pgrep", "stat"})
 _CLEAN_UP = frozenset({"rm", "rmdir", "mkdir", "kill", "umount", "unset", "deactivate", "sleep"})
+# Commands that do the work a step stands for, whoever calls them.
+_WORK = re.compile(
+    r"python[\d.]*|pytest|make|ninja|cmake|ctest|cargo|npm|tox|nox|srun|mpirun|mpiexec|Rscript|"
+    r"julia|matlab|octave|go|java|node|snakemake|dvc|torchrun|accelerate"
+)
 # Commands that only say something, or prepare for it.
 _IDLE = frozenset(
     {
@@ -40,28 +57,6 @@ _DEFAULTS = (":-", "-", ":=", "=", ":+", "+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_NESTING = 4
 _MAX_CHARS = 200_000
-
-
-@dataclass(frozen=True)
-class Spot:
-    """A place in a command: its line there, from 1, and the words that stand in it."""
-
-    line: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Nested:
-    """A script that a command hands to another shell: `bash -c "…"`.
-
-    Attributes:
-        errexit: That shell ends at the first failure (`-e`); `pipefail` likewise.
-    """
-
-    spot: Spot
-    script: str
-    errexit: bool
-    pipefail: bool
 
 
 @dataclass
@@ -109,7 +104,7 @@ def read_shell(text: str) -> ShellFacts:
         return facts
     tree = _parser().parse(text.encode("utf-8", "surrogateescape"))
     facts.readable = not tree.root_node.has_error
-    for node in _walk(tree.root_node):
+    for node in walk(tree.root_node):
         _note(facts, node)
     facts.statements = len(_statements(tree.root_node))
     _note_end(facts, tree.root_node)
@@ -124,23 +119,6 @@ def _parser() -> Parser:
     return Parser(Language(tree_sitter_bash.language()))
 
 
-def _walk(root: Node) -> Iterator[Node]:
-    """Yield every node in reading order, without recursion."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += reversed(node.children)
-
-
-def _raw(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
-
-
-def _spot(node: Node) -> Spot:
-    return Spot(node.start_point[0] + 1, " ".join(_raw(node).split()))
-
-
 def _note(facts: ShellFacts, node: Node) -> None:
     note = _NOTES.get(node.type)
     if note is not None:
@@ -148,24 +126,26 @@ def _note(facts: ShellFacts, node: Node) -> None:
 
 
 def _note_command(facts: ShellFacts, node: Node) -> None:
-    words = _words(node)
+    words = words_of(node)
     if not words:
         return
     name = posixpath.basename(words[0])
-    facts.idle = facts.idle and (name in _IDLE or _prints(name, words, node))
+    facts.idle = facts.idle and (name in _IDLE or only_passes_on(name, words, node))
     facts.sources = facts.sources or name in ("source", ".", "eval")
-    if name in ("echo", "printf") and (said := _printed(node)) is not None:
+    if name in ("echo", "printf") and (said := printed_by(node)) is not None:
         facts.printed.append(said)
     if name in _ASSIGNING:
         names = [word for word in words[1:] if _NAME.fullmatch(word)]
         facts.assigned.update(names[_ASSIGNING[name] :] or ["REPLY"])
+    if name == "let":
+        facts.assigned.update(match[0] for word in words[1:] if (match := _NAME.match(word)))
     if name == "printf" and words[1:2] == ["-v"]:
         facts.assigned.update(words[2:3])
-    if name == "set" and _errexit_goes(words[1:]):
-        facts.errexit_off.append(_spot(node))
-    if name == "trap" and any(_exits_0(word) for word in words[1:2]):
-        facts.swallowed.append((_spot(node), "ends with 0 whatever happened"))
-    nested = _nested(node, words)
+    if name == "set" and errexit_goes(words[1:]):
+        facts.errexit_off.append(spot(node))
+    if name == "trap" and any(exits_0(word) for word in words[1:2]):
+        facts.swallowed.append((spot(node), "ends with 0 whatever happened"))
+    nested = nested_in(node, words)
     if nested is not None:
         facts.nested.append(nested)
 
@@ -176,10 +156,10 @@ def _note_list(facts: ShellFacts, node: Node) -> None:
     if not _matters(left):
         return
     if operator == "||" and _succeeds(right):
-        facts.swallowed.append((_spot(node), "succeeds even if its first part fails"))
+        facts.swallowed.append((spot(node), "succeeds even if its first part fails"))
     elif operator == "&&" and _goes_on(node):
         text = "is followed by more: if its first part fails, the shell goes on"
-        facts.swallowed.append((_spot(node), text))
+        facts.swallowed.append((spot(node), text))
 
 
 def _operator(node: Node) -> str:
@@ -190,9 +170,9 @@ def _matters(node: Node) -> bool:
     """Tell whether a failure in a part of a script is a failure of the work."""
     if node.type in ("test_command", "negated_command"):
         return False
-    names = [_words(item)[:1] for item in _walk(node) if item.type == "command"]
+    names = [words_of(item)[:1] for item in walk(node) if item.type == "command"]
     words = [posixpath.basename(name[0]) for name in names if name]
-    quiet = "grep" in words and re.search(r"\s-\w*q", _raw(node)) is not None
+    quiet = "grep" in words and re.search(r"\s-\w*q", raw(node)) is not None
     harmless = _TESTS | _CLEAN_UP | _IDLE - {"cd"}
     return any(word not in harmless for word in words) and not quiet
 
@@ -204,7 +184,7 @@ def _succeeds(node: Node) -> bool:
     if node.type in ("subshell", "compound_statement", "list"):
         inner = _statements(node) if node.type != "list" else [node.children[-1]]
         return bool(inner) and _succeeds(inner[-1])
-    words = _words(node) if node.type == "command" else []
+    words = words_of(node) if node.type == "command" else []
     return bool(words) and (words[0] in _ALWAYS_TRUE or words in (["exit", "0"], ["return", "0"]))
 
 
@@ -229,9 +209,9 @@ def _note_end(facts: ShellFacts, root: Node) -> None:
     statements = _statements(root)
     if len(statements) < 2 or statements[-1].type != "command":
         return
-    words = _words(statements[-1])
+    words = words_of(statements[-1])
     if words in (["true"], [":"], ["exit", "0"], ["return", "0"]):
-        facts.overruled.append(_spot(statements[-1]))
+        facts.overruled.append(spot(statements[-1]))
 
 
 def _note_subshell(facts: ShellFacts, node: Node) -> None:
@@ -242,10 +222,11 @@ def _note_background(facts: ShellFacts, node: Node) -> None:
     job = node.prev_named_sibling
     if job is None or not _matters(job):
         return
-    everything = _walk(_root(node))
-    if not any(item.type == "command" and _words(item)[:1] == ["wait"] for item in everything):
+    everything = walk(_root(node))
+    ends = (["wait"], ["kill"])
+    if not any(item.type == "command" and words_of(item)[:1] in ends for item in everything):
         text = "runs in the background, and nothing waits for how it ends"
-        facts.swallowed.append((_spot(job), text))
+        facts.swallowed.append((spot(job), text))
 
 
 def _root(node: Node) -> Node:
@@ -256,39 +237,65 @@ def _root(node: Node) -> Node:
 
 def _note_declaration(facts: ShellFacts, node: Node) -> None:
     """Note `export X=$(cmd)`: the word before it succeeds, however `cmd` ends."""
-    inner = [item for item in _walk(node) if item.type == "command_substitution"]
+    inner = [item for item in walk(node) if item.type == "command_substitution"]
     if inner and any(_matters(item) for item in inner):
-        facts.swallowed.append((_spot(node), "succeeds even if the command in it fails"))
+        facts.swallowed.append((spot(node), "succeeds even if the command in it fails"))
+
+
+def _note_if(facts: ShellFacts, node: Node) -> None:
+    """Note `if work; then …`, when no branch says that the work failed."""
+    condition = node.child_by_field_name("condition")
+    if condition is None or not _works(condition):
+        return
+    ends = ("exit", "return", "false")
+    names = [words_of(item)[:1] for item in walk(node) if item.type == "command"]
+    if not any(name and name[0] in ends for name in names):
+        facts.swallowed.append((spot(condition), "is asked by `if`, and no branch fails"))
+
+
+def _note_argument(facts: ShellFacts, node: Node) -> None:
+    """Note `say $(work)`: bash looks at how `say` ends, not at `work`."""
+    place = node.parent
+    while place is not None and place.type in ("string", "concatenation"):
+        place = place.parent
+    if place is not None and place.type == "command" and _works(node):
+        text = "stands in an argument: how it ends is not looked at"
+        facts.swallowed.append((spot(node), text))
+
+
+def _works(node: Node) -> bool:
+    names = [words_of(item)[:1] for item in walk(node) if item.type == "command"]
+    return any(name and _WORK.fullmatch(posixpath.basename(name[0])) for name in names)
 
 
 def _note_pipe(facts: ShellFacts, node: Node) -> None:
-    facts.pipes.append(_spot(node))
+    facts.pipes.append(spot(node))
 
 
 def _note_assignment(facts: ShellFacts, node: Node) -> None:
     name = node.child_by_field_name("name")
     if name is not None:
-        facts.assigned.add(_raw(name).partition("[")[0])
+        facts.assigned.add(raw(name).partition("[")[0])
 
 
 def _note_loop(facts: ShellFacts, node: Node) -> None:
     variable = node.child_by_field_name("variable")
     if variable is not None:
-        facts.assigned.add(_raw(variable))
+        facts.assigned.add(raw(variable))
 
 
 def _note_expansion(facts: ShellFacts, node: Node) -> None:
-    facts.reads_status = facts.reads_status or _raw(node) in ("$?", "${?}", "$PIPESTATUS")
+    facts.reads_status = facts.reads_status or raw(node) in ("$?", "${?}", "$PIPESTATUS")
     names = [child for child in node.children if child.type == "variable_name"]
-    names = [name for name in names if _NAME.fullmatch(_raw(name))]
+    names = [name for name in names if _NAME.fullmatch(raw(name))]
     if not names or any(child.type in _DEFAULTS for child in node.children):
         return
-    facts.used.setdefault(_raw(names[0]), node.start_point[0] + 1)
+    facts.used.setdefault(raw(names[0]), node.start_point[0] + 1)
 
 
 def _note_heredoc(facts: ShellFacts, node: Node) -> None:
     if not any(child.type.endswith("expansion") for child in node.children):
-        facts.printed.append(_raw(node))
+        facts.printed.append(raw(node))
 
 
 _NOTES: dict[str, Any] = {
@@ -297,6 +304,8 @@ _NOTES: dict[str, Any] = {
     "&": _note_background,
     "declaration_command": _note_declaration,
     "pipeline": _note_pipe,
+    "if_statement": _note_if,
+    "command_substitution": _note_argument,
     "subshell": _note_subshell,
     "variable_assignment": _note_assignment,
     "for_statement": _note_loop,
@@ -305,72 +314,3 @@ _NOTES: dict[str, Any] = {
     "expansion": _note_expansion,
     "heredoc_body": _note_heredoc,
 }
-
-
-def _words(node: Node) -> list[str]:
-    """Return the words of a command as bash would see them; expansions as they are written."""
-    found: list[str] = []
-    for child in node.children:
-        if child.type == "command_name":
-            found += [_literal(item) for item in child.children] or [_raw(child)]
-        elif child.is_named and not child.type.endswith(("_redirect", "variable_assignment")):
-            found.append(_literal(child))
-    return found
-
-
-def _literal(node: Node) -> str:
-    text = _raw(node)
-    if node.type == "raw_string":
-        return text[1:-1]
-    if node.type == "string":
-        return re.sub(r'\\(["\\$`])', r"\1", text[1:-1])
-    if node.type == "concatenation":
-        return "".join(_literal(child) for child in node.children)
-    return re.sub(r"\\(.)", r"\1", text) if node.type == "word" else text
-
-
-def _printed(node: Node) -> str | None:
-    """Return what `echo` or `printf` prints; None when a value of elsewhere is in it."""
-    if any(item.type.endswith(("expansion", "substitution")) for item in _walk(node)):
-        return None
-    words = [word for word in _words(node)[1:] if word not in ("-e", "-n", "-ne", "-en", "--")]
-    return " ".join(words).replace("\\n", "\n").replace("%s", "").strip()
-
-
-def _prints(name: str, words: list[str], node: Node) -> bool:
-    """Tell whether `cat` or `tee` only passes on a text that stands in the script itself."""
-    parent = node.parent
-    if parent is None or name not in ("cat", "tee"):
-        return False
-    if parent.type == "pipeline":
-        # What feeds it is looked at by itself.
-        return name == "tee" or len(words) == 1
-    redirects = ("heredoc_redirect", "herestring_redirect")
-    return any(item.type in redirects for item in parent.children)
-
-
-def _errexit_goes(words: Sequence[str]) -> bool:
-    for index, word in enumerate(words):
-        if word == "+o" and words[index + 1 : index + 2] in (["errexit"], ["pipefail"]):
-            return True
-        if word.startswith("+") and "e" in word:
-            return True
-    return False
-
-
-def _exits_0(script: str) -> bool:
-    return re.search(r"(?:^|[;\s])exit\s+0\b", script) is not None
-
-
-def _nested(node: Node, words: list[str]) -> Nested | None:
-    """Return the script of `bash -c SCRIPT`, also behind `timeout 5`, `env`, `srun` and others."""
-    starts = [i for i, word in enumerate(words) if posixpath.basename(word) in _SHELLS]
-    for start in starts:
-        options: list[str] = []
-        for index in range(start + 1, len(words) - 1):
-            options.append(words[index])
-            if re.fullmatch(r"-[a-z]*c[a-z]*", words[index]):
-                flags = "".join(o[1:] for o in options if re.fullmatch(r"-[a-z]+", o))
-                pipefail = "pipefail" in options
-                return Nested(_spot(node), words[index + 1], "e" in flags, pipefail)
-    return None

@@ -58,6 +58,8 @@ def rules(given: Site) -> list[str]:
         "trap 'exit 0' EXIT\nwork",
         "bash -euo pipefail -c 'work || true'",
         "(work || true)\nmore",
+        "if python train.py; then echo ok; else echo failed; fi",
+        'echo "loss $(python loss.py)"\nmore',
     ],
 )
 def test_a_swallowed_failure_is_found(run: str) -> None:
@@ -80,6 +82,11 @@ def test_a_swallowed_failure_is_found(run: str) -> None:
         "X=$(work)\nmore $X",
         "work <<'EOF'\nx || true\nEOF",
         "[ -d x ] && work\nmore",
+        "if python train.py; then echo ok; else exit 1; fi",
+        "if grep x y; then work; fi",
+        'LOSS=$(python loss.py)\nmore "$LOSS" "$(date)"',
+        "python server.py &\nwork\nkill %1",
+        "ls x && more\nwork",
     ],
 )
 def test_what_swallows_no_failure_is_not_found(run: str) -> None:
@@ -179,6 +186,7 @@ def test_a_check_that_finds_what_was_typed(run: str, matches: str, found: bool) 
         ("work ${TRAIN:-none}", False),
         ("work '$TRAIN' \\$TRAIN", False),
         ("TRAIN=x; work $TRAIN", False),
+        ("let TRAIN=1+2; work $TRAIN", False),
         ("for TRAIN in a b; do work $TRAIN; done", False),
         ("read -r TRAIN < x; work $TRAIN", False),
         ("source env.sh; work $TRAIN", False),
