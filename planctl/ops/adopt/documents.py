@@ -167,6 +167,11 @@ def is_command(statement: Statement) -> bool:
     )
 
 
+def _tells(item: Statement) -> bool:
+    """Tell whether a noted command may say how a log was made."""
+    return not item.template and (bool(item.targets) or is_command(item))
+
+
 def documents_of(workspace: Workspace, tree: Tree, folder: str, name: str) -> list[str]:
     """Return the documents that may say how an initiative's logs were made, nearest first.
 
@@ -270,7 +275,7 @@ def _in_paragraph(reader: _Reader, piece: Piece) -> Iterator[Noted]:
         for item in statements(unescaped(match[2].strip())):
             if item.sets:
                 reader.sets |= dict(item.sets)
-            elif is_command(item) or item.targets:
+            elif _tells(item):
                 near = piece.text.split("\n")[line - piece.line]
                 yield reader.noted(line, item, piece.text, near=near)
 
@@ -282,7 +287,7 @@ def _in_script(reader: _Reader, text: str, line: int, context: str) -> Iterator[
             reader.sets |= dict(item.sets)
         if item.sets or item.words[:1] in (("cd",), ("source",), (".",), ("module",)):
             before.append(item.text)
-        elif is_command(item) or item.targets:
+        elif _tells(item):
             yield reader.noted(line + item.line - 1, item, context, before)
 
 
@@ -307,7 +312,7 @@ def _in_makefile(path: str, text: str) -> Iterator[Noted]:
         elif line.startswith(("\t", "    ")) and target is not None:
             recipe = re.sub(r"\$[({](\w+)[)}]", r"$\1", line.strip().lstrip("@-+"))
             for item in statements(recipe.replace("$$", "$")):
-                if item.targets or is_command(item):
+                if _tells(item):
                     found = reader.noted(number, item, target)
                     yield Noted(**{**found.__dict__, "target": target})
 
