@@ -22,6 +22,8 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 # URIs of a scheme of planctl's own: no domain that somebody else could register names our types.
 BUILD_TYPE = "planctl:run-step/v1"
+# What receipts were called before. Git keeps them, so they are read for ever, and never written.
+_EARLIER = ("https://planctl.dev/run-step/v1", "https://planctl.dev/builder/local/v1")
 
 
 def _utc(when: dt.datetime) -> dt.datetime:
@@ -303,13 +305,9 @@ def _from_statement(raw: dict[str, Any]) -> Receipt:
         raise ValueError("not an in-toto Statement v1 with SLSA provenance v1")
     build = raw["predicate"]["buildDefinition"]
     run = raw["predicate"]["runDetails"]
-    if build["buildType"] != BUILD_TYPE:
-        raise ValueError(f"unknown buildType `{build['buildType']}`")
-    inner = build["internalParameters"]
-    if run["builder"]["id"] != builder_id(inner["executor"]):
-        raise ValueError(f"unknown builder `{run['builder']['id']}`")
+    inner, seen = _named_right(build, run)
     commit, *dependencies = build["resolvedDependencies"]
-    params, seen, notes = build["externalParameters"], run["planctl_run"], commit["annotations"]
+    params, notes = build["externalParameters"], commit["annotations"]
     kinds = [item["annotations"].get("kind") for item in dependencies]
     pairs = list(zip(dependencies, kinds, strict=True))
     return Receipt.model_validate(
@@ -349,6 +347,22 @@ def _from_statement(raw: dict[str, Any]) -> Receipt:
             "environment": seen["environment"],
         }
     )
+
+
+def _named_right(
+    build: dict[str, Any], run: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the internal parameters and planctl's own part of a Statement of a known type."""
+    kind, builder = build["buildType"], run["builder"]["id"]
+    inner, seen = build["internalParameters"], run["planctl_run"]
+    if (kind, builder) == _EARLIER:
+        # They knew neither policies nor keys.
+        return {"policy": "recorded"} | inner, {"key": None} | seen
+    if kind != BUILD_TYPE:
+        raise ValueError(f"unknown buildType `{kind}`")
+    if builder != builder_id(inner["executor"]):
+        raise ValueError(f"unknown builder `{builder}`")
+    return inner, seen
 
 
 def _input_file(item: dict[str, Any]) -> dict[str, Any]:

@@ -72,18 +72,14 @@ def test_what_would_run_is_told_without_a_cluster(
     assert planctl([*ON_SLURM, "--dry-run"]) == 0
 
 
-def test_local_runs_do_not_read_the_settings_of_slurm(initiative: Initiative) -> None:
-    repo = initiative(phase("A", SAY))
-    repo.write("planctl.toml", "[slurm]\nnonsense = 1\n")
-    assert planctl(["run-phase", "X-001", "A"]) == 0
-
-
+@pytest.mark.parametrize("words", [ON_SLURM, ON_SLURM[:3]], ids=["slurm", "local"])
 def test_a_wrong_setting_is_found_before_anything_runs(
-    initiative: Initiative, capsys: pytest.CaptureFixture[str]
+    words: list[str], initiative: Initiative, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Also before a local run: the same file holds the policy."""
     repo = initiative(phase("A", SAY))
     repo.write("planctl.toml", "[slurm]\nnonsense = 1\n")
-    assert planctl([*ON_SLURM]) == 4
+    assert planctl([*words]) == 4
     assert "planctl.toml: `slurm.nonsense`: unknown key" in capsys.readouterr().err
     assert not (repo.root / HUB / "cli").exists()
 
