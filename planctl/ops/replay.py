@@ -252,11 +252,17 @@ class _Replaying:
         if not self.receipt.ok:
             raise NotReplayableError("its run failed: there is no result to compare with")
         self._require_known_contract(self.stored, self.verdict)
-        if not self.receipt.dirty:
-            return self.receipt.commit
+        repo, receipt = self.workspace.repo, self.receipt
+        here = repo.resolve(receipt.commit) is not None
+        if here and not receipt.dirty:
+            return receipt.commit
         same = any(item.name == "inputs" and item.ok for item in self.verdict.predicates)
-        if same and self.workspace.repo.head is not None:
-            return self.workspace.repo.head  # committed since, exactly as the run saw them
+        if same and repo.head is not None:
+            return repo.head  # committed since, or rebased, exactly as the run saw them
+        if not here:
+            raise NotReplayableError(
+                f"commit `{receipt.commit[:12]}` is not in this clone, and HEAD has other inputs"
+            )
         raise NotReplayableError(
             f"it ran on uncommitted changes that no commit has: {listed(self.receipt.dirty)}"
         )

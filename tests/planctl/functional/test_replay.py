@@ -268,8 +268,14 @@ def test_a_shallow_clone_says_which_commit_it_lacks(
     clone = tmp_path / "clone"
     proven.repo.git("clone", "--quiet", "--depth", "1", f"file://{proven.root}", str(clone))
     commit = proven.repo.git("rev-parse", "HEAD~1")
-    found = one(at(clone), "solo", expect=1)
-    assert found["reason"] == f"commit `{commit[:12]}` is not in this clone"
+    there = at(clone)
+    found = one(there, "solo")
+    assert found["replay"]["commit"] == proven.repo.git("rev-parse", "HEAD")
+    assert found["replay"]["recorded_commit"] == commit
+    there.repo.write("src/solo.txt", "changed\n")
+    there.repo.commit("change")
+    found = one(there, "solo", expect=1)
+    assert found["reason"].startswith(f"commit `{commit[:12]}` is not in this clone")
 
 
 def test_a_commit_that_no_branch_has_is_replayed(proven: Project) -> None:
