@@ -46,6 +46,9 @@ def adopt(
     """
     tree = Tree(workspace.root)
     found = candidates(workspace, tree, target)
+    if len(found) > 1:
+        # Of a folder above several, those that planctl knows already stay out.
+        found = [item for item in found if not _has_own_plan(workspace, item.id)] or found
     ids = _ids(found, name)
     proposals = [
         look(workspace, tree, candidate, own) for candidate, own in zip(found, ids, strict=True)
@@ -79,9 +82,14 @@ def _ids(found: Sequence[Candidate], name: str | None) -> list[str]:
     return ids
 
 
+def _has_own_plan(workspace: Workspace, initiative: str) -> bool:
+    """Tell whether an initiative has a plan that is not from an adoption."""
+    folder = workspace.root / ACTIVE / initiative
+    return (folder / "plan.yaml").exists() and not (folder / RECORD).exists()
+
+
 def _refuse_foreign_plan(workspace: Workspace, proposal: Proposal) -> None:
-    folder = workspace.root / ACTIVE / proposal.initiative
-    if (folder / "plan.yaml").exists() and not (folder / RECORD).exists():
+    if _has_own_plan(workspace, proposal.initiative):
         raise PreconditionError(
             f"`{proposal.plan_path}` is there already, and not from an adoption",
             "`--dry-run` prints the proposal; `--id` gives it another name",

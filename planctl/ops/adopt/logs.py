@@ -12,7 +12,7 @@ from functools import cached_property
 from planctl._files import open_plain
 from planctl._statements import after_prompt, statements
 from planctl.models.adoption import Source
-from planctl.ops.adopt.documents import is_command
+from planctl.ops.adopt.notes import is_command
 from planctl.ops.adopt.places import LOG_SUFFIXES
 from planctl.workspace import Workspace
 

@@ -18,11 +18,12 @@ from planctl.models.adoption import (
 from planctl.models.paths import is_utf8, relative_path
 from planctl.models.plan_yaml import parse_plan
 from planctl.ops.adopt import gaps
-from planctl.ops.adopt.documents import Noted, documents_of, noted_in, text_of
+from planctl.ops.adopt.documents import documents_of, text_of
 from planctl.ops.adopt.drafting import plan_text
 from planctl.ops.adopt.logs import is_log, read_log
 from planctl.ops.adopt.manifests import kept_beside
 from planctl.ops.adopt.matching import made
+from planctl.ops.adopt.notes import Noted, noted_in
 from planctl.ops.adopt.places import Candidate, Tree, hubs_below, joined
 from planctl.ops.adopt.proposing import Steps, families, propose
 from planctl.ops.adopt.rows import Row, phases_in, rows_in, title_in

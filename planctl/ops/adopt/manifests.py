@@ -10,8 +10,9 @@ from typing import Any
 
 from planctl._statements import statements, unescaped
 from planctl.models.adoption import Source
-from planctl.ops.adopt.documents import is_command, text_of
+from planctl.ops.adopt.documents import text_of
 from planctl.ops.adopt.logs import NOTES, Log
+from planctl.ops.adopt.notes import is_command
 from planctl.workspace import Workspace
 
 _SUFFIXES = (".cmd", ".cmd.txt", ".command", ".sh")

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from planctl._statements import Statement
 from planctl.models.adoption import Source
-from planctl.ops.adopt.documents import Noted
 from planctl.ops.adopt.logs import Log, rebuilt, said_by
+from planctl.ops.adopt.notes import Noted
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _WRITES = "writes this log"

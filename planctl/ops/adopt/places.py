@@ -154,6 +154,10 @@ def candidates(workspace: Workspace, tree: Tree, target: str) -> list[Candidate]
     if above is not None and above != folder:
         return [Candidate(above, only=folder)]
     found = list(_initiatives(tree, folder))
+    if found != [folder]:
+        # Nobody named these: scratch folders that git has nothing of are not meant.
+        tracked = [*workspace.repo.tree(workspace.now_head)]
+        found = [path for path in found if any(t.startswith(f"{path}/") for t in tracked)] or found
     if not found and folder and any(path.endswith(LOG_SUFFIXES) for path in tree.below(folder)):
         found = [folder]
     if not found:

@@ -308,6 +308,18 @@ def test_a_folder_above_several_initiatives_adopts_each(repo: Repo, capture: Any
     assert project.call("adopt", "experiments", "--id", "both")[0] == 2
 
 
+def test_of_several_initiatives_those_that_have_a_plan_stay_out(repo: Repo, capture: Any) -> None:
+    for name in ("old", "new"):
+        repo.write(f"plans/active/{name}/logs/a.log", "$ python a.py\n")
+    repo.write("plans/active/old/plan.yaml", "schema: planctl/plan/v1\n")
+    repo.write(".gitignore", "scratch/\n")
+    repo.write("scratch/x/logs/a.log", "$ python a.py\n")
+    repo.commit("one of them planned")
+    code, out, _ = Project(repo, capture).call("adopt", ".", "--json")
+    assert (code, [item["initiative"] for item in json.loads(out)]) == (0, ["new"])
+    assert (repo.root / "plans/active/old/plan.yaml").read_text() == "schema: planctl/plan/v1\n"
+
+
 def test_an_adopted_file_that_changes_is_modified_and_one_that_goes_is_missing(
     repo: Repo, capture: Any
 ) -> None:
