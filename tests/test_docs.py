@@ -43,6 +43,7 @@ COMMANDS = {
     "summary": ("summary",),
     "ledger": ("ledger show", "ledger attempt"),
     "audit": ("audit",),
+    "claims": ("claims",),
     "block": ("block",),
     "schema": ("schema",),
     "keys": ("keys new", "keys list", "keys trust", "keys revoke"),
