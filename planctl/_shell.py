@@ -55,8 +55,10 @@ _SEQUENCES = frozenset({"program", "subshell", "compound_statement", "do_group",
 _ASSIGNING = {"read": 0, "mapfile": 0, "readarray": 0, "getopts": 1}
 _DEFAULTS = (":-", "-", ":=", "=", ":+", "+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_MAX_NESTING = 4
-_MAX_CHARS = 200_000
+_MAX_CHARS = 50_000
+# Parts whose looks go through all that they contain: more of them than anybody writes by hand.
+_COMPOSED = frozenset({"list", "&", "declaration_command", "if_statement", "command_substitution"})
+_MAX_COMPOSED = 300
 
 
 @dataclass
@@ -104,8 +106,12 @@ def read_shell(text: str) -> ShellFacts:
         return facts
     tree = _parser().parse(text.encode("utf-8", "surrogateescape"))
     facts.readable = not tree.root_node.has_error
-    for node in walk(tree.root_node):
-        _note(facts, node)
+    nodes = [node for node in walk(tree.root_node) if node.type in _NOTES]
+    if sum(node.type in _COMPOSED for node in nodes) > _MAX_COMPOSED:
+        facts.readable = facts.idle = False
+        return facts
+    for node in nodes:
+        _NOTES[node.type](facts, node)
     facts.statements = len(_statements(tree.root_node))
     _note_end(facts, tree.root_node)
     return facts
@@ -117,12 +123,6 @@ def _parser() -> Parser:
     from tree_sitter import Language, Parser
 
     return Parser(Language(tree_sitter_bash.language()))
-
-
-def _note(facts: ShellFacts, node: Node) -> None:
-    note = _NOTES.get(node.type)
-    if note is not None:
-        note(facts, node)
 
 
 def _note_command(facts: ShellFacts, node: Node) -> None:
@@ -179,11 +179,15 @@ def _matters(node: Node) -> bool:
 
 def _succeeds(node: Node) -> bool:
     """Tell whether a part of a script always ends with 0."""
-    if node.type == "redirected_statement":
-        return _succeeds(node.children[0])
-    if node.type in ("subshell", "compound_statement", "list"):
-        inner = _statements(node) if node.type != "list" else [node.children[-1]]
-        return bool(inner) and _succeeds(inner[-1])
+    while node.type in ("redirected_statement", "subshell", "compound_statement", "list"):
+        if node.type == "redirected_statement":
+            node = node.children[0]
+        elif node.type == "list":
+            node = node.children[-1]
+        elif inner := _statements(node):
+            node = inner[-1]
+        else:
+            return False
     words = words_of(node) if node.type == "command" else []
     return bool(words) and (words[0] in _ALWAYS_TRUE or words in (["exit", "0"], ["return", "0"]))
 

@@ -113,6 +113,13 @@ RULES = (
         Level.ERROR,
     ),
     _rule(
+        "PL016",
+        "command not read",
+        "The command is no bash that the grammar reads, or too large: rules were not asked.",
+        "put long scripts into a file among the inputs, and correct what bash refuses",
+        Level.NOTE,
+    ),
+    _rule(
         "PL020",
         "no test ran",
         "The log ends without a single test that ran: none collected, or all put aside.",

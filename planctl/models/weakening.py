@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -63,7 +65,9 @@ def guards(text: str) -> dict[str, Guard] | None:
         None when it is no Python that this interpreter reads.
     """
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Python thinks of its style is not asked
+            tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     found: dict[str, Guard] = {}
@@ -156,7 +160,9 @@ def _number(node: ast.AST) -> float | None:
         inner = _number(node.operand)
         return None if inner is None else -inner
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        return float(node.value)  # type: ignore[arg-type]
+        # An integer may have any number of digits.
+        with contextlib.suppress(OverflowError):
+            return float(node.value)  # type: ignore[arg-type]
     return None
 
 

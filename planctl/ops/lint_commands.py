@@ -31,6 +31,8 @@ def command_findings(site: Site) -> Iterator[Finding]:
     if not WORTH_READING.search(site.step.run):
         return
     facts = read_shell(site.step.run)
+    if not facts.readable:
+        yield site.finding("PL016", f"`{_short(site.step.run)}`")
     yield from _hidden(site, facts, "")
     for nested in facts.nested:
         yield from _inner(site, nested, 1)

@@ -21,7 +21,9 @@ _WHOLE = {"suite", "full", "all", "complete", "everything"}
 # Words of names that say nothing of what ran.
 _GENERAL = {"pytest", "test", "tests", "log", "run", "unit", "py", "green", "red", "output", "v"}
 _COLLECTED = re.compile(r"^=* ?\d+(?:/\d+)? tests? collected", re.MULTILINE)
-_STATUS = re.compile(r"^(?:exit(?:[ _-]?(?:code|status))?|EXIT)\s?[:=]\s?(\d+)\s*$", re.MULTILINE)
+_STATUS = re.compile(
+    r"^(?:exit(?:[ _-]?(?:code|status))?|EXIT) ?[:=] ?([0-9]{1,4})[ \t\r]*$", re.MULTILINE
+)
 
 
 Selectors = Mapping[str, frozenset[str]]
@@ -77,7 +79,7 @@ def read_log(root: Path, hub: str, name: str) -> LogText | None:
 
 def _exit_code(said: Claims | None, tail: str) -> int | None:
     if said is not None:
-        return int(said.exit_code) if said.exit_code.isdecimal() else None
+        return int(said.exit_code) if re.fullmatch(r"[0-9]{1,4}", said.exit_code) else None
     found = _STATUS.findall(tail[-2000:])
     return int(found[-1]) if found else None
 

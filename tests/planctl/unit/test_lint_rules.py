@@ -295,3 +295,32 @@ def test_every_rule_has_its_own_section_on_the_page() -> None:
         section = page.split(f"\n### {rule.id}\n")[1].split("\n### ")[0]
         assert section.strip().startswith(f"**{rule.name}** ({rule.level})")
         assert f"docs/reference/lint.md#{rule.id.lower()}" in rule.help
+
+
+@pytest.mark.parametrize(
+    ("run", "found"),
+    [("work 'unclosed", True), ("work )", True), ("a || " * 5_000 + "b", True), ("work", False)],
+)
+def test_a_command_that_cannot_be_read_is_reported(run: str, found: bool) -> None:
+    assert ("PL016" in rules(site(run + " && x"))) == found
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "a || " * 9_000 + "true",
+        "a || " + "(" * 20_000 + "true" + ")" * 20_000,
+        "$(" * 15_000 + "a" + ")" * 15_000,
+        "bash -c '" * 5_000,
+        "x" * 1_000_000 + " || true",
+        "a & " * 12_000,
+        "if a; then " * 4_000,
+        "\x1b || true",
+        "${" * 20_000,
+    ],
+)
+@pytest.mark.timeout(20)
+def test_hostile_commands_are_read_in_bounded_time(run: str) -> None:
+    given = site(run)
+    list(cheap_findings(given))
+    list(undeclared(given))
