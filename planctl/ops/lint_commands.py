@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from planctl._bounded import ask
 from planctl._questions import UnanswerableError
-from planctl._shell import Nested, ShellFacts, read_shell
+from planctl._shell import ShellFacts, read_shell
+from planctl._shell_words import Nested
 from planctl._text import listed
 from planctl.models.check import LogCheck, LogValueCheck
 from planctl.models.lint import Finding
