@@ -100,7 +100,7 @@ class Judge:
             return Found(Answer.NOT_CHECKABLE, "not there; only mentioned", kind)
         if kind == "ignored":
             return Found(Answer.UNSUPPORTED, "git ignores it: no commit has it", kind, True)
-        why = f"not at {placed.path}"
+        why = "not there" if placed.path == claim.path else f"not at {placed.path}"
         if placed.paths:
             why = f"{why}; {count(len(placed.paths), 'other file')} of that name"
         return Found(Answer.UNSUPPORTED, why, kind, True)
