@@ -100,6 +100,26 @@ def parents_of(repo: Repository, *revisions: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def earliest_times(repo: Repository) -> dict[str, int]:
+    """Return, in seconds since 1970, from when on each commit of HEAD's history can be.
+
+    A commit may claim any time. It cannot be older than what it contains: its own committer time
+    counts, or the latest of its ancestors'.
+
+    Raises:
+        GitError: Git failed.
+    """
+    form = ("--format=%H %ct %P", "--topo-order", "--reverse")
+    process = repo.process("log", *form, repo.tip, "--")
+    assert process.stdout is not None
+    found: dict[str, int] = {}
+    for line in process.stdout:
+        commit, made, *parents = line.decode().split()
+        found[commit] = max(int(made), *(found.get(parent, 0) for parent in parents), 0)
+    repo.finished(process)
+    return found
+
+
 def shallow_commits(repo: Repository) -> frozenset[str]:
     """Return the commits whose parents this clone lacks (`git clone --depth`)."""
     listed = repo.common_dir / "shallow"

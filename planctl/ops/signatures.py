@@ -19,6 +19,7 @@ from planctl.ops.trust import (
     Past,
     Reader,
     Trust,
+    commit_clock,
     disk_reader,
     load_signers,
     pasts,
@@ -66,7 +67,7 @@ class Signatures:
     def trust(self) -> Trust:
         """The trusted keys."""
         signers = load_signers(self._read, self.settings.signing, self._auditor.allowed_signers)
-        return Trust(signers, self._workspace.clock())
+        return Trust(signers, self._workspace.clock(), commit_clock(self._workspace.repo))
 
     @cached_property
     def _pasts(self) -> dict[str, Past]:

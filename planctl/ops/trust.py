@@ -10,6 +10,7 @@ from pathlib import Path
 
 from planctl._files import behind_link, read_plain
 from planctl._git import Commit, Repository
+from planctl._git_history import earliest_times
 from planctl._signing import PublicKey
 from planctl.errors import BadFileError, ReceiptError
 from planctl.models.allowed_signers import (
@@ -30,6 +31,7 @@ from planctl.ops.receipts import LoadedReceipt
 from planctl.workspace import SETTINGS, Workspace
 
 _MAX_BYTES = 1_000_000
+_LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,18 @@ class Trust:
     Args:
         signers: The keys.
         now: The time of signatures that are not committed yet.
+        made: When a commit was made; by default, what it says of itself.
     """
 
-    def __init__(self, signers: AllowedSigners, now: dt.datetime) -> None:
+    def __init__(
+        self,
+        signers: AllowedSigners,
+        now: dt.datetime,
+        made: Callable[[Commit], dt.datetime] = lambda commit: commit.committed,
+    ) -> None:
         self.signers = signers
         self._now = now
+        self._made = made
 
     def judge(
         self, signatures: Iterable[Signature], payload: bytes, past: Past
@@ -82,8 +91,7 @@ class Trust:
         if problem is not None:
             text = f"key {key.fingerprint} of {_quoted(roles)}: {problem}"
             return Judged(signature.keyid, False, text, key, roles, commit)
-        when = self._now if since is None else since.committed
-        roles = _roles(item for item in entries if item.for_receipts and item.valid_at(when))
+        roles = _roles(item for item in self._usable(entries) if self._in_time(item, since))
         text = f"{_quoted(roles)} ({key.fingerprint})"
         return Judged(signature.keyid, True, text, key, roles, commit)
 
@@ -99,11 +107,26 @@ class Trust:
             return "its signature is over other bytes than this receipt's"
         if key in self.signers.revoked:
             return "the key is revoked; nothing it ever signed counts"
-        usable = tuple(entry for entry in entries if entry.for_receipts)
+        usable = self._usable(entries)
         if not usable:
             allowed = [name for entry in entries for name in entry.namespaces or ()]
-            return f"the key may sign in the namespaces {_quoted(allowed)} only, not in `{NAMESPACE}`"
-        return _out_of_time(usable, self._now if since is None else since.committed, since)
+            return (
+                f"the key may sign in the namespaces {_quoted(allowed)} only, not in `{NAMESPACE}`"
+            )
+        if any(self._in_time(entry, since) for entry in usable):
+            return None
+        return _out_of_time(usable[-1], self._when(since), since)
+
+    def _usable(self, entries: tuple[AllowedSigner, ...]) -> tuple[AllowedSigner, ...]:
+        return tuple(entry for entry in entries if entry.for_receipts)
+
+    def _in_time(self, entry: AllowedSigner, since: Commit | None) -> bool:
+        # Most keys count at any time; history is asked for the others alone.
+        always = entry.valid_after is None and entry.valid_before is None
+        return always or entry.valid_at(self._when(since))
+
+    def _when(self, since: Commit | None) -> dt.datetime:
+        return self._now if since is None else self._made(since)
 
 
 def _quoted(names: Iterable[str]) -> str:
@@ -114,22 +137,32 @@ def _roles(entries: Iterable[AllowedSigner]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(role for entry in entries for role in entry.principals))
 
 
-def _out_of_time(
-    entries: tuple[AllowedSigner, ...], when: dt.datetime, since: Commit | None
-) -> str | None:
-    """Say why a key did not count at the time of signing, or None when it did.
+def _out_of_time(entry: AllowedSigner, when: dt.datetime, since: Commit | None) -> str:
+    """Say why a key did not count at the time of signing.
 
     A signature carries no time that its maker could not choose. What is known is when git first
     had it; one that is not committed was made now.
     """
-    if any(entry.valid_at(when) for entry in entries):
-        return None
-    entry = entries[-1]
     first = f"at {when:%FT%TZ}, in commit {since.id[:8]}" if since else "now: it is not committed"
     if entry.valid_after is not None and when < entry.valid_after:
         return f"the key counts from {entry.valid_after:%FT%TZ} on; git first had this {first}"
     assert entry.valid_before is not None
     return f"the key was revoked from {entry.valid_before:%FT%TZ} on; git first had this {first}"
+
+
+def commit_clock(repo: Repository) -> Callable[[Commit], dt.datetime]:
+    """Return when a commit was made: never before what it contains; history is walked once."""
+    known: dict[str, int] = {}
+
+    def made(commit: Commit) -> dt.datetime:
+        if not known:
+            known.update(earliest_times(repo))
+        seconds = known.get(commit.id)
+        if seconds is None:
+            return commit.committed
+        return max(commit.committed, dt.datetime.fromtimestamp(min(seconds, _LAST), dt.UTC))
+
+    return made
 
 
 class Past:

@@ -271,26 +271,43 @@ def test_a_revoked_key_counts_until_its_date(project: Project, signers: Signers)
     ada = signers.person("ada", "engineer")
     signers.be("ada")
     project.run_phase("--step", "solo")
-    commit = signers.commit_at("2025-11-14T10:00:00+00:00")
+    commit = signers.commit_at("2031-11-14T10:00:00+00:00")
     revoke = ("keys", "revoke", ada.public.fingerprint, "--from")
-    assert project.call(*revoke, "2025-11-14T10:00:01Z", "--why", "left")[0] == 0
+    assert project.call(*revoke, "2031-11-14T10:00:01Z", "--why", "left")[0] == 0
     assert step_of(project, "solo")["verdict"] == "fresh"
-    assert project.call(*revoke, "2025-11-14T09:59:59Z")[0] == 0
+    assert project.call(*revoke, "2031-11-14T09:59:59Z")[0] == 0
     assert step_of(project, "solo")["verdict"] == "unproven"
     assert (
         f"key {ada.public.fingerprint} of `engineer`: the key was revoked from "
-        f"2025-11-14T09:59:59Z on; git first had this at 2025-11-14T10:00:00Z, "
+        f"2031-11-14T09:59:59Z on; git first had this at 2031-11-14T10:00:00Z, "
         f"in commit {commit[:8]}"
     ) in answer(project, "solo")
 
 
+def test_a_commit_dated_back_is_no_older_than_what_it_contains(
+    project: Project, signers: Signers
+) -> None:
+    signers.ask("signed")
+    signers.person("ada", "engineer", options='valid-before="20251114Z"')
+    signers.commit_at("2025-11-20T00:00:00+00:00", "the key has ended")
+    signers.be("ada")
+    project.run_phase("--step", "solo")
+    for message in ("dated back", "and again"):
+        commit = signers.commit_at("2025-11-01T00:00:00+00:00", message)
+    assert commit
+    assert step_of(project, "solo")["verdict"] == "unproven"
+    assert "the key was revoked from 2025-11-14T00:00:00Z on; git first had this at 2026" in answer(
+        project, "solo"
+    )
+
+
 def test_a_signature_that_is_not_committed_is_made_now(project: Project, signers: Signers) -> None:
     signers.ask("signed")
-    signers.person("ada", "engineer", options='valid-before="20251231Z"')
+    signers.person("ada", "engineer", options='valid-after="20301231Z"')
     signers.be("ada")
     project.run_phase("--step", "solo")
     assert "git first had this now: it is not committed" in answer(project, "solo")
-    signers.commit_at("2025-12-30T00:00:00+00:00")
+    signers.commit_at("2031-01-01T00:00:00+00:00")
     assert step_of(project, "solo")["verdict"] == "fresh"
 
 
@@ -298,25 +315,25 @@ def test_a_later_commit_does_not_make_a_signature_younger(
     project: Project, signers: Signers
 ) -> None:
     signers.ask("signed")
-    signers.person("ada", "engineer", options='valid-before="20251231Z"')
+    signers.person("ada", "engineer", options='valid-before="20311231Z"')
     signers.person("ben", "supervisor")
     signers.be("ada")
     project.run_phase("--step", "solo")
-    signers.commit_at("2025-12-30T00:00:00+00:00")
+    signers.commit_at("2031-12-30T00:00:00+00:00")
     signers.sign("ben", ID, "A", "--step", "solo")
-    signers.commit_at("2026-02-01T00:00:00+00:00")
+    signers.commit_at("2032-02-01T00:00:00+00:00")
     assert step_of(project, "solo")["tier"] == "countersigned"
 
 
 def test_a_key_that_is_not_valid_yet(project: Project, signers: Signers) -> None:
     signers.ask("signed")
-    ada = signers.person("ada", "engineer", options='valid-after="20251115Z"')
+    ada = signers.person("ada", "engineer", options='valid-after="20311115Z"')
     signers.be("ada")
     project.run_phase("--step", "solo")
-    commit = signers.commit_at("2025-11-14T10:00:00+00:00")
+    commit = signers.commit_at("2031-11-14T10:00:00+00:00")
     assert (
-        f"key {ada.public.fingerprint} of `engineer`: the key counts from 2025-11-15T00:00:00Z on; "
-        f"git first had this at 2025-11-14T10:00:00Z, in commit {commit[:8]}"
+        f"key {ada.public.fingerprint} of `engineer`: the key counts from 2031-11-15T00:00:00Z on; "
+        f"git first had this at 2031-11-14T10:00:00Z, in commit {commit[:8]}"
     ) in answer(project, "solo")
 
 
