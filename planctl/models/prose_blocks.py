@@ -29,7 +29,8 @@ _TURN_LEVEL = 7
 _LONG_LIST = 200
 _KEY = re.compile(
     r"(?:[-*+] +)?(?:\[[ xX]\] +)?(?P<b>\*\*|__|\*|_|`)?"
-    r"(?P<key>[A-Z](?:[\w/&’'#§-]|\.(?=\w))*(?: (?:[\w/&’'()#§-]|\.(?=\w))+){0,2}?)"
+    r"(?P<key>artifacts?|next|checklist|files? touched|tests? run|"
+    r"[A-Z](?:[\w/&’'#§-]|\.(?=\w))*(?: (?:[\w/&’'()#§-]|\.(?=\w))+){0,2}?)"
     r"(?:(?P=b))?[ \t]*:(?:(?P=b))?(?:\*\*|__)?(?=\s|$)(?!//)"
 )
 _INLINE_KEY = re.compile(
@@ -38,7 +39,11 @@ _INLINE_KEY = re.compile(
     r"Tests? run)(?:\*\*|__)?:(?:\*\*|__)?(?=\s)"
 )
 _ITEM = re.compile(r"[ \t]*(?:[-*+•] |\d{1,3}[.)] )[ \t]*")
-_EVIDENCE = re.compile(r"(?:key |new |main |evidence )?artifacts?\b", re.IGNORECASE)
+_EVIDENCE = re.compile(
+    r"(?:\d+(?:\.\d+)*[.)]? )?(?:key |new |main |evidence )?artifacts?\b"
+    r"(?!.{0,40}\b(?:policy|expected|planned|required|wanted|to |missing|pending)\b)",
+    re.IGNORECASE,
+)
 _FULL_STOP = re.compile(r"[.!?][)\]\"'`*_]{0,3}\s*$")
 _GOES_ON = re.compile(r"(?:[,;{(+&/|]|\band|\bplus)\s*$")
 _STARTS_MORE = re.compile(r"[,;})+&/`$.]|[\w.-]+/|and |plus ")
@@ -256,6 +261,8 @@ class _Reader:
         # Fields whose lists may follow: (depth the field stands at, field).
         self._owners: list[tuple[int, RawField]] = []
         self._last_line = 0
+        if not section.turn:
+            self._evidence_below(section.title, section.line)
 
     def take(self, piece: Piece) -> None:
         """File one piece."""
@@ -284,13 +291,17 @@ class _Reader:
 
     def _heading(self, piece: Piece) -> None:
         self._owners.clear()
-        title = _plain(piece.text)
-        if _EVIDENCE.match(title):
-            found = RawField(Segment(piece.line, "", title, True))
-            self.section.fields.append(found)
-            self._owners.append((-1, found))
-        else:
+        if not self._evidence_below(_plain(piece.text), piece.line):
             self.section.loose.append(Segment(piece.line, piece.text))
+
+    def _evidence_below(self, title: str, line: int) -> bool:
+        """Take a heading `Artifacts` as a field whose value is all that stands under it."""
+        if not _EVIDENCE.match(title):
+            return False
+        found = RawField(Segment(line, "", title, True))
+        self.section.fields.append(found)
+        self._owners.append((-1, found))
+        return True
 
     def _code(self, piece: Piece) -> None:
         owner = self._owners[-1][1] if self._owners else None

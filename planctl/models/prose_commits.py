@@ -12,8 +12,8 @@ from planctl.models.prose_paths import PathsFound
 
 _HEX = r"[0-9a-f]{7,40}"
 _ID = re.compile(
-    r"(?P<cue>\b(?:commits?|sha|rev|revision|hash|HEAD|merge|git show|cherry-pick)\b"
-    rf"[\s:`*(=@]{{0,4}})?(?<![\w./#:$+])(?P<first>{_HEX})"
+    r"(?:(?P<cue>\b(?:commits?|sha|rev|revision|hash|HEAD|merge|git show|cherry-pick)\b"
+    rf"[\s:`*(=@]{{1,4}})|(?<![\w./#:$+]))(?P<first>{_HEX})"
     rf"(?:(?P<dots>\.\.\.?)(?P<last>{_HEX}))?(?![\w/]|\.\w|-[0-9a-f]{{4}}-)",
 )
 _GLUED = re.compile(rf"(?<=[a-z]-)(?P<first>{_HEX})(?![\w./])")

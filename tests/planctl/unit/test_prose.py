@@ -135,12 +135,24 @@ def test_lists_of_artifacts(text: str, paths: list[str]) -> None:
         "Artifacts:\n```\na.md\nb.md\nc.md\n```",
         "- did x\n- did y\nArtifacts:\n- a.md\n- b.md\n- c.md",
         "Artifacts: {a,b,\nc}.md",
+        "artifacts: a.md; b.md; c.md",
     ],
 )
 def test_evidence_stands_on_an_artifacts_line_or_in_a_list_under_it(text: str) -> None:
     found = block(f"{text}\n\nThen d.md was read.").paths
     assert [item.path for item in found if item.evidence] == ["a.md", "b.md", "c.md"]
     assert [item.path for item in found if not item.evidence] == ["d.md"]
+
+
+@pytest.mark.parametrize("heading", ["## Artifacts", "## 7. Artifacts Index", "# Key artifacts"])
+def test_a_section_of_artifacts_is_evidence(heading: str) -> None:
+    (found,) = parse_prose(f"{heading}\n- `a.log` — output (12 passed)\n- b.md\n").blocks
+    assert [p.path for p in found.paths if p.evidence] == ["a.log", "b.md"]
+
+
+def test_artifacts_that_are_only_expected_are_no_evidence() -> None:
+    (found,) = parse_prose("## Artifacts expected\n- a.log\n").blocks
+    assert [p.evidence for p in found.paths] == [False]
 
 
 def test_a_drawn_tree_of_artifacts_is_read_with_its_folders() -> None:

@@ -144,6 +144,7 @@ def test_what_is_no_number(text: str) -> None:
     [
         ("commit `abc1234` landed", "abc1234", "", (), False),
         ("after 876eeb12 nothing", "876eeb12", "", (), False),
+        ("commit:e1fc732f in a list", "e1fc732f", "", (), False),
         ("post-dc5415ba evidence", "dc5415ba", "", (), False),
         ("range 1a2b3c4..5d6e7f8 holds", "1a2b3c4", "5d6e7f8", (), False),
         ("commit 1234567 is all digits", "1234567", "", (), False),
