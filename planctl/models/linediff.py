@@ -46,7 +46,26 @@ def line_diff(old: Sequence[str], new: Sequence[str]) -> LineDiff:
             _exact(old, new, (a, b, c, d), added, removed)
         else:
             _counted(old, new, (a, b, c, d), added, removed)
-    return LineDiff(tuple(sorted(added)), tuple(sorted(removed)))
+    return LineDiff(tuple(_settled(new, sorted(added))), tuple(sorted(removed)))
+
+
+def _settled(new: Sequence[str], added: list[int]) -> Iterator[int]:
+    """Move each run of new lines up, where that says the same, to begin at a heading.
+
+    A block put before one of the same heading may as well be its heading's rest and the other's
+    heading: only the first reading is what a person did.
+    """
+    last = -1
+    for run in _runs(added):
+        start, end = run[0], run[-1]
+        for at in range(start, last, -1):
+            if new[at].lstrip().startswith("#"):
+                start, end = at, end - (start - at)
+                break
+            if at - 1 <= last or new[at - 1] != new[end - (start - at)]:
+                break
+        last = end
+        yield from range(start, end + 1)
 
 
 _Part = tuple[int, int, int, int]

@@ -47,8 +47,9 @@ class Asks:
 
     def visit(self, scene: Scene) -> None:
         """Take up what a commit reports as complete and what it orders."""
-        own = scene.step.own_changes()
-        changed = any(is_code(item.path) and not item.path.startswith("plans/") for item in own)
+        # A merge changes the code of the line it goes into, whenever the other branch was written.
+        paths = [item.path for item in scene.step.commit.changes]
+        changed = any(is_code(path) and not path.startswith("plans/") for path in paths)
         self._code.append(int(changed and not scene.step.cut))
         blocks = [item for item in scene.told("summary", "ledger") if item.block.turn]
         # Several turns in one commit each have their own order; one turn and its brief have one.

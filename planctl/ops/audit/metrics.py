@@ -58,7 +58,7 @@ class Metrics:
     def visit(self, scene: Scene) -> None:
         """Take up the versions a commit brings."""
         code = False
-        for change in scene.step.own_changes():
+        for change in scene.step.commit.changes:
             code = code or (is_code(change.path) and not change.path.startswith("plans/"))
             if change.new is None or change.link or not scene.judged:
                 continue

@@ -116,6 +116,59 @@ def test_blocks_that_move_or_are_copied_are_not_new(history: History, audit: Aud
     assert result["by"]["names.headings"] == (0, 2)
 
 
+def test_notes_that_move_to_another_ledger_are_not_new(history: History, audit: Audit) -> None:
+    notes = [f"  * Attempt {n} of the scan. Artifacts: `{HUB}/gone_{n}.log`." for n in range(6)]
+    head = "## [beam-drift] Drift\n- Status: done\n- Attempts:\n"
+    history.commit({LEDGER: head + "\n".join(notes)}, START)
+    files: dict[str, Content] = {
+        LEDGER: head + "\n".join(notes[3:]),
+        "docs/archive/fix_plan.md": head + "\n".join(notes[:3]),
+    }
+    history.commit(files, START + 60)
+    history.close()
+    assert audit(history.root)["by"]["citations.absent"] == (6, 6)
+
+
+def test_an_artifact_counts_once_a_commit_however_often_it_is_cited(
+    history: History, audit: Audit
+) -> None:
+    note = f"## [beam-drift] Drift\n  * Scanned. Artifacts: `{HUB}/gone.log`.\n"
+    text = block("One.", f"{HUB}/gone.log") + block("Two.", f"{HUB}/gone.log", when=START + 60)
+    history.commit({LEDGER: note, SUMMARY: text}, START)
+    history.close()
+    assert audit(history.root)["by"]["citations.absent"] == (1, 1)
+
+
+def test_code_that_a_merge_brings_justifies_a_request(history: History, audit: Audit) -> None:
+    table = f"{HUB}/table.json"
+    done = f"### Turn Summary\nExecuted the scan; complete.\nArtifacts: {table}\n\n"
+    ask = "### Turn Summary\nRead.\nNext: rerun the scan and capture `table.json`.\n\n"
+    first = history.commit({"src/a.py": "one\n"}, START)
+    side = history.commit({"src/a.py": "two\n"}, START + 60, branch="side")
+    files: dict[str, Content] = {SUMMARY: done, table: "{}"}
+    main = history.commit(files, START + 120, parents=[first])
+    merged = history.commit({"src/a.py": "two\n"}, START + 180, parents=[main, side])
+    again = ask.replace("Read.", "Read once more.")
+    history.commit({SUMMARY: again + done}, START + 240, parents=[main], branch="unmerged")
+    history.commit({SUMMARY: ask + done}, START + 300, parents=[merged])
+    history.close()
+    assert audit(history.root)["by"]["requests.repeated"] == (0, 1)
+    assert audit(history.root, "unmerged")["by"]["requests.repeated"] == (1, 1)
+
+
+def test_a_suite_of_many_tests_is_one(history: History, audit: Audit) -> None:
+    files: dict[str, Content] = {
+        f"{HUB}/green/full_suite.log": "==== 14 passed in 7.17s ====\n",
+        f"{HUB}/green/suite_smoke.log": "==== 1 passed in 0.17s ====\n",
+        f"{HUB}/cli/full.log": "no tests in here\n",
+    }
+    history.commit(files, START)
+    history.close()
+    result = audit(history.root)
+    assert result["by"]["logs.suite"] == (1, 2)
+    assert findings(result, "logs.suite") == [(f"{HUB}/green/suite_smoke.log", "1 test")]
+
+
 def test_a_tail_that_several_hubs_have_accuses_nobody(history: History, audit: Audit) -> None:
     logs = {f"{HOME}/reports/{stamp(START)}/{name}/green/a.log": "$ run\n" for name in "xy"}
     files: dict[str, Content] = {**logs, SUMMARY: block("Both.", "green/a.log", "green/b.log")}
@@ -286,7 +339,7 @@ def test_a_ticked_row_that_is_ordered_again_is_found(history: History, audit: Au
     history.commit({f"{HOME}/implementation.md": plan}, START)
     brief = "**Focus:** [beam-drift]\n\n## Do Now\n\n- Rerun the scan for A1, then run A2.\n"
     history.commit({"input.md": brief}, START + 60)
-    done = "**Focus:** [beam-drift]\n\n## Do Now\n\n- A1 is complete. Run the tilt for A2.\n"
+    done = "**Focus:** [beam-drift]\n\n## Do Now\n\n- Mark A1 complete, then run the tilt for A2.\n"
     history.commit({"input.md": done}, START + 120)
     history.close()
     result = audit(history.root)
@@ -324,6 +377,7 @@ def test_a_test_claim_needs_count_and_time_in_its_hub(history: History, audit: A
     other = f"{HOME}/reports/{stamp(START)}/other"
     files: dict[str, Content] = {
         f"{HUB}/green/pytest.log": "$ pytest\n==== 3 passed, 1 warning in 7.17s ====\n",
+        f"{HUB}/green/another.log": "$ pytest\n==== 5 passed in 2.00s ====\n",
         f"{other}/green/pytest.log": "$ pytest\n==== 9 passed in 1.00s ====\n",
         SUMMARY: "\n".join(
             block(f"Tests: {claim}.", f"{HUB}/green/pytest.log", when=START + at)

@@ -44,6 +44,12 @@ def test_a_block_on_top_leaves_its_twins_below_alone() -> None:
     assert 1 in diff.added
 
 
+def test_a_block_before_one_of_the_same_heading_begins_at_its_own() -> None:
+    old = ["# Summary", "", "### Turn", "old words", ""]
+    new = ["# Summary", "", "### Turn", "new words", "", "### Turn", "old words", ""]
+    assert line_diff(old, new).added == (2, 3, 4)
+
+
 def test_long_shuffled_texts_take_linear_time() -> None:
     old = [f"line {number % 5000}" for number in range(20_000)]
     new = [f"line {number * 7 % 5000}" for number in range(20_000)]
