@@ -11,7 +11,8 @@ import yaml
 from planctl._text import printable
 from planctl.models.adoption import ProposedStep
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./$][^\n\t:#\[\]{},&*!|>'\"%@`]*")
+# Of what may stand unquoted, also inside `[…]`; where in doubt, quotes.
+_PLAIN = re.compile(r"[A-Za-z0-9_./$][^\n\t:#\[\]{},&*!|>?'\"%@`]*")
 # Text to this YAML library, a number or a truth value to others.
 _OTHER = re.compile(r"[\d.+-]+(?:[eE][+-]?\d+)?|0[xob]\w+|[yYnN]")
 
