@@ -51,13 +51,16 @@ evidence: setup  ## Re-run only what is not fresh, into the committed evidence
 verify: setup  ## What is proven now
 	planctl verify
 
-bench: bench-recipe
+bench: bench-recipe bench-verify
 
 bench-audit: setup  ## CPU seconds of `planctl audit` on 1,000 commits
 	$(BIN)/python bench/bench_audit.py
 
 bench-recipe: setup  ## Floors of the training recipe, with flat and no-network rows
 	$(BIN)/python bench/bench_recipe.py
+
+bench-verify: setup  ## CPU and memory of `planctl verify`, beside git, sha256sum, doit and dvc
+	$(BIN)/python bench/bench_verify.py
 
 clean:
 	rm -rf outputs
