@@ -57,9 +57,14 @@ class PublicKey:
     comment: str = field(default="", compare=False)
 
     @property
+    def encoded(self) -> bytes:
+        """The key as SSH spells it: type and bytes."""
+        return _PREFIX + self.raw
+
+    @property
     def blob(self) -> str:
         """The base64 part of its line."""
-        return base64.b64encode(_PREFIX + self.raw).decode()
+        return base64.b64encode(self.encoded).decode()
 
     @property
     def line(self) -> str:
@@ -69,7 +74,7 @@ class PublicKey:
     @cached_property
     def fingerprint(self) -> str:
         """What `ssh-keygen -l` prints: `SHA256:` and 43 characters."""
-        digest = hashlib.sha256(_PREFIX + self.raw).digest()
+        digest = hashlib.sha256(self.encoded).digest()
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
     @cached_property

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from planctl import clock
-from planctl._signing import PublicKey, generate, public_of, read_private
+from planctl._signing import PublicKey, generate
 from planctl.errors import PreconditionError, UsageError
 from planctl.models.allowed_signers import AllowedSigner, AllowedSigners
-from planctl.ops.signer import key_path
+from planctl.ops.signer import configured_key, key_path
 from planctl.ops.trust import disk_reader, load_signers
 from planctl.workspace import Workspace
 
@@ -121,7 +121,7 @@ def list_keys(workspace: Workspace) -> KeyList:
     """
     signers = load_signers(disk_reader(workspace), workspace.settings().signing)
     path = key_path(workspace)
-    own = None if path is None else public_of(read_private(path))
+    own = configured_key(workspace)
     now = workspace.clock()
     return KeyList(
         path=signers.path,

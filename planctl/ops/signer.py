@@ -8,11 +8,23 @@ from dataclasses import dataclass
 from getpass import getpass
 from pathlib import Path
 
-from planctl._signing import PrivateKey, PublicKey, is_encrypted, load_private, read_private
+from planctl import _ssh_agent
+from planctl._files import read_plain
+from planctl._signing import (
+    KeyFileError,
+    PrivateKey,
+    PublicKey,
+    is_encrypted,
+    load_private,
+    parse_public,
+    public_of,
+    read_private,
+)
 from planctl.errors import PreconditionError
 from planctl.models.envelope import Signature, pae
 from planctl.workspace import Workspace
 
+_MAX_BYTES = 64_000
 KEY_VARIABLE = "PLANCTL_SIGNING_KEY"
 PASSPHRASE_VARIABLE = "PLANCTL_SIGNING_PASSPHRASE"
 SECRETS = (KEY_VARIABLE, PASSPHRASE_VARIABLE)
@@ -21,9 +33,9 @@ SECRETS = (KEY_VARIABLE, PASSPHRASE_VARIABLE)
 
 @dataclass(frozen=True)
 class Signer:
-    """A key ready to sign."""
+    """A key ready to sign: opened here, or held by an SSH agent."""
 
-    key: PrivateKey
+    key: PrivateKey | _ssh_agent.AgentKey
 
     @property
     def public(self) -> PublicKey:
@@ -38,7 +50,7 @@ class Signer:
 def key_path(workspace: Workspace) -> Path | None:
     """Return where the signing key lies: `PLANCTL_SIGNING_KEY`, else `signing.key` of planctl.toml.
 
-    An empty variable means: without a key.
+    An empty variable means: without a key. A `.pub` file means the key that an SSH agent holds.
 
     Raises:
         BadFileError: planctl.toml cannot be used.
@@ -61,9 +73,31 @@ def find_signer(workspace: Workspace) -> Signer | None:
     path = key_path(workspace)
     if path is None:
         return None
+    if path.suffix == ".pub":
+        return Signer(_ssh_agent.find(_public(path)))
     content = read_private(path)
     passphrase = _passphrase(path) if is_encrypted(content) else None
     return Signer(load_private(content, str(path), passphrase))
+
+
+def configured_key(workspace: Workspace) -> PublicKey | None:
+    """Return the public half of the configured key; nothing is opened and nobody is asked.
+
+    Raises:
+        KeyFileError: It is configured and cannot be read.
+    """
+    path = key_path(workspace)
+    if path is None:
+        return None
+    return _public(path) if path.suffix == ".pub" else public_of(read_private(path))
+
+
+def _public(path: Path) -> PublicKey:
+    try:
+        text = read_plain(path, _MAX_BYTES).decode("utf-8", "replace")
+    except OSError as error:
+        raise KeyFileError(str(path), f"cannot be read: {error.strerror}") from error
+    return parse_public(text.split("\n", 1)[0], str(path))
 
 
 def need_signer(workspace: Workspace) -> Signer:

@@ -31,6 +31,7 @@ def test_without_a_policy_nothing_is_asked() -> None:
         ("REL-1/Z", "signed by ci, ops"),
         ("SPIKE-1/A", "recorded"),
         ("SPIKE-2/A", "signed"),
+        ("REL-1/Q", "recorded"),
     ],
 )
 def test_the_exact_line_then_the_strictest_pattern_then_the_default(name: str, rule: str) -> None:
@@ -42,6 +43,7 @@ def test_the_exact_line_then_the_strictest_pattern_then_the_default(name: str, r
     "Y/*" = "recorded"
     "REL-*/*" = { require = "signed", roles = ["ci", "ops"] }
     "*-1/?" = "recorded"
+    "REL-1/Q" = "recorded"
     "SPIKE-*/*" = "recorded"
     "*2/A" = "signed"
     """
