@@ -156,13 +156,13 @@ class History:
 
 
 @pytest.mark.parametrize(
-    "seed", (0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow))
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3, 4))]
 )
 def test_at_says_of_every_commit_what_verify_says_in_a_clean_work_tree_of_it(
     proven: Project, at: AtRoot, tmp_path: Path, seed: int
 ) -> None:
     history = History(proven, seed)
-    for _ in range(12):
+    for _ in range(8 if seed == 0 else 15):
         history.happens()
     commits = proven.repo.git("rev-list", "HEAD").split()
     told = 0
@@ -175,7 +175,7 @@ def test_at_says_of_every_commit_what_verify_says_in_a_clean_work_tree_of_it(
         (report,) = past(proven, commit, ID)["reports"]
         same(without_clock(report), without_clock(seen))
         told += 1
-    assert told > 10
+    assert told > 7
 
 
 def test_at_takes_tags_branches_short_ids_and_relative_names(proven: Project) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,7 +37,23 @@ def kinds(project: Project, *words: str) -> list[str]:
 
 
 def follow(project: Project) -> str:
-    """Run what next-green prints, as a shell script, and return it; all is fresh then."""
+    """Do what next-green prints, each command as typed, and return it; all is fresh then.
+
+    planctl's own commands run in this process, all others in a shell.
+    """
+    code, script, err = project.call("next-green")
+    assert code == 1, err
+    for line in script.splitlines():
+        if line.startswith("planctl "):
+            code, _, err = project.call(*shlex.split(line)[1:])
+            assert code == 0, err
+        elif not line.startswith("#"):
+            subprocess.run(["bash", "-eu", "-c", line], cwd=project.root, check=True)
+    return settled(project, script)
+
+
+def follow_in_a_shell(project: Project) -> str:
+    """Run what next-green prints as one shell script, and return it; all is fresh then."""
     code, script, err = project.call("next-green")
     assert code == 1, err
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -50,6 +67,11 @@ def follow(project: Project) -> str:
         check=False,
     )
     assert done.returncode == 0, script + done.stderr
+    return settled(project, script)
+
+
+def settled(project: Project, script: str) -> str:
+    """Require that all is fresh, and that nothing is left to do."""
     assert set(project.verdicts().values()) <= {"fresh", "waived"}, script
     assert way(project, expect=0)["actions"] == []
     return script
@@ -76,7 +98,7 @@ def test_a_project_that_never_ran_is_run_in_order(project: Project) -> None:
     assert [action["steps"] for action in result["actions"]] == [["one"], ["two"], ["solo"]]
     assert result["unknown"] == 3
     assert {action["basis"] for action in result["actions"]} == {"it never ran"}
-    follow(project)
+    follow_in_a_shell(project)
 
 
 def test_a_stale_parent_makes_its_children_run_and_nothing_else(proven: Project) -> None:
@@ -168,7 +190,7 @@ def test_names_that_mean_something_to_a_shell_are_quoted(proven: Project) -> Non
     proven.repo.commit("plan")
     for name in ("solo $(touch pwned) 'x'.txt", "solo [a-b]*.txt", "solo; echo.txt"):
         proven.repo.write(f"src/{name}", "x\n")
-    script = follow(proven)
+    script = follow_in_a_shell(proven)
     assert "--literal-pathspecs" in script
     assert not (proven.root / "pwned").exists()
 
@@ -177,12 +199,7 @@ def test_a_project_without_a_hub_gets_one_first(project: Project) -> None:
     project.edit("hub: 2025-11-13T000000Z/small\n", "")
     assert kinds(project) == ["hub", "run", "run", "run"]
     project.repo.commit("no hub")
-    code, out, _ = project.call("next-green")
-    assert code == 1
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path}
-    subprocess.run(["bash", "-eu"], input=out.encode(), cwd=project.root, env=env, check=True)
-    assert project.call("verify", ID)[0] == 0
+    follow(project)
 
 
 def test_waived_steps_are_left_and_named(proven: Project) -> None:
