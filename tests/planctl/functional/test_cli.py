@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.planctl.functional.conftest import Project
+from tests.planctl.functional.conftest import ID, Project
 
 
 @pytest.mark.parametrize(
@@ -174,3 +174,34 @@ def test_schema_describes_a_plan(project: Project) -> None:
     schema = json.loads(out)
     assert schema["additionalProperties"] is False
     assert {"id", "phases", "title", "schema"} <= set(schema["required"])
+
+
+def test_status_counts_what_is_stale_and_says_what_is_blocked(proven: Project) -> None:
+    proven.call("init")
+    (proven.root / "src/one.txt").write_text("changed\n")
+    row = json.loads(proven.call("status", "--json")[1])[0]
+    assert (row["proven"], row["stale"], row["blocked"]) == (1, 2, False)
+    proven.call("block", "X-001", "--reason", "the cluster is down")
+    row = json.loads(proven.call("status", "--json")[1])[0]
+    assert row["blocked"]
+    line = next(line for line in proven.call("status")[1].splitlines() if "X-001" in line)
+    assert [cell.strip() for cell in line.split("│")[4:7]] == ["1/3", "2", "blocked"]
+
+
+def test_a_scratch_hub_is_named_and_its_other_values_too(project: Project) -> None:
+    scratch = ("--scratch", "outputs/try")
+    project.run_phase(*scratch, "--set", "OUT=out/elsewhere")
+    code, out, _ = project.call("verify", ID, *scratch)
+    assert code == 1
+    assert "X-001 at" in out
+    assert "scratch hub outputs/try" in out
+    assert "a scratch hub was judged alone: it proves nothing for the plan" in out
+    assert "to judge them with those: --set OUT=out/elsewhere" in out
+    assert "plan.yaml" not in out
+    report = json.loads(project.call("verify", ID, *scratch, "--json")[1])
+    assert report["scratch"]
+    assert "`OUT` was `out/elsewhere`, is `out`" in report["steps"][0]["reasons"][0]
+    code, out, _ = project.call("verify", ID, *scratch, "--set", "OUT=out/elsewhere")
+    assert code == 0
+    assert "other values" not in out
+    assert not json.loads(project.call("verify", ID, "--json")[1])["scratch"]
