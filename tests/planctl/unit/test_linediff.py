@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planctl.models.linediff import line_diff, not_moved
@@ -17,12 +17,14 @@ def without(lines: list[str], places: tuple[int, ...]) -> list[str]:
     return [line for at, line in enumerate(lines) if at not in set(places)]
 
 
+@settings(deadline=None)
 @given(LINES, LINES)
 def test_what_is_left_of_both_texts_is_the_same(old: list[str], new: list[str]) -> None:
     diff = line_diff(old, new)
     assert without(old, diff.removed) == without(new, diff.added)
 
 
+@settings(deadline=None)
 @given(LINES, LINES, st.integers(0, 40))
 def test_a_block_put_anywhere_is_all_that_is_new(
     lines: list[str], block: list[str], at: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planctl.models.orders import Deed, clauses
@@ -48,6 +48,7 @@ VERBS = ("rerun", "re-run", "repeat", "execute", "recapture", "regenerate", "col
 SUBJECTS = ("", "Kim must ", "the operator ", "please ", "we need to ", "Next loop: ")
 
 
+@settings(deadline=None)
 @given(st.sampled_from(VERBS), st.sampled_from(SUBJECTS), st.sampled_from(["A", "C", "stage 2"]))
 def test_other_verbs_subjects_and_phases_ask_again_too(verb: str, subject: str, phase: str) -> None:
     done = TurnText(
@@ -161,6 +162,7 @@ def test_versions_of_a_thing_have_one_stem(name: str, base: str) -> None:
     assert stem(name) == base
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400))
 def test_any_text_can_be_read_for_orders(text: str) -> None:
     turn = TurnText("any", "x", ((1, text),), (text,), (text,))
