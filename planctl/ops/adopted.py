@@ -9,7 +9,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from planctl._git import Commit
-from planctl.models.adoption import MAX_BYTES, RECORD, TIER, AdoptedFile, parse_record
+from planctl.errors import BadFileError
+from planctl.models.adoption import (
+    MAX_BYTES,
+    RECORD,
+    TIER,
+    AdoptedFile,
+    AdoptionRecord,
+    parse_record,
+)
 from planctl.models.verdict import ArtifactVerdict, Verdict
 from planctl.workspace import ACTIVE
 
@@ -32,6 +40,13 @@ class AdoptedState:
     tier: str | None = None
 
 
+def _readable(content: bytes | None, path: str) -> AdoptionRecord | None:
+    try:
+        return None if content is None else parse_record(content, path)
+    except BadFileError:
+        return None  # it was never a record: nothing can have relied on it
+
+
 class Adopted:
     """The adopted evidence of a plan.
 
@@ -44,8 +59,28 @@ class Adopted:
         self._path = f"{ACTIVE}/{judge.plan.id}/{RECORD}"
 
     @cached_property
-    def _content(self) -> bytes | None:
-        return self._judge.read(self._path)
+    def _committed(self) -> list[tuple[str, AdoptionRecord]]:
+        """Commit and text of every record that git ever had here, oldest first."""
+        repo = self._judge.workspace.repo
+        first = repo.first_added([self._path]).get(self._path)
+        if first is None:
+            return []
+        versions = [first, *reversed(first.later)]
+        blobs = repo.blobs(version.blob for version in versions)
+        found = ((v.commit.id[:8], _readable(blobs.get(v.blob), self._path)) for v in versions)
+        return [(commit, record) for commit, record in found if record is not None]
+
+    @cached_property
+    def _record(self) -> AdoptionRecord | None:
+        """The record; the last one that git had when the file is gone.
+
+        Raises:
+            BadFileError: It cannot be read.
+        """
+        content = self._judge.read(self._path)
+        if content is not None:
+            return parse_record(content[: MAX_BYTES + 1], self._path)
+        return self._committed[-1][1] if self._committed else None
 
     @cached_property
     def files(self) -> dict[str, AdoptedFile]:
@@ -54,17 +89,25 @@ class Adopted:
         Raises:
             BadFileError: The record cannot be read.
         """
-        if self._content is None or not self._judge.plan.adopted:
+        if self._record is None or not self._judge.plan.adopted:
             return {}
-        record = parse_record(self._content[: MAX_BYTES + 1], self._path)
-        return {item.path: item for item in record.files}
+        return {item.path: item for item in self._record.files}
+
+    @cached_property
+    def _first_said(self) -> dict[str, tuple[str, str]]:
+        """Path → what the first record that has it said (SHA-256), and that record's commit."""
+        said: dict[str, tuple[str, str]] = {}
+        for commit, record in self._committed:
+            for item in record.files:
+                said.setdefault(item.path, (item.sha256, commit))
+        return said
 
     @cached_property
     def _at_adoption(self) -> dict[str, str] | None:
         """Path → blob id in the commit that adoption looked at; None if this clone lacks it."""
         repo = self._judge.workspace.repo
-        head = parse_record(self._content or b"", self._path).head
-        if repo.resolve(head) is None:
+        head = "" if self._record is None else self._record.head
+        if not head or repo.resolve(head) is None:
             return None
         return {path: entry.blob for path, entry in repo.tree(head).items()}
 
@@ -109,6 +152,10 @@ class Adopted:
             return AdoptedState(path, Verdict.MISSING, "was adopted and is gone")
         if now != known.sha256:
             text = f"content is not what was adopted: {known.sha256[:12]}, is {now[:12]}"
+            return AdoptedState(path, Verdict.MODIFIED, text)
+        first, commit = self._first_said.get(path, (now, ""))
+        if first != now:
+            text = f"content is not what was adopted first: {first[:12]} in {commit}, is {now[:12]}"
             return AdoptedState(path, Verdict.MODIFIED, text)
         if not known.in_git:
             text = "as it was at the adoption, when git did not have it"
