@@ -80,7 +80,7 @@ def _details(step: StepReplay) -> list[str]:
     if step.replay is None:
         return []
     made = step.replay
-    said = [f"{need} {how}" for need, how in made.needs.items()]
+    said = [f"needs {need}: {how}" for need, how in made.needs.items()]
     for run in made.runs:
         said += [problem for problem in run.problems if problem != step.reason]
         said += [f"{a.declared}: {a.text}" for a in run.artifacts if a.outcome != "identical"]
