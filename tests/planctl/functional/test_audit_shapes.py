@@ -334,16 +334,42 @@ def test_statuses_that_contradict_each_other_are_found_while_they_stand(
     assert result["by"]["statuses.two_ledgers"] == (2, 2)
 
 
-def test_a_ticked_row_that_is_ordered_again_is_found(history: History, audit: Audit) -> None:
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("Rerun the scan for A1, then run A2.", [("orders A1", "ticked")]),
+        ("Mark A1 complete, then run the tilt for A2.", []),
+        ("Run the tilt for A2.", []),
+    ],
+)
+def test_a_ticked_row_that_is_ordered_again_is_found(
+    order: str, expected: list[tuple[str, str]], history: History, audit: Audit
+) -> None:
     plan = "# Beam\n\n- [x] A1: run the scan\n- [ ] A2: tilt\n"
-    history.commit({f"{HOME}/implementation.md": plan}, START)
-    brief = "**Focus:** [beam-drift]\n\n## Do Now\n\n- Rerun the scan for A1, then run A2.\n"
-    history.commit({"input.md": brief}, START + 60)
-    done = "**Focus:** [beam-drift]\n\n## Do Now\n\n- Mark A1 complete, then run the tilt for A2.\n"
-    history.commit({"input.md": done}, START + 120)
+    brief = f"**Focus:** [beam-drift]\n\n## Do Now\n\n- {order}\n"
+    history.commit({f"{HOME}/implementation.md": plan, "input.md": brief}, START)
     history.close()
+    assert findings(audit(history.root), "statuses.ordered_again") == expected
+
+
+def test_a_brief_asks_again_and_counts_once_with_its_summary(
+    history: History, audit: Audit
+) -> None:
+    table = f"{HUB}/table.json"
+    done = f"### Turn Summary\nExecuted the scan; complete.\nArtifacts: {table}\n\n"
+    ask = "### Turn Summary\nRead.\nNext: rerun the scan, capture `table.json`.\n\n"
+    brief = "**Focus:** [beam-drift]\n\n## Do Now\n\n1. {} the scan for `table.json`.\n"
+    history.commit({SUMMARY: done, table: "{}"}, START)
+    alone = history.commit({"input.md": brief.format("Repeat")}, START + 60)
+    both = {"input.md": brief.format("Re-run"), SUMMARY: ask + done}
+    with_summary = history.commit(both, START + 120)
+    new_work = brief.format("Fix the stage first, then rerun")
+    history.commit({"input.md": new_work}, START + 180)
+    ids = history.close()
     result = audit(history.root)
-    assert findings(result, "statuses.ordered_again") == [("orders A1", "ticked")]
+    assert result["by"]["requests.repeated"] == (2, 3)
+    found = [item for item in result["findings"] if item["kind"] == "requests.repeated"]
+    assert [item["commit"] for item in found] == [ids[alone], ids[with_summary]]
 
 
 @pytest.mark.parametrize(
@@ -392,6 +418,20 @@ def test_a_test_claim_needs_count_and_time_in_its_hub(history: History, audit: A
     claims = [claim for claim, _ in findings(result, "tests.unmatched")]
     assert [claim.split()[0] + claim.split()[-1] for claim in claims] == ["37.18s", "47.17s"]
     assert result["by"]["tests.unmatched"] == (2, 4)
+
+
+def test_notes_of_one_commit_each_mean_the_hub_on_their_own_line(
+    history: History, audit: Audit
+) -> None:
+    files: dict[str, Content] = {}
+    notes = ["## [beam-drift] Drift", "- Attempts:"]
+    for number, name in enumerate(("one", "two"), 3):
+        hub = f"{HOME}/reports/{stamp(START)}/{name}"
+        files[f"{hub}/green/a.log"] = f"$ pytest\n==== {number} passed in {number}.00s ====\n"
+        notes.append(f"  * {number} passed in {number}.00s. Artifacts: `{hub}/green/a.log`")
+    history.commit(files | {LEDGER: "\n".join(notes)}, START)
+    history.close()
+    assert audit(history.root)["by"]["tests.unmatched"] == (0, 2)
 
 
 def test_usage_and_missing_history_are_told_apart(
