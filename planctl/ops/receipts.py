@@ -151,7 +151,8 @@ def load(shelf: Shelf, repo: Repository, added: dict[str, Added]) -> list[Loaded
         added: Where each receipt first entered history.
     """
     found: list[LoadedReceipt] = []
-    for hub, problem in shelf.hubs().items():
+    hubs = shelf.hubs()
+    for hub, problem in hubs.items():
         if problem is not None:
             found.append(LoadedReceipt(f"{hub}/receipts", None, problem))
             continue
@@ -160,7 +161,8 @@ def load(shelf: Shelf, repo: Repository, added: dict[str, Added]) -> list[Loaded
     found += [
         LoadedReceipt(path, None, gone=f"commit {first.commit.id[:8]} added it", added=first)
         for path, first in added.items()
-        if path not in there and not shelf.lies(path)
+        # What is only there through a link is not what git had.
+        if path not in there and (hubs.get(_hub_of(path)) or not shelf.lies(path))
     ]
     found = [_with_past(shelf, item, added.get(item.path)) for item in found]
     blobs = repo.blobs(item.added.blob for item in found if item.changed and item.added)
@@ -169,6 +171,10 @@ def load(shelf: Shelf, repo: Repository, added: dict[str, Added]) -> list[Loaded
         for item in found
     ]
     return sorted(found, key=lambda item: Path(item.path).name)
+
+
+def _hub_of(path: str) -> str:
+    return path.rpartition("/receipts/")[0]
 
 
 def _one(shelf: Shelf, hub: str, path: str) -> LoadedReceipt:

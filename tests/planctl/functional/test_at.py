@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.planctl.functional.conftest import ID, Project
+from tests.planctl.conftest import Repo
+from tests.planctl.functional.conftest import ID, Project, write_project
+from tests.planctl.functional.signers import Signers
 
 AtRoot = Callable[[Path], Project]
 # What only the work tree can be: `at` speaks of a commit.
@@ -271,3 +273,136 @@ def test_at_prints_the_table_and_who_says_when(proven: Project) -> None:
     code, _, err = proven.call("at", "HEAD", ID, "Z")
     assert code == 4
     assert "has no phase `Z`" in err
+
+
+def step_at(project: Project, revision: str, step: str) -> dict[str, Any]:
+    """Return what `at` says of a step."""
+    (report,) = past(project, revision, ID)["reports"]
+    return next(item for item in report["steps"] if item["step"] == step)
+
+
+def test_the_keys_and_the_policy_of_the_commit_count_and_not_those_of_now(
+    project: Project, signers: Signers
+) -> None:
+    signers.ask("signed")
+    signers.person("ada", "engineer")
+    signers.be("ada")
+    project.run_phase()
+    signers.be(None)
+    signed = project.repo.commit("signed evidence")
+    (project.root / ".planctl/allowed_signers").write_text("")
+    stranger = project.repo.commit("nobody is trusted")
+    signers.ask("recorded")
+    lenient = project.repo.commit("nothing is asked")
+    assert (step_at(project, signed, "solo")["tier"]) == "signed"
+    assert step_at(project, stranger, "solo")["verdict"] == "unproven"
+    assert step_at(project, lenient, "solo")["tier"] == "recorded"
+    code, out, err = project.call("bisect", "solo", "--all", "--json")
+    assert code == 1, err
+    (trail,) = json.loads(out)["trails"]
+    assert [turn["commit"] for turn in trail["turns"]][-2:] == [stranger, lenient]
+    assert [turn["predicate"] for turn in trail["turns"]][-2:] == ["signature", None]
+
+
+def test_a_replay_counts_from_the_commit_that_brought_it(proven: Project) -> None:
+    before = proven.repo.git("rev-parse", "HEAD")
+    code, _, err = proven.call("replay", ID, "A", "--step", "solo")
+    assert code == 0, err
+    after = proven.repo.commit("replayed")
+    assert step_at(proven, before, "solo")["tier"] == "recorded"
+    assert step_at(proven, after, "solo")["tier"] == "replayed"
+
+
+def test_data_that_git_tracks_is_compared(project: Project) -> None:
+    project.repo.write("scans/one.bin", "first\n")
+    (project.root / "scans/link.bin").symlink_to("one.bin")
+    project.edit("inputs: [src/solo.txt]", "inputs: [src/solo.txt]\n        data: [scans/link.bin]")
+    project.repo.commit("data")
+    project.run_phase()
+    good = project.repo.commit("evidence")
+    project.repo.write("scans/one.bin", "second\n")
+    bad = project.repo.commit("another scan")
+    assert verdicts_at(project, good)["solo"] == "fresh"
+    assert verdicts_at(project, bad)["solo"] == "stale"
+    assert past(project, bad)["notes"] == []
+    code, out, _ = project.call("bisect", "solo", "--json")
+    assert code == 0
+    assert json.loads(out)["trails"][0]["lost"]["commit"] == bad
+
+
+@pytest.mark.parametrize("where", ["hub", "receipts"])
+def test_evidence_behind_a_link_is_none_in_a_commit_either(
+    proven: Project, at: AtRoot, tmp_path: Path, where: str
+) -> None:
+    place = proven.hub if where == "hub" else proven.hub / "receipts"
+    moved = proven.root / f"moved-{where}"
+    place.rename(moved)
+    place.symlink_to(moved)
+    commit = proven.repo.commit("linked")
+    seen = checked_out(proven, at, commit, tmp_path / "there")
+    code, out, _ = proven.call("at", commit, ID, "--json")
+    if seen is None:
+        assert code == 4
+    else:
+        assert code == 1
+        same(without_clock(json.loads(out)["reports"][0]), without_clock(seen))
+
+
+def test_a_folder_of_many_files_is_judged_by_its_digest(
+    project: Project, at: AtRoot, tmp_path: Path
+) -> None:
+    many = "mkdir -p $OUT/many && for n in $(seq 70); do echo $n > $OUT/many/$n.txt; done; cat "
+    project.edit("run: mkdir -p $OUT && cat ", f"run: {many}")
+    project.edit(
+        "{ from: $OUT/one.txt, to: analysis/one.txt }",
+        "{ from: $OUT/one.txt, to: analysis/one.txt }\n"
+        "          - { from: $OUT/many, to: analysis/many }",
+    )
+    project.repo.commit("many")
+    project.run_phase()
+    good = project.repo.commit("evidence")
+    (project.hub / "analysis/many/7.txt").write_text("by hand\n")
+    bad = project.repo.commit("one of many")
+    assert verdicts_at(project, good)["one"] == "fresh"
+    assert verdicts_at(project, bad)["one"] == "modified"
+    seen = checked_out(project, at, bad, tmp_path / "there")
+    assert seen is not None
+    same(without_clock(past(project, bad, ID)["reports"][0]), without_clock(seen))
+
+
+def test_a_repository_of_sha256_ids_is_judged_as_well(
+    tmp_path: Path, at: AtRoot, capture: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "long ids"
+    root.mkdir()
+    repo = Repo(root)
+    repo.git("init", "--quiet", "--object-format=sha256")
+    project = at(root)
+    write_project(repo)
+    project.run_phase()
+    good = repo.commit("evidence")
+    assert len(good) == 64
+    repo.write("src/solo.txt", "another\n")
+    bad = repo.commit("an edit")
+    assert set(verdicts_at(project, good).values()) == {"fresh"}
+    assert verdicts_at(project, bad)["solo"] == "stale"
+    code, out, _ = project.call("bisect", "solo", "--json")
+    assert code == 0
+    assert json.loads(out)["trails"][0]["lost"]["commit"] == bad
+
+
+def test_a_merge_of_three_lines_is_walked(proven: Project) -> None:
+    git = proven.repo.git
+    for name in ("left", "right"):
+        git("checkout", "--quiet", "-b", name, "main")
+        proven.repo.write(f"src/{'one' if name == 'left' else 'solo'}.txt", f"{name}\n")
+        proven.repo.commit(name)
+    git("checkout", "--quiet", "main")
+    git("merge", "--quiet", "--message", "all three", "left", "right")
+    merge = git("rev-parse", "HEAD")
+    assert verdicts_at(proven, merge) == {"one": "stale", "two": "stale", "solo": "stale"}
+    code, out, _ = proven.call("bisect", "solo", "--json")
+    assert code == 0
+    lost = json.loads(out)["trails"][0]["lost"]
+    assert (lost["commit"], lost["merge"]) == (merge, True)
+    assert lost["moved"][0]["subject"] == "right"

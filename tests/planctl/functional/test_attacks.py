@@ -245,7 +245,7 @@ def test_evidence_behind_a_symbolic_link_is_no_evidence(
             assert code == 4
             assert "lies behind a symbolic link" in err
         return
-    assert proven.verdicts()["one"] == ("unproven" if what == "receipts" else "modified")
+    assert proven.verdicts()["one"] == ("missing" if what == "receipts" else "modified")
 
 
 def test_a_folder_in_the_place_of_an_artifact_is_modified(proven: Project) -> None:
