@@ -51,7 +51,8 @@ def _compared(one: Compared, item: Why) -> None:
     subject = item.subjects.get(one.moved_by or "", "")
     moved = f"  moved by {one.moved_by}" if one.moved_by else ""
     told = f" ({subject})" if subject else ""
-    line(f"    {one.name}: recorded {one.recorded}, now {one.now}{moved}{told}")
+    before, now = one.recorded or "nothing", one.now or "nothing"
+    line(f"    {one.name}: recorded {before}, now {now}{moved}{told}")
 
 
 def _commit(item: WhyCommit) -> None:

@@ -119,7 +119,8 @@ def _turn(turn: Turn) -> None:
     for reason in turn.reasons[:1]:
         render.line(f"    {reason}")
     for item in turn.moved[:_SHOWN]:
-        render.line(f"    {item.name}: recorded {item.recorded}, then {item.now}")
+        before, then = item.recorded or "nothing", item.now or "nothing"
+        render.line(f"    {item.name}: recorded {before}, then {then}")
         if item.commit and item.commit != turn.commit:
             render.line(f"      by {item.commit}  {item.subject}")
     if len(turn.moved) > _SHOWN:
