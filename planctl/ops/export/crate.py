@@ -6,6 +6,7 @@ Formats: RO-Crate 1.1 (https://w3id.org/ro/crate/1.1) and the profile Process Ru
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import tomllib
@@ -58,10 +59,20 @@ def write_crate(
     troubles += [item for one in found for item in one.troubles()]
     graph = [*_graph(workspace, found, files, troubles)]
     entities = {item["@id"]: item for item in graph}
-    text = json.dumps({"@context": _CONTEXT, "@graph": [*entities.values()]}, indent=2)
+    listed = [_plain(entity) for entity in entities.values()]
+    text = json.dumps({"@context": _CONTEXT, "@graph": listed}, indent=2)
     digest = written(folder, METADATA, f"{text}\n".encode())
     files.append(ExportedFile(METADATA, FileKind.INDEX, digest))
     return files, troubles
+
+
+def _plain(entity: Entity) -> Entity:
+    """Return an entity with lists of one as that one, as RO-Crate wants its JSON-LD."""
+    return {
+        key: value[0] if isinstance(value, list) and len(value) == 1 else value
+        for key, value in entity.items()
+        if value != []
+    }
 
 
 def _graph(
@@ -144,9 +155,9 @@ def _run(stored: StoredReceipt, there: set[str]) -> Iterator[Entity]:
         "@type": "CreateAction",
         "name": f"{receipt.initiative} {receipt.phase}/{receipt.step}",
         "description": printable(receipt.command, keep="\n\t"),
-        "startTime": clock.iso(receipt.started),
-        "endTime": clock.iso(receipt.finished),
-        "actionStatus": {"@id": f"http://schema.org/{_STATUS[receipt.ok]}"},
+        "startTime": _time(receipt.started),
+        "endTime": _time(receipt.finished),
+        "actionStatus": f"http://schema.org/{_STATUS[receipt.ok]}",
         "instrument": {"@id": command},
         "agent": {"@id": agent},
         "object": [{"@id": item["@id"]} for item in (revision, *inputs, *outside)],
@@ -160,11 +171,17 @@ def _run(stored: StoredReceipt, there: set[str]) -> Iterator[Entity]:
     yield _instrument(receipt, command)
     yield {
         "@id": agent,
-        "@type": "Role",
-        "roleName": printable(receipt.role),
-        "description": "As the caller stated it; nothing about the person or program is recorded.",
+        # The specification knows people and organisations; a role may be either, or a program.
+        "@type": "Person" if receipt.role == "person" else "Organization",
+        "name": printable(receipt.role),
+        "description": "The role that the run was recorded under; who had it is not recorded.",
     }
     yield from (revision, *inputs, *outside)
+
+
+def _time(when: dt.datetime) -> str:
+    # With an offset in digits: validators of the profile know no `Z`.
+    return when.astimezone(dt.UTC).isoformat(timespec="seconds")
 
 
 def _instrument(receipt: Receipt, command: str) -> Entity:
@@ -175,6 +192,7 @@ def _instrument(receipt: Receipt, command: str) -> Entity:
         "programmingLanguage": "bash",
         "text": printable(str(receipt.contract.get("run", receipt.command)), keep="\n\t"),
         "identifier": receipt.contract_sha256,
+        "version": receipt.contract_sha256[:16],
     }
 
 
@@ -186,6 +204,7 @@ def _revision(receipt: Receipt) -> Entity:
         "name": f"commit {receipt.commit[:12]}",
         "description": f"The code that the command ran on{dirty}.",
         "identifier": _swhid("rev", receipt.commit),
+        "version": receipt.commit,
     }
     if receipt.dirty:
         entity["@id"] += f"-{(receipt.diff_sha256 or 'dirty')[:16]}"

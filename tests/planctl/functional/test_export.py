@@ -294,9 +294,10 @@ def test_a_crate_says_what_each_run_read_and_made(proven: Project, tmp_path: Pat
         "src/one.txt",
         "src/common.txt",
     }
-    assert found[one["agent"]["@id"]]["roleName"] == "person"
-    assert one["startTime"].endswith("Z")
-    assert one["actionStatus"] == {"@id": "http://schema.org/CompletedActionStatus"}
+    agent = found[one["agent"]["@id"]]
+    assert (agent["@type"], agent["name"]) == ("Person", "person")
+    assert one["startTime"].endswith("+00:00")
+    assert one["actionStatus"] == "http://schema.org/CompletedActionStatus"
 
 
 def test_a_crate_is_closed_and_its_files_are_there(proven: Project, tmp_path: Path) -> None:
@@ -310,7 +311,9 @@ def test_a_crate_is_closed_and_its_files_are_there(proven: Project, tmp_path: Pa
     assert set(files) == set(there) - {"ro-crate-metadata.json"}
     for name, digest in files.items():
         assert hashlib.sha256(there[name]).hexdigest() == digest
-    assert {item["@id"] for item in found["./"]["hasPart"]} == set(files)
+    assert set(references(found["./"]["hasPart"])) == set(files)
+    lists = [v for item in found.values() for v in item.values() if isinstance(v, list)]
+    assert all(len(value) > 1 for value in lists)
 
 
 def test_a_failed_run_is_a_failed_action(project: Project, tmp_path: Path) -> None:
