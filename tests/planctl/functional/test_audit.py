@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,6 @@ from planctl.cli.app import run
 from tests.planctl.functional.audit_story import Story
 
 ROUNDS = 15
-WHOLES = {
-    "citations.absent": "citations.cited",
-}
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +26,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
 
 def audited(root: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     """Run the command in a repository and return its result."""
-    import os
-
     before = Path.cwd()
     os.chdir(root)
     try:
@@ -62,6 +58,9 @@ def test_every_total_of_a_known_history_is_exact(
         if whole is not None and found[key][1] != whole:
             wrong[f"{key}.of"] = (found[key], whole)
     assert not wrong
+    assert found["metrics.spread"] == (1, 2)
+    assert found["statuses.ordered_again"] == (1, None)
+    assert found["unreadable"][0] == 0
     assert found["citations.absent"] == (
         told.truth["citations.absent"],
         told.truth["citations.cited"],
