@@ -52,9 +52,9 @@ def signed(project: Project, signers: Signers) -> Project:
     signers.person("ada", "engineer")
     signers.person("ben", "supervisor", passphrase="secret")
     signers.be("ada")
-    project.run_phase()
+    project.run_phase("--step", "one")
     signers.monkeypatch.setenv("PLANCTL_SIGNING_PASSPHRASE", "secret")
-    signers.sign("ben")
+    signers.sign("ben", ID, "A", "--step", "one")
     return project
 
 

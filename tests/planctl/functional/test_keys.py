@@ -218,7 +218,7 @@ def test_an_unknown_key_cannot_be_revoked(project: Project, signers: Signers) ->
 
 
 def test_two_who_trust_at_once_lose_nothing(project: Project, signers: Signers) -> None:
-    lines = [signers.person(f"p{number}").public.line for number in range(6)]
+    lines = [signers.person(f"p{number}").public.line for number in range(3)]
     program = "import sys; from planctl.cli.app import main; main()"
     running = [
         subprocess.Popen(

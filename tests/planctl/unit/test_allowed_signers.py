@@ -155,7 +155,7 @@ def test_a_list_of_revoked_keys() -> None:
 
 
 @given(st.text(alphabet=st.sampled_from('ab *,"\\!=\t#\n' + LINE[:30]), max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_text_is_read_or_refused_by_name(text: str) -> None:
     with contextlib.suppress(PlanctlError):
         parse_allowed_signers(text, "signers")
