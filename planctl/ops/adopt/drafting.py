@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 
-from planctl._text import printable
+from planctl._text import count, printable
 from planctl.models.adoption import ProposedStep
 
+_SHOWN = 5
 # Of what may stand unquoted, also inside `[…]`; where in doubt, quotes.
 _PLAIN = re.compile(r"[A-Za-z0-9_./$][^\n\t:#\[\]{},&*!|>?'\"%@`]*")
 # Text to this YAML library, a number or a truth value to others.
@@ -79,8 +80,10 @@ def _step_lines(step: ProposedStep) -> Iterator[str]:
     yield f"{pad}# command: {_comment(str(step.source))}"
     for other in step.others:
         yield f"{pad}# another: {_comment(str(other))}"
-    for path in step.versions:
+    for path in step.versions[:_SHOWN]:
         yield f"{pad}# older log: {_comment(path)}"
+    if (more := len(step.versions) - _SHOWN) > 0:
+        yield f"{pad}# and {count(more, 'older one')}"
     yield f"{pad}- id: {scalar(step.id)}"
     pad += "  "
     if step.rows:

@@ -154,9 +154,10 @@ def is_command(statement: Statement) -> bool:
     name = words[0]
     if name in _PROGRAMS or _VERSIONED.fullmatch(name):
         return name not in _NEEDS_MORE or len(words) > 1
-    return bool(re.fullmatch(r"(?:\./|\w[\w./-]*/)[\w./-]+|[\w./-]+\.(?:sh|py|R|jl)", name)) and (
-        name.startswith("./") or name.endswith((".sh", ".py", ".R", ".jl"))
-    )
+    # A path alone is a file that somebody names; one that can only be a program is run.
+    if re.fullmatch(r"\./[\w./-]+|[\w./-]+\.sh", name):
+        return True
+    return len(words) > 1 and re.fullmatch(r"[\w./-]+\.(?:py|R|jl|pl|rb)", name) is not None
 
 
 def _tells(item: Statement) -> bool:
@@ -219,7 +220,8 @@ def _in_paragraph(reader: _Reader, piece: Piece) -> Iterator[Noted]:
         for item in statements(unescaped(match[2].strip())):
             if item.sets:
                 reader.sets |= dict(item.sets)
-            elif _tells(item):
+            elif _tells(item) and (item.targets or len(item.words) > 1):
+                # One word in a sentence (`pytest`) is a name.
                 near = piece.text.split("\n")[line - piece.line]
                 yield reader.noted(line, item, piece.text, near=near)
 

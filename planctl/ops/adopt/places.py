@@ -80,6 +80,18 @@ class Tree:
         found = next((names[name] for name in WORKING_PLANS if name in names), None)
         return None if found is None else joined(path, found)
 
+    def is_initiative(self, path: str) -> bool:
+        """Tell whether a folder is a whole: with a plan, a summary, reports, or evidence."""
+        here = self.at(path)
+        told = any(name.lower() == "summary.md" for name in here.files)
+        return (
+            told
+            or "reports" in here.folders
+            or path.rpartition("/")[0] == ACTIVE
+            or self.working_plan(path) is not None
+            or self.is_hub(path)
+        )
+
     def is_hub(self, path: str) -> bool:
         """Tell whether a folder holds evidence: logs, or a folder of logs."""
         if path not in self._hubs:
@@ -215,8 +227,8 @@ def _initiative_above(tree: Tree, folder: str) -> str | None:
 
 
 def _initiatives(tree: Tree, folder: str) -> Iterator[str]:
-    """Yield the topmost folders that have a working plan, or evidence."""
-    if folder and (tree.working_plan(folder) is not None or tree.is_hub(folder)):
+    """Yield the topmost folders that are a whole and have evidence."""
+    if folder and tree.is_initiative(folder) and any(hubs_below(tree, folder).values()):
         yield folder
         return
     for name in tree.at(folder).folders:

@@ -308,6 +308,20 @@ def test_a_folder_above_several_initiatives_adopts_each(repo: Repo, capture: Any
     assert project.call("adopt", "experiments", "--id", "both")[0] == 2
 
 
+def test_an_initiative_without_a_plan_is_not_taken_apart(repo: Repo, capture: Any) -> None:
+    for name in ("first", "second"):
+        for run in (1, 2):
+            hub = f"plans/active/{name}/reports/2025-01-0{run}T100000Z/run{run}"
+            repo.write(f"{hub}/unit.log", "$ python a.py\n" if run == 2 else "out\n")
+        repo.write(f"plans/active/{name}/summary.md", "See unit.log.\n")
+    repo.commit("two initiatives")
+    code, out, _ = Project(repo, capture).call("adopt", ".", "--json")
+    found = json.loads(out)
+    assert (code, [item["initiative"] for item in found]) == (0, ["first", "second"])
+    assert [len(item["folders"]) for item in found] == [2, 2]
+    assert [len(item["steps"][0]["versions"]) for item in found] == [1, 1]
+
+
 def test_of_several_initiatives_those_that_have_a_plan_stay_out(repo: Repo, capture: Any) -> None:
     for name in ("old", "new"):
         repo.write(f"plans/active/{name}/logs/a.log", "$ python a.py\n")

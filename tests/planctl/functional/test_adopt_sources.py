@@ -47,6 +47,8 @@ SILENT = {
     "two commands in one paragraph": "`python a.py` or `python b.py` made x.log\n",
     "two logs in one sentence": "`python a.py` made x.log and y.log\n",
     "a place to fill in": "`python a.py <seed> > logs/x.log`\n",
+    "a file beside it": "`src/kernel.py` was read before x.log came\n",
+    "a program's name": "`pytest` wrote x.log\n",
     "something left out": "`python a.py --seed ... | tee logs/x.log`\n",
     "another log of the same ending": "`python a.py > logs/max.log`\n",
     "a sentence": "Command: it went well, see x.log\n",
