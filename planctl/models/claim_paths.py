@@ -40,8 +40,10 @@ class PathIndex:
         """Add a file, and the folders it lies in."""
         if path in self._files:
             return
+        linked = path in self._children
         self._files.add(path)
-        self._link(path)
+        if not linked:
+            self._link(path)
 
     def _link(self, path: str) -> None:
         parent, _, name = path.rpartition("/")
@@ -51,7 +53,8 @@ class PathIndex:
             siblings.add(path)
             return
         self._children[parent] = {path}
-        if parent:
+        # Over a history, not in one tree, a path can be a file and a folder.
+        if parent and parent not in self._files:
             self._link(parent)
 
     def remove(self, path: str) -> None:
@@ -59,7 +62,8 @@ class PathIndex:
         if path not in self._files:
             return
         self._files.discard(path)
-        self._unlink(path)
+        if path not in self._children:
+            self._unlink(path)
 
     def _unlink(self, path: str) -> None:
         parent, _, name = path.rpartition("/")
@@ -71,7 +75,7 @@ class PathIndex:
         siblings.discard(path)
         if not siblings:
             del self._children[parent]
-            if parent:
+            if parent and parent not in self._files:
                 self._unlink(parent)
 
     def is_file(self, path: str) -> bool:
@@ -93,8 +97,7 @@ class PathIndex:
             path = waiting.pop()
             if path in self._files:
                 yield path
-            else:
-                waiting += sorted(self._children.get(path, ()), reverse=True)
+            waiting += sorted(self._children.get(path, ()), reverse=True)
 
     def ending(self, tail: str) -> list[str]:
         """Return the files and folders whose path ends with these names, sorted."""

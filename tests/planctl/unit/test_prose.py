@@ -155,6 +155,11 @@ def test_artifacts_that_are_only_expected_are_no_evidence() -> None:
     assert [p.evidence for p in found.paths] == [False]
 
 
+def test_a_path_further_on_in_a_remark_is_not_below_the_folder() -> None:
+    found = block("Artifacts: hub/ (a.log, moved docs/b.md too)").paths
+    assert [(p.path, p.evidence) for p in found] == [("hub/a.log", True), ("docs/b.md", False)]
+
+
 def test_a_drawn_tree_of_artifacts_is_read_with_its_folders() -> None:
     text = "Artifacts:\n```\nhub/\n├── green/\n│   └── a.log  # 1 passed\n└── b.md\n```"
     assert [p.path for p in block(text).paths if not p.folder] == ["hub/green/a.log", "hub/b.md"]

@@ -133,7 +133,16 @@ def test_a_percentage_without_a_name_is_a_number_without_a_name() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["see src/a.py:12 and x=y", "--limit=2", "at 12:30", "object_big=True", "sha1: 01c1a83a"],
+    [
+        "see src/a.py:12 and x=y",
+        "--limit=2",
+        "at 12:30",
+        "object_big=True",
+        "sha1: 01c1a83a",
+        "a total of 3.5",
+        "batch: 4",
+        "the count is 5",
+    ],
 )
 def test_what_is_no_number(text: str) -> None:
     assert block(text).numbers == ()
