@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,8 +102,9 @@ def test_history_decides_about_changes_where_it_is_known() -> None:
 
 
 def test_another_initiative_completes_nothing_here() -> None:
-    other = TurnText("done", "other", (), DONE.report, DONE.cited)
+    other = replace(DONE, focus="other")
     assert repeated(other, order(AGAIN)) == []
+    assert repeated(DONE, order(AGAIN)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -113,17 +116,16 @@ def test_another_initiative_completes_nothing_here() -> None:
     ],
 )
 def test_a_run_that_failed_completes_nothing(report: str) -> None:
-    bad = TurnText("bad", "beam-drift", (), (report,), DONE.cited)
-    assert repeated(bad, order(AGAIN)) == []
+    assert repeated(replace(DONE, report=(report,)), order(AGAIN)) == []
 
 
 def test_a_failed_test_claim_completes_nothing() -> None:
-    bad = TurnText("bad", "beam-drift", (), DONE.report, DONE.cited, failed=True)
-    assert repeated(bad, order(AGAIN)) == []
+    assert repeated(replace(DONE, failed=True), order(AGAIN)) == []
 
 
 def test_a_report_without_artifacts_completes_nothing() -> None:
-    assert repeated(TurnText("bad", "beam-drift", (), DONE.report), order(AGAIN)) == []
+    assert repeated(replace(DONE, cited=()), order(AGAIN)) == []
+    assert repeated(replace(DONE, cited=("docs/drift_table.md", "src/a.py")), order(AGAIN)) == []
 
 
 def test_a_short_order_means_what_was_asked_before() -> None:
