@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from planctl.models.claim_tests import TestResult, results_in
 
 _HEAD_LINES = 60
-_LOG = re.compile(
-    r"\.(?:log|out|err)(?:\.txt)?$|(?:^|[/_])(?:pytest|unittest|test)[\w.-]*\.txt$", re.I
-)
+_LOG = re.compile(r"\.(?:log|out|err)(?:\.txt)?$|(?:^|[/_])(?:pytest|unittest)[\w.-]*\.txt$", re.I)
+# A program and a word that can only be its argument: `Python version 3.11` is no command.
 _PROGRAM = (
-    r"(?:python[\d.]*|pytest|bash|sh|make|mpirun|mpiexec|srun|sbatch|uv|poetry|conda|docker|nox|tox|"
-    r"npm|node|cargo|go|julia|Rscript|planctl|git|coverage|torchrun|accelerate|\./\S+)"
+    r"(?:\S*/)?(?:python[\d.]*|pytest|bash|sh|mpirun|mpiexec|srun|sbatch|uv|poetry|conda|docker|nox|"
+    r"tox|npm|cargo|julia|Rscript|planctl|coverage|torchrun|accelerate|make|git|\./[\w.-]+)"
 )
+_ARGUMENT = (
+    r"(?:\s+[\w.:=-]+){0,2}?\s+(?:--?\w|[^\s:]*/\S|\S+\.(?:py|sh|jl|R|ipynb|ya?ml|toml|json|npz)\b)"
+)
+_CALL = rf"`?(?:env\s+)?(?:[A-Z_][A-Z0-9_]*=\S*\s+){{0,20}}{_PROGRAM}{_ARGUMENT}"
 _COMMAND = re.compile(
-    r"^\W{0,4}(?:"
-    r"(?:\$|\+|❯|➜|>>>?)\s+\S"  # a prompt, or bash's -x
-    r"|(?:command(?: line)?|cmd(?:line)?|invocation|argv|args|running|executing|exec|run|cwd\$)"
-    r"\W{0,3}[:=]\s*\S"
-    r"|(?:running|executing|invoking)\s+`?" + _PROGRAM + r"\b"
-    r"|(?:env\s+)?(?:[A-Z_][A-Z0-9_]*=\S*\s+)*" + _PROGRAM + r"\s+[\w./-]"
+    r"\W{0,4}(?:"
+    r"(?:\$|❯|➜)\s+\S"  # a prompt
+    r"|(?i:command(?: line)?|cmd(?:line)?|invocation|(?:sys\.)?argv)\W{0,3}[:=]\s*\S"
     r"|Script started on .*COMMAND="
-    r")",
-    re.IGNORECASE,
+    rf"|(?:\+\s+|(?i:running|executing|invoking|run|exec)\W{{0,3}}\s)?{_CALL}"
+    r")"
 )
 _SUITE = re.compile(r"(?:^|[_\-.])(?:suite|full|all|everything|regression)(?:$|[_\-.])", re.I)
 _COUNTED = ("passed", "failed", "error", "errors", "skipped", "xfailed", "xpassed")
