@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.planctl.functional.conftest import ID, Project
+from tests.planctl.functional.test_at import History
 
 Script = Callable[[Project], str]
 
@@ -279,3 +280,17 @@ def test_durations_are_the_median_of_runs_that_passed(proven: Project) -> None:
     (action,) = way(proven)["actions"]
     assert action["basis"] == "median of 3 runs"
     assert 0 <= action["duration_s"] < 10
+
+
+@pytest.mark.parametrize(
+    "seed", [20, *(pytest.param(n, marks=pytest.mark.slow) for n in range(21, 27))]
+)
+def test_the_way_leads_to_green_from_wherever_a_project_is(proven: Project, seed: int) -> None:
+    history = History(proven, seed)
+    for _ in range(4 if seed == 20 else 12):
+        history.happens()
+    history.do_edit_artifact()
+    history.do_delete_evidence()
+    history.do_run_dirty()
+    if proven.call("verify", ID)[0] == 1:
+        follow(proven)
