@@ -74,6 +74,8 @@ def test_other_verbs_subjects_and_phases_ask_again_too(verb: str, subject: str, 
         "mark row B2 complete and update the ledger.",
         "review the plan for the next phase.",
         "file a blocker if the scan fails.",
+        "if the stage moves, rerun the drift scan and capture `drift_table.csv`.",
+        "capture `drift_table.csv` again only if the driver changes.",
         "run the selector of phase D and archive `drift_table.csv` for phase D.",
     ],
 )
