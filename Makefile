@@ -11,10 +11,12 @@ endif
 RUN := outputs/runs/$(shell date -u +%Y-%m-%dT%H%M%SZ)
 SETTINGS = --scratch $(RUN)/hub --set OUT=$(RUN)/out --set 'DATA=$(DATA)'
 
+SECONDS_EACH ?= 20
+
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run setup test test-slurm slurm-packages lint evidence verify bench bench-recipe bench-audit clean
+.PHONY: run setup test test-slurm test-reliability fuzz slurm-packages lint evidence verify bench bench-recipe bench-audit clean
 
 run: setup  ## Train, reconstruct and verify, into a new folder below outputs/runs/
 	@echo "Data: $(or $(DATA),the built-in simulation; DATA=path/to/scan.npz takes a scan)"
@@ -35,6 +37,12 @@ test: setup  ## Unit, functional and architecture tests, linters and types
 
 test-slurm: setup slurm-packages  ## The Slurm executor on a real Slurm that the tests start
 	$(BIN)/python -m pytest -m slurm -rs
+
+test-reliability: setup  ## Kills at every change, storms of commands, full disks: minutes
+	$(BIN)/python -m pytest -m slow -n 2 -rs tests/planctl/reliability
+
+fuzz: setup  ## Mutated inputs for every parser, 20 s of CPU each; SECONDS_EACH=600 for more
+	$(BIN)/python -W ignore fuzz/run.py --seconds $(SECONDS_EACH)
 
 slurm-packages:  ## Install Slurm and munge from Debian if they are missing
 	@command -v slurmctld >/dev/null && command -v slurmd >/dev/null \

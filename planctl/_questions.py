@@ -145,8 +145,8 @@ def _opened(data: bytes) -> Iterator[Any]:
     broken = (LookupError, ArithmeticError, AttributeError, struct.error, zlib.error)
     try:
         with warnings.catch_warnings():
-            # Who asks decides what is too large; Pillow would say so on stderr as well.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # What is wrong or too large is this function's answer, and no line on stderr.
+            warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
                 yield opened
     except Image.DecompressionBombError as error:
