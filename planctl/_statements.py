@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _MAX_CHARS = 100_000
 _ASSIGNING = ("variable_assignment", "variable_assignments", "declaration_command")
+_QUOTED = ("string", "raw_string")
 _OUTPUT = (">", ">>", ">|", "&>", "&>>")
 _PROMPT = re.compile(r"(?:\([\w.-]+\) ?)?(?:[\w.-]+@[\w.-]+[: ][^\s$#%]* ?[$#%]|\$) +(?=\S)")
 _NAME_VALUE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(.*)", re.DOTALL)
@@ -122,7 +123,7 @@ def _core(node: Node, data: bytes) -> tuple[str, list[str]]:
         return _redirected(node, data)
     if node.type == "pipeline":
         return _piped(node, data)
-    if node.type == "command" and (typed := _typescript(node, data)) is not None:
+    if node.type == "command" and (typed := _typescript(node, data) or _handed(node, data)):
         return typed
     if node.type == "list" and node.named_children:
         last = node.named_children[-1]
@@ -168,15 +169,40 @@ def _typescript(node: Node, data: bytes) -> tuple[str, list[str]] | None:
     return words[flags[0] + 1], [words[-1]]
 
 
+def _handed(node: Node, data: bytes) -> tuple[str, list[str]] | None:
+    """Read a script that is handed to another shell: `bash -c "…"`, `tmux new -d "…"`."""
+    words = list(_words(node, data))
+    last = node.named_children[-1]
+    if words[:1] not in (["bash"], ["sh"], ["tmux"], ["screen"]) or last.type not in _QUOTED:
+        return None
+    quoted = _text(last, data)
+    script = quoted[1:-1]
+    if quoted[0] == '"':
+        script = re.sub(r'\\(["$`\\])', r"\1", script)
+    inner = statements(script) if len(script) < len(data) else []
+    if len(inner) != 1 or not inner[0].targets:
+        return None
+    return inner[0].core, list(inner[0].targets)
+
+
 def _words(node: Node, data: bytes) -> Iterator[str]:
     inner = node
     while inner.type in ("redirected_statement", "pipeline", "list") and inner.named_children:
         inner = inner.named_children[-1 if inner.type == "list" else 0]
     if inner.type != "command":
         return
+    start, end = 0, -1
     for child in inner.named_children:
-        if child.type not in ("variable_assignment", "file_redirect"):
-            yield plain(_text(child, data))
+        if child.type in ("variable_assignment", "file_redirect"):
+            continue
+        if child.start_byte != end:
+            # The grammar cuts some words in two; what touches is one.
+            if end > start:
+                yield plain(data[start:end].decode("utf-8", "replace"))
+            start = child.start_byte
+        end = child.end_byte
+    if end > start:
+        yield plain(data[start:end].decode("utf-8", "replace"))
 
 
 def _sets(node: Node, data: bytes) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from planctl.ops.adopt.logs import Log, rebuilt, said_by
 from planctl.ops.adopt.notes import Noted
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_UNKNOWN = re.compile(r"\$\([^()]*\)|`[^`]*`|\$\{[^{}]*\}|\$\w+")
 _WRITES = "writes this log"
 
 
@@ -68,7 +69,7 @@ class _Targets:
         self._by_base: dict[str, list[tuple[str, Noted]]] = {}
         for item in noted:
             for target in item.statement.targets:
-                text = expanded(target, item)
+                text = _opened(expanded(target, item))
                 base = "*" if "*" in text else text.rsplit("/", 1)[-1]
                 self._by_base.setdefault(base, []).append((text, item))
 
@@ -126,6 +127,15 @@ def expanded(text: str, noted: Noted) -> str:
     for _ in range(3):
         text = _VARIABLE.sub(lambda m: noted.value(m[1] or m[2]) or m[0], text)
     return re.sub(r"^(?:\$PWD|\$\{PWD\}|\.|\$\(pwd\)|\$\(CURDIR\))/", "", text)
+
+
+def _opened(path: str) -> str:
+    """Return a path whose name holds a date or a number that was not known, with `*` there."""
+    folder, slash, name = path.rpartition("/")
+    opened = _UNKNOWN.sub("*", name)
+    # A name of nothing but the unknown could be any.
+    told = re.sub(r"\W", "", opened.partition(".")[0])
+    return f"{folder}{slash}{opened}" if len(told) > 2 else path
 
 
 def _is_target(target: str, log: Log, unique: bool) -> bool:

@@ -25,6 +25,10 @@ SOURCES = {
     "a file beside it": {"logs/command.txt": "python a.py\n"},
     "a manifest": {"logs/run.json": '{"argv": ["a.py"], "seed": 1}\n'},
     "a script": {"run.sh": "#!/bin/sh\nLOGS=runs/one/logs\npython a.py >> $LOGS/x.log 2>&1\n"},
+    "a session": {
+        "notes.md": '```sh\ntmux new -d -s fit "python a.py 2>&1 | tee logs/x.log"\n```\n'
+    },
+    "a shell in a shell": {"notes.md": "`bash -c 'python a.py > logs/x.log'`\n"},
     "its head": {"logs/x.log": "\x1b[32;1m$ python a.py\x1b[0m\nout\n"},
     "its arguments": {"logs/x.log": "DEBUG sys.argv: ['a.py']\nout\n"},
     "a workflow": {"logs/x.log": "2025-01-02T03:04:05.6Z ##[group]Run python a.py\nout\n"},
@@ -43,7 +47,20 @@ def test_where_a_command_may_be_written_down(repo: Repo, capture: Any, kind: str
     assert step["source"]["path"] == f"runs/one/{next(iter(SOURCES[kind]))}"
 
 
+@pytest.mark.parametrize("ending", ["$(date +%Y%m%d_%H%M%S)", "${SLURM_JOB_ID}", "$(hostname)_$N"])
+def test_a_name_with_a_date_or_a_number_in_it_is_known(
+    repo: Repo, capture: Any, ending: str
+) -> None:
+    repo.write("runs/one/logs/train_20250102_0304.log", "out\n")
+    repo.write("runs/one/logs/other_20250102_0304.log", "out\n")
+    repo.write("runs/one/notes.md", f"```sh\npython a.py 2>&1 | tee logs/train_{ending}.log\n```\n")
+    repo.commit("one")
+    (step,) = adopted(Project(repo, capture), "runs/one")["steps"]
+    assert (step["log"], step["run"]) == ("logs/train_20250102_0304.log", "python a.py")
+
+
 SILENT = {
+    "a name of a variable alone": "`python a.py > logs/$NAME.log`\n",
     "two commands in one paragraph": "`python a.py` or `python b.py` made x.log\n",
     "two logs in one sentence": "`python a.py` made x.log and y.log\n",
     "a place to fill in": "`python a.py <seed> > logs/x.log`\n",
