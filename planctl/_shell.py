@@ -51,13 +51,19 @@ _IDLE = frozenset(
     }
 )
 _ALWAYS_TRUE = frozenset({"true", ":", "echo", "printf", "continue", "break"})
-_SEQUENCES = frozenset({"program", "subshell", "compound_statement", "do_group", "else_clause"})
+_SEQUENCES = frozenset({"program", "subshell", "compound_statement", "do_group", "if_statement"})
+_BRANCHES = frozenset({"elif_clause", "else_clause", "case_item"})
+_CONDITIONS = frozenset({"if_statement", "elif_clause", "while_statement"})
+# Parts that end as what they end with does.
+_PASSED = _SEQUENCES | _BRANCHES | _CONDITIONS | {"case_statement", "redirected_statement", "list"}
 _ASSIGNING = {"read": 0, "mapfile": 0, "readarray": 0, "getopts": 1}
 _DEFAULTS = (":-", "-", ":=", "=", ":+", "+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_CHARS = 50_000
 # Parts whose looks go through all that they contain: more of them than anybody writes by hand.
-_COMPOSED = frozenset({"list", "&", "declaration_command", "if_statement", "command_substitution"})
+_COMPOSED = frozenset(
+    {"list", "&", "declaration_command", "if_statement", "command_substitution", "negated_command"}
+)
 _MAX_COMPOSED = 300
 
 
@@ -72,6 +78,7 @@ class ShellFacts:
         errexit_off: Where the shell is told to go on after failures.
         nested: Scripts for other shells.
         pipes: Pipelines; `statements`: of the outermost sequence.
+        early: Those of them that do work and are not the last.
         printed: Texts that the script itself holds and prints.
         idle: It runs nothing but commands that print or prepare.
         used: Names that must be set; `assigned` those that the script sets.
@@ -86,6 +93,7 @@ class ShellFacts:
     nested: list[Nested] = field(default_factory=list)
     pipes: list[Spot] = field(default_factory=list)
     statements: int = 0
+    early: int = 0
     printed: list[str] = field(default_factory=list)
     idle: bool = True
     used: dict[str, int] = field(default_factory=dict)
@@ -112,7 +120,9 @@ def read_shell(text: str) -> ShellFacts:
         return facts
     for node in nodes:
         _NOTES[node.type](facts, node)
-    facts.statements = len(_statements(tree.root_node))
+    statements = _statements(tree.root_node)
+    facts.statements = len(statements)
+    facts.early = sum(_matters(statement) for statement in statements[:-1])
     _note_end(facts, tree.root_node)
     return facts
 
@@ -155,11 +165,33 @@ def _note_list(facts: ShellFacts, node: Node) -> None:
     left, operator, right = node.children[0], _operator(node), node.children[-1]
     if not _matters(left):
         return
+    _note_condition(facts, left)
     if operator == "||" and _succeeds(right):
         facts.swallowed.append((spot(node), "succeeds even if its first part fails"))
     elif operator == "&&" and _goes_on(node):
         text = "is followed by more: if its first part fails, the shell goes on"
         facts.swallowed.append((spot(node), text))
+
+
+def _note_condition(facts: ShellFacts, node: Node) -> None:
+    """Note statements that bash does not end at because what they stand in is a condition.
+
+    `{ first; second; } || third`: `-e` is off inside the braces, and `first` may fail unseen.
+    """
+    for inner in walk(node):
+        unit = inner.type in _SEQUENCES and inner.type != "if_statement"
+        statements = _statements(inner) if unit else []
+        lost = [statement for statement in statements[:-1] if _matters(statement)]
+        if lost:
+            text = "stands in a condition (before `||`, `&&`, or after `if`): bash goes on after it"
+            facts.swallowed.append((spot(lost[0]), text))
+            return
+
+
+def _note_negated(facts: ShellFacts, node: Node) -> None:
+    """Note `! work` with more to come: bash never ends there, whichever way `work` ends."""
+    if any(map(_matters, node.children)) and _goes_on(node):
+        facts.swallowed.append((spot(node), "is followed by more: bash never ends at `!`"))
 
 
 def _operator(node: Node) -> str:
@@ -193,16 +225,34 @@ def _succeeds(node: Node) -> bool:
 
 
 def _goes_on(node: Node) -> bool:
-    """Tell whether more statements follow a list in its sequence."""
+    """Tell whether bash runs more after a part whose failure it passes over.
+
+    A failure that `-e` does not look at (`a && b`, `! a`) is not looked at either when the `if`,
+    loop or braces around it end with it; a subshell is a command of its own.
+    """
+    if node.parent is not None and node.parent.type == "list":
+        return False  # the whole list is asked
     top = node
-    while top.parent is not None and top.parent.type in ("list", "redirected_statement"):
-        if top.parent.type == "list" and _operator(top.parent) == "||":
+    while (around := top.parent) is not None:
+        if around.type == "do_group":
+            return True  # the next turn of the loop
+        if around.type in _CONDITIONS and around.child_by_field_name("condition") == top:
+            return False
+        if around.type == "list" and _operator(around) == "||":
             return False  # what follows `||` deals with the failure
-        top = top.parent
-    if top.parent is None or top.parent.type not in _SEQUENCES or top is not node:
-        return False
-    statements = _statements(top.parent)
-    return bool(statements) and statements[-1].id != top.id
+        if around.type in _SEQUENCES | _BRANCHES and _follows(top):
+            return True
+        if around.type in ("program", "subshell") or around.type not in _PASSED:
+            return False
+        top = around
+    return False
+
+
+def _follows(node: Node) -> bool:
+    later = node.next_named_sibling
+    while later is not None and later.type == "comment":
+        later = later.next_named_sibling
+    return later is not None and later.type not in _BRANCHES
 
 
 def _statements(node: Node) -> list[Node]:
@@ -249,7 +299,10 @@ def _note_declaration(facts: ShellFacts, node: Node) -> None:
 def _note_if(facts: ShellFacts, node: Node) -> None:
     """Note `if work; then …`, when no branch says that the work failed."""
     condition = node.child_by_field_name("condition")
-    if condition is None or not _works(condition):
+    if condition is None:
+        return
+    _note_condition(facts, condition)
+    if not _works(condition):
         return
     ends = ("exit", "return", "false")
     names = [words_of(item)[:1] for item in walk(node) if item.type == "command"]
@@ -309,6 +362,7 @@ _NOTES: dict[str, Any] = {
     "declaration_command": _note_declaration,
     "pipeline": _note_pipe,
     "if_statement": _note_if,
+    "negated_command": _note_negated,
     "command_substitution": _note_argument,
     "subshell": _note_subshell,
     "variable_assignment": _note_assignment,

@@ -8,7 +8,7 @@ from planctl.models.check import Check, JsonCheck, LogCheck, LogValueCheck, Same
 from planctl.models.plan import Plan, Step, checks_of
 
 WORTH_READING = re.compile(
-    r"\|\||&|set \+|\bexit\b|\btrue\b|\s:\s*$|\s-\w*c\s|\btrap\b|\$\(|`|\bif\b|\becho\b|<<|"
+    r"\|\||&|set \+|\bexit\b|\btrue\b|\s:\s*$|\s-\w*c\s|\btrap\b|\$\(|`|\bif\b|!\s|\becho\b|<<|"
     r"\bprintf\b"
 )
 """A command without any of these breaks no rule about commands but the one about names."""

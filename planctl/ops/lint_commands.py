@@ -58,7 +58,7 @@ def _inner(site: Site, nested: Nested, depth: int) -> Iterator[Finding]:
     lost: list[str] = []
     if facts.pipes and not nested.pipefail and not _sets(nested.script, "pipefail"):
         lost.append(f"of the pipe `{_short(facts.pipes[0].text)}` only the last part counts")
-    if facts.statements > 1 and not nested.errexit and not _sets(nested.script, "e"):
+    if facts.early and not nested.errexit and not _sets(nested.script, "e"):
         lost.append(f"of its {facts.statements} statements only the last one counts")
     if lost:
         text = f"line {nested.spot.line}: `{_short(nested.spot.text)}`: {' and '.join(lost)}"
