@@ -36,7 +36,8 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def attempts(project: Project) -> list[str]:
     """Return the notes in the ledger, oldest first."""
-    text = (project.root / "docs/fix_plan.md").read_text()
+    place = project.root / "docs/fix_plan.md"
+    text = place.read_text() if place.is_file() else ""
     return re.findall(r"^  - \S+Z note: (note \d+)$", text, re.MULTILINE)
 
 
@@ -91,6 +92,7 @@ ACTIONS = (
 def storm(project: Project, seed: int, rounds: int, at_once: int) -> None:
     """Run random commands at once, round after round; everything must be whole after each."""
     random_ = random.Random(seed)
+    assert project.call("init")[0] == 0
     notes: list[str] = []
     for _ in range(rounds):
         processes = []
@@ -132,12 +134,14 @@ def test_a_small_storm_of_commands_leaves_everything_whole(project: Project) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(2, 8))
 def test_a_storm_of_commands_leaves_everything_whole(project: Project, seed: int) -> None:
-    storm(project, seed, rounds=8, at_once=6)
+    storm(project, seed, rounds=5, at_once=6)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_killed_among_others_nothing_is_lost(project: Project) -> None:
     random_ = random.Random(0)
     for number in range(12):

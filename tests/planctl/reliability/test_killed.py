@@ -23,6 +23,7 @@ from planctl.models.receipt import Receipt, parse_receipt
 from tests.planctl.functional.conftest import ID, Project
 from tests.planctl.reliability.kill_points import run_until
 
+pytestmark = pytest.mark.timeout(900)
 MAIN = [sys.executable, "-c", "from planctl.cli.app import main; main()"]
 RUN = ["run-phase", ID, "A"]
 SHARES = 20
