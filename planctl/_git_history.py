@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 import subprocess
@@ -197,7 +198,9 @@ class BlobReader:
     def __exit__(self, *_: object) -> None:
         for process in (self._sizes, self._contents):
             assert process.stdin is not None
-            process.stdin.close()
+            # A git that died has said so already, or says it when it is waited for.
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
             self._repo.finished(process)
 
     def size(self, blob: str) -> int | None:

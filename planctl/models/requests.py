@@ -101,8 +101,9 @@ def requests(turns: Sequence[TurnText], changed: Changed | None = None) -> tuple
 
     Args:
         turns: In the order of time.
-        changed: Tells whether code changed between two turns (positions), where that is known.
-            What the turns say of their own changes counts with it, and without it alone.
+        changed: Tells whether a later turn (both by position) had other code than an earlier one,
+            or does not build on it at all, where that is known. What the turns say of their own
+            changes counts with it, and without it alone.
 
     Returns:
         Every order for evidence; those that ask again name the turn that had satisfied them.
@@ -112,8 +113,6 @@ def requests(turns: Sequence[TurnText], changed: Changed | None = None) -> tuple
     found: list[Request] = []
     for position, turn in enumerate(turns):
         before = done.setdefault(turn.focus, [])
-        if changed is not None:
-            before[:] = [item for item in before if not changed(item.by, position)]
         if _changes_code(turn):
             before.clear()
         completed = _completed(turn, position)
@@ -124,8 +123,9 @@ def requests(turns: Sequence[TurnText], changed: Changed | None = None) -> tuple
             continue
         line, text, new_work, wanted = asked
         wanted = standing[turn.focus] = wanted.meant_after(standing.get(turn.focus))
-        earlier = [item for item in before if item.by != position]
-        by = None if new_work else _satisfied(wanted, earlier)
+        earlier = (item for item in before if item.by != position)
+        held = [item for item in earlier if changed is None or not changed(item.by, position)]
+        by = None if new_work else _satisfied(wanted, held)
         found.append(Request(position, line, text, tuple(sorted(wanted.things)), by))
     return tuple(found)
 

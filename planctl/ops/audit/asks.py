@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import accumulate, combinations
+from operator import or_
 
 from planctl.models.audit import AuditFinding, AuditTotal
 from planctl.models.claim import Block, PathClaim
@@ -25,6 +27,7 @@ class _Turn:
 
     Attributes:
         cited: What it cites as evidence, with the folders that is relative to.
+        builds_on: The turns before it on its own line of history: bit n for the n-th.
         there: Names of those that are in the tree of its commit.
         worded: Its evidence is in no commit at all: it is taken at its word.
     """
@@ -33,6 +36,7 @@ class _Turn:
     position: int
     commit: str
     path: str
+    builds_on: int
     cited: tuple[tuple[PathClaim, tuple[str, ...]], ...] = ()
     there: frozenset[str] = frozenset()
     worded: bool = False
@@ -44,6 +48,7 @@ class Asks:
     def __init__(self) -> None:
         self._turns: list[_Turn] = []
         self._code: list[int] = []
+        self._reach: dict[str, int] = {}
 
     def visit(self, scene: Scene) -> None:
         """Take up what a commit reports as complete and what it orders."""
@@ -51,14 +56,27 @@ class Asks:
         paths = [item.path for item in scene.step.commit.changes]
         changed = any(is_code(path) and not path.startswith("plans/") for path in paths)
         self._code.append(int(changed and not scene.step.cut))
+        self._reached(scene)
         blocks = [item for item in scene.told("summary", "ledger") if item.block.turn]
         # Several turns in one commit each have their own order; one turn and its brief have one.
         alone = len(blocks) > 1
         for block in in_time([item.block for item in blocks]):
             written = next(item for item in blocks if item.block is block)
-            self._turns.append(_turn(scene, written, alone))
+            self._add(scene, _turn(scene, written, self._reached(scene), alone))
         if scene.judged:
             self._add_orders(scene, {item.text.path for item in blocks} if alone else set())
+
+    def _reached(self, scene: Scene) -> int:
+        """Return the turns that a commit builds on, its own so far included."""
+        commit = scene.step.commit
+        if commit.id not in self._reach:
+            above = (self._reach.get(parent, 0) for parent in commit.parents)
+            self._reach[commit.id] = reduce(or_, above, 0)
+        return self._reach[commit.id]
+
+    def _add(self, scene: Scene, turn: _Turn) -> None:
+        self._reach[scene.commit] = turn.builds_on | 1 << len(self._turns)
+        self._turns.append(turn)
 
     def _add_orders(self, scene: Scene, told: set[str]) -> None:
         asked: dict[str, list[Order]] = {}
@@ -68,7 +86,8 @@ class Asks:
         for focus, orders in asked.items():
             texts = tuple((order.line, order.text) for order in orders)
             turn = TurnText(scene.commit[:8], focus, texts, ())
-            self._turns.append(_Turn(turn, scene.step.position, scene.commit, orders[0].path))
+            where = (scene.step.position, scene.commit, orders[0].path, self._reached(scene))
+            self._add(scene, _Turn(turn, *where))
 
     def finish(self, end: End) -> Part:
         """Judge every request."""
@@ -76,8 +95,9 @@ class Asks:
         before = [0, *accumulate(self._code)]
 
         def changed(earlier: int, later: int) -> bool:
-            first, last = self._turns[earlier].position, self._turns[later].position
-            return before[last + 1] > before[first + 1]
+            one, other = self._turns[earlier], self._turns[later]
+            apart = not other.builds_on >> earlier & 1
+            return apart or before[other.position + 1] > before[one.position + 1]
 
         found = requests(turns, changed)
         again = [item for item in found if item.satisfied is not None]
@@ -104,7 +124,7 @@ def finding(request: Request, turns: Sequence[TurnText], commit: str, path: str)
     return AuditFinding("requests.repeated", commit, path, request.line, shown, by, text)
 
 
-def _turn(scene: Scene, written: Written, with_orders: bool) -> _Turn:
+def _turn(scene: Scene, written: Written, builds_on: int, with_orders: bool) -> _Turn:
     cited = tuple(
         (item, bases(written, item.line))
         for item in _evidence(written.block)
@@ -116,7 +136,7 @@ def _turn(scene: Scene, written: Written, with_orders: bool) -> _Turn:
     place = scene.commit[:8]
     told = turn_text(written.text.path, written.block, place, lines)
     where = (scene.step.position, scene.commit, written.text.path)
-    return _Turn(told, *where, cited, there)
+    return _Turn(told, *where, builds_on, cited, there)
 
 
 def _with_evidence(turn: _Turn, end: End) -> TurnText:

@@ -156,6 +156,24 @@ def test_code_that_a_merge_brings_justifies_a_request(history: History, audit: A
     assert audit(history.root, "unmerged")["by"]["requests.repeated"] == (1, 1)
 
 
+def test_what_another_branch_completed_is_not_complete_here(history: History, audit: Audit) -> None:
+    table = f"{HUB}/table.json"
+    done = f"### Turn Summary\nExecuted the scan; complete.\nArtifacts: {table}\n\n"
+    ask = "### Turn Summary\nRead.\nNext: rerun the scan and capture `table.json`.\n\n"
+    first = history.commit({"README.md": "x\n"}, START)
+    files: dict[str, Content] = {SUMMARY: done, table: "{}"}
+    side = history.commit(files, START + 60, branch="side")
+    main = history.commit({SUMMARY: ask}, START + 120, parents=[first])
+    merged = history.commit({SUMMARY: ask + done, table: "{}"}, START + 180, parents=[main, side])
+    again = ask.replace("Read.", "Read once more.")
+    last = history.commit({SUMMARY: again + ask + done}, START + 240, parents=[merged])
+    ids = history.close()
+    result = audit(history.root)
+    assert result["by"]["requests.repeated"] == (1, 2)
+    (found,) = [item for item in result["findings"] if item["kind"] == "requests.repeated"]
+    assert (found["commit"], found["verdict"]) == (ids[last], ids[side][:8])
+
+
 def test_a_suite_of_many_tests_is_one(history: History, audit: Audit) -> None:
     files: dict[str, Content] = {
         f"{HUB}/green/full_suite.log": "==== 14 passed in 7.17s ====\n",
