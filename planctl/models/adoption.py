@@ -87,6 +87,7 @@ class GapKind(StrEnum):
 
     ROW = "row without evidence"
     COMMAND = "log without a command"
+    FAILED = "log of a failure"
     UNCITED = "artifact nobody cites"
     GONE = "cited and not there"
     STAMP = "name against git"

@@ -14,7 +14,9 @@ from planctl.clock import find_stamps, iso
 from planctl.models.adoption import AdoptedFile, Gap, GapKind, ProposedStep
 from planctl.models.claim import PathClaim
 from planctl.models.claim_paths import PathIndex, hubs_in, resolve
+from planctl.models.claim_tests import results_in
 from planctl.models.prose import parse_prose
+from planctl.ops.adopt.logs import Log
 from planctl.ops.adopt.places import LOG_SUFFIXES
 from planctl.ops.adopt.rows import Row
 
@@ -101,6 +103,19 @@ def gaps_of_rows(
         logs = [path for path, words in named.items() if row.id.lower() in words]
         text = f"the command of {listed(logs, 2)} is not known" if logs else "no log stands for it"
         yield Gap(GapKind.ROW, row.id, f"{state}; {text}")
+
+
+def gaps_of_failures(logs: Iterable[Log]) -> Iterator[Gap]:
+    """Yield logs whose tests did not pass: the newest that there are of their steps.
+
+    Args:
+        logs: The newest log of each step.
+    """
+    for log in logs:
+        for result in results_in(log.head)[-1:]:
+            counts = dict(result.counts)
+            if any(counts.get(word) for word in ("failed", "error", "errors")):
+                yield Gap(GapKind.FAILED, f"{log.path}:{result.line}", f"says `{result.text}`")
 
 
 def gaps_of_citations(cited: Cited, files: Iterable[str]) -> Iterator[Gap]:

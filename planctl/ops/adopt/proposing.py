@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from planctl.models.adoption import Gap, GapKind, ProposedStep
 from planctl.models.plan import Step
+from planctl.ops.adopt.gaps import gaps_of_failures
 from planctl.ops.adopt.logs import Log
 from planctl.ops.adopt.matching import Made, selectors_of, variables_in
 from planctl.ops.adopt.rows import Row, phase_of, rows_of
@@ -80,6 +81,8 @@ def propose(
             Gap(GapKind.AMBIGUOUS, str(other), f"another command for `{step.path}`")
             for other in step.others
         ]
+    planned = {step.path for step in steps}
+    gaps += gaps_of_failures(group[0] for group in groups if group[0].path in planned)
     env, missing = _environment(steps, notes)
     # Commands of one document in the order it gives them.
     steps.sort(key=lambda step: (step.source.path, step.source.line, step.path))

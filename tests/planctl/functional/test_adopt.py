@@ -256,6 +256,17 @@ def test_gaps_of_an_initiative(repo: Repo, capture: Any) -> None:
     assert "phase_b1/cli/guard.log" in row["text"]
 
 
+def test_a_newest_log_of_a_failure_is_a_gap(repo: Repo, capture: Any) -> None:
+    log = "$ python -m pytest tests\n= 1 failed, 2 passed in 0.10s =\n"
+    repo.write("runs/one/logs/unit.log", log)
+    repo.write("runs/one/logs/mended.log", log)
+    repo.commit("failed")
+    repo.write("runs/one/logs/mended_v2.log", log.replace("1 failed, 2", "3"))
+    repo.commit("mended")
+    answer = adopted(Project(repo, capture), "runs/one")
+    assert gaps(answer, "log of a failure") == ["runs/one/logs/unit.log:2"]
+
+
 def test_logs_that_say_their_command(repo: Repo, capture: Any) -> None:
     project, target = built(repo, capture, "experiments")
     answer = adopted(project, target)
