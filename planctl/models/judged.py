@@ -30,8 +30,7 @@ class JudgedClaim:
         path: The file it stands in.
         line: Its line there.
         turn: Title of its block.
-        commit: The commit it was judged at: that first had the block as it stands; empty for
-            the work tree.
+        commit: The commit it was judged at: that first had the line; empty for the work tree.
         kind: `path`, `test`, `number`, `commit`, `stamp`, `unreadable`.
         claim: As told.
         why: What was compared, with names and ids.

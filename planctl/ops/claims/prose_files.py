@@ -1,90 +1,111 @@
-"""Which prose is judged, and at which commit: blocks of files, or what commits added."""
+"""Which prose is judged, and at which commit: the lines of files, or what commits added."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from planctl._files import read_text
+from planctl.clock import find_stamps
 from planctl.errors import BadFileError, UsageError
 from planctl.models.claim import Block, Prose
 from planctl.models.prose import parse_prose, sections
+from planctl.models.prose_blocks import is_turn
 from planctl.ops.audit.texts import MAX_TEXT, Text, TextReader, Written
 from planctl.ops.audit.trees import Step
 from planctl.workspace import Workspace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Told:
-    """One section of a file of prose.
+    """One section of a file of prose, as it stands today.
 
     Attributes:
-        key: Digest of its text, blanks aside: the same section in an older version of the file.
-        head: Digest of its first line.
+        head: What an older version of the section begins with, too.
     """
 
     text: Text
     first: int
     source: str
-    key: str
     head: str
 
+    @cached_property
     def prose(self) -> Prose:
-        """Read it."""
+        """Its blocks and claims."""
         return parse_prose(self.source, self.first)
 
-    def written(self, block: Block) -> Written:
-        """Return a block of it, every line of which counts."""
-        return Written(self.text, block)
+    def written(self, block: Block, lines: frozenset[int]) -> Written:
+        """Return a block of it, of which some lines count."""
+        return Written(replace(self.text, added=lines), block)
 
 
-@dataclass
 class Origins:
-    """Which sections are still to be found in history, and when their headings came.
+    """Finds, for each line of today's sections, the commit that first had it there.
+
+    Args:
+        told: The sections.
 
     Attributes:
-        open: Digest → the sections of today's files that no commit was found for yet.
-        headed: Digest of a heading → when a commit first had it, and its id.
+        headed: Beginning of a section → when a commit first had it, and that commit's id.
     """
 
-    open: dict[str, list[Told]]
-    headed: dict[str, tuple[dt.datetime, str]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, told: Iterable[Told]) -> Origins:
-        """Begin with every section of some files."""
-        found: dict[str, list[Told]] = {}
+    def __init__(self, told: Iterable[Told]) -> None:
+        self.headed: dict[str, tuple[dt.datetime, str]] = {}
+        self._open: dict[tuple[str, str], list[tuple[Told, int]]] = {}
+        self._heads: set[str] = set()
+        self._seen: set[int] = set()
         for item in told:
-            found.setdefault(item.key, []).append(item)
-        return cls(found)
+            self._heads.add(item.head)
+            for number, line in enumerate(item.source.split("\n"), item.first):
+                self._open.setdefault((item.head, line.strip()), []).append((item, number))
 
-    def met(self, step: Step, reader: TextReader, paths: frozenset[str]) -> Iterator[Told]:
-        """Yield the sections that a commit is the first to have as they stand today."""
-        heads = {item.head for group in self.open.values() for item in group}
+    def met(
+        self, step: Step, reader: TextReader, paths: frozenset[str]
+    ) -> Iterator[tuple[Told, frozenset[int]]]:
+        """Yield sections with the lines that this commit is the first to have in them."""
         for change in step.own_changes():
-            if change.path not in paths or change.link or change.new is None:
-                continue
-            lines, _ = reader.lines(change.new)
-            for _, source in sections("\n".join(lines)):
-                key, head = digests(source)
-                if head in heads:
-                    self.headed.setdefault(head, (step.commit.committed, step.commit.id))
-                if key in self.open:
-                    yield from self.open.pop(key)
+            if change.path in paths and not change.link and change.new is not None:
+                lines, _ = reader.lines(change.new)
+                for _, source in sections("\n".join(lines)):
+                    yield from self._section(source, step)
+
+    def _section(self, source: str, step: Step) -> Iterator[tuple[Told, frozenset[int]]]:
+        key, head = hash(source), beginning(source)
+        if key in self._seen or head not in self._heads:
+            return
+        self._seen.add(key)
+        self.headed.setdefault(head, (step.commit.committed, step.commit.id))
+        yield from _grouped(
+            place
+            for line in source.split("\n")
+            for place in self._open.pop((head, line.strip()), ())
+        )
+
+    def left(self) -> Iterator[tuple[Told, frozenset[int]]]:
+        """Yield what no commit has yet."""
+        yield from _grouped(place for places in self._open.values() for place in places)
 
 
-def digests(source: str) -> tuple[str, str]:
-    """Return the digest of a section's words, and that of its first line."""
-    first = source.split("\n", 1)[0]
-    return _digest(source), _digest(first)
+def _grouped(
+    places: Iterable[tuple[Told, int]],
+) -> Iterator[tuple[Told, frozenset[int]]]:
+    found: dict[Told, set[int]] = {}
+    for told, number in places:
+        found.setdefault(told, set()).add(number)
+    yield from ((told, frozenset(numbers)) for told, numbers in found.items())
 
 
-def _digest(text: str) -> str:
-    words = " ".join(text.split())
-    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()
+def beginning(source: str) -> str:
+    """Return what tells a section from others: its heading, and below one without a time a line."""
+    lines = [" ".join(line.split()) for line in source.split("\n")]
+    told = [line for line in lines if line]
+    if not told:
+        return ""
+    turn = is_turn(told[0]) and not find_stamps(told[0])
+    return "\n".join(told[: 2 if turn else 1])
 
 
 def told_in(workspace: Workspace, path: Path) -> list[Told]:
@@ -101,7 +122,7 @@ def told_in(workspace: Workspace, path: Path) -> list[Told]:
     lines = content.split("\n")
     numbers = frozenset(range(1, len(lines) + 1))
     text = Text(shown, "summary", "", lines, numbers, numbers, len(content))
-    return [Told(text, first, source, *digests(source)) for first, source in sections(content)]
+    return [Told(text, first, source, beginning(source)) for first, source in sections(content)]
 
 
 def default_files(workspace: Workspace, tracked: Iterable[str]) -> list[Path]:

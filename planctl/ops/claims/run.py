@@ -31,8 +31,8 @@ def claims(workspace: Workspace, targets: Sequence[str] = (), now: bool = False)
 
     Args:
         workspace: The repository.
-        targets: Files of prose, each block of which is judged at the commit that first had it as
-            it stands; or one `FIRST..LAST` (or one commit), whose added lines are judged at
+        targets: Files of prose, each line of which is judged at the commit that first had it in
+            its block; or one `FIRST..LAST` (or one commit), whose added lines are judged at
             each commit. Nothing: every summary and ledger.
         now: Judge files against the work tree alone.
 
@@ -70,26 +70,30 @@ class _Run:
     ) -> ClaimsReport:
         """Judge every block of files."""
         told = [item for path in files for item in told_in(self._workspace, path)]
-        origins = Origins.of(told)
-        paths = frozenset(item.text.path for item in told)
-        revisions = () if now else (self._workspace.now_head,)
+        self._turns = sum(len(item.prose.turns) for item in told)
+        origins = Origins(told)
         ever = Ever(PathIndex())
-        if revisions:
-            walk = TreeWalk(self._workspace.repo, revisions, self._cut)
-            ever = walk.ever
-            with BlobReader(self._workspace.repo) as blobs:
-                reader = TextReader(blobs, lambda _: None)
-                for step in walk:
-                    self._commits.append(step.commit.id)
-                    for item in origins.met(step, reader, paths):
-                        view = CommitView(step, blobs)
-                        self._section(item, view, origins.headed.get(item.head), step.position)
+        if not now:
+            ever = self._history(origins, frozenset(item.text.path for item in told))
         today = WorktreeView(self._workspace, tracked)
-        for group in list(origins.open.values()):
-            for item in group:
-                self._section(item, today, origins.headed.get(item.head), len(self._commits))
+        for item, lines in origins.left():
+            came = origins.headed.get(item.head)
+            self._section(item, lines, today, came, len(self._commits))
         shown = " ".join(targets) or "every summary and ledger"
         return self._report(shown, ever)
+
+    def _history(self, origins: Origins, paths: frozenset[str]) -> Ever:
+        """Judge, commit by commit, the lines that each is the first to have."""
+        walk = TreeWalk(self._workspace.repo, (self._workspace.now_head,), self._cut)
+        with BlobReader(self._workspace.repo) as blobs:
+            reader = TextReader(blobs, lambda _: None)
+            for step in walk:
+                self._commits.append(step.commit.id)
+                for item, lines in origins.met(step, reader, paths):
+                    view = CommitView(step, blobs)
+                    came = origins.headed.get(item.head)
+                    self._section(item, lines, view, came, step.position)
+        return walk.ever
 
     def of_commits(self, revisions: str) -> ClaimsReport:
         """Judge what commits added to summaries and ledgers."""
@@ -122,16 +126,22 @@ class _Run:
         if isinstance(item, Unreadable):
             self._unreadable(text.path, item, view)
         else:
+            self._turns += item.block.turn
             self._block(item, view, came, position)
 
     def _section(
-        self, told: Told, view: View, came: tuple[dt.datetime, str] | None, position: int
+        self,
+        told: Told,
+        lines: frozenset[int],
+        view: View,
+        came: tuple[dt.datetime, str] | None,
+        position: int,
     ) -> None:
-        prose = told.prose()
-        for problem in prose.unreadable:
-            self._unreadable(told.text.path, problem, view)
-        for block in prose.blocks:
-            self._block(told.written(block), view, came, position)
+        for problem in told.prose.unreadable:
+            if problem.line in lines:
+                self._unreadable(told.text.path, problem, view)
+        for block in told.prose.blocks:
+            self._block(told.written(block, lines), view, came, position)
 
     def _unreadable(self, path: str, item: Unreadable, view: View) -> None:
         self._answers.append(
@@ -144,7 +154,6 @@ class _Run:
     def _block(
         self, item: Written, view: View, came: tuple[dt.datetime, str] | None, position: int
     ) -> None:
-        self._turns += item.block.turn
         judge = Judge(view, item, self._memory)
         for claim in distinct(item.block.claims):
             if not item.new(claim.line) or is_name(claim):

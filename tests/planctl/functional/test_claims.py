@@ -242,6 +242,21 @@ def test_headings_are_compared_with_the_commit_that_first_had_them(
     assert told.answers("stamp") == {stamp: answer}
 
 
+def test_each_line_of_a_ledger_is_judged_at_its_own_commit(told: Told) -> None:
+    log = f"{HUB}/green/pytest_suite.log"
+    lines = ["# Plan", "", "## X-001", f"- 14 passed in 0.65s ({log})"]
+    told.repo.write("docs/fix_plan.md", "\n".join(lines) + "\n")
+    told.commit()
+    told.repo.write(log, "== 15 passed in 0.70s ==\n")
+    lines.append(f"- 15 passed in 0.70s ({log})")
+    told.repo.write("docs/fix_plan.md", "\n".join(lines) + "\n")
+    told.commit("2025-11-14T03:10:00Z")
+    found = told.answers("test", "docs/fix_plan.md")
+    assert list(found.values()) == ["supported", "supported"]
+    found = told.answers("test", "--now", "docs/fix_plan.md")
+    assert list(found.values()) == ["contradicted", "supported"]
+
+
 def test_a_heading_keeps_its_commit_when_its_text_is_edited(told: Told) -> None:
     told.say("Did it.")
     first = told.commit("2025-11-14T03:05:00Z")
