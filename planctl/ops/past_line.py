@@ -39,6 +39,7 @@ class Track:
         self._plan: Plan | None = None
         self._problem = ABSENT
         self._globs: set[Globs] = set()
+        self._texts: set[str] = set()
         self._data: set[str] = set()
         self._loaded: list[LoadedReceipt] = []
         self._told: tuple[object, ...] = ()
@@ -57,7 +58,9 @@ class Track:
         """
         self._memory.inputs.move(changes)
         own = [(path, item) for path, item in added if path.startswith(f"{self._reports}/")]
-        texts = any(self._is_own_text(path) for path in changes)
+        # A plan that cannot be used may become usable by any file that it names.
+        unusable = self._problem.startswith(UNUSABLE)
+        texts = unusable or any(self._is_own_text(path) for path in changes)
         evidence = bool(own) or any(map(self._is_evidence, changes))
         for path, item in own:
             self._added[path] = _joined(self._added.get(path), item)
@@ -74,11 +77,13 @@ class Track:
         return moved
 
     def _is_own_text(self, path: str) -> bool:
-        if self._plan is not None and path == self._plan.working_plan:
+        if path in self._texts:
             return True
         if not is_text(path):
             return False
-        return not path.startswith(f"{ACTIVE}/") or path.startswith(f"{ACTIVE}/{self._initiative}/")
+        # A policy that names an initiative asks whether that has a plan.
+        own = path.startswith(f"{ACTIVE}/{self._initiative}/")
+        return own or not path.startswith(f"{ACTIVE}/") or path.endswith("/plan.yaml")
 
     def _is_evidence(self, path: str) -> bool:
         folders = () if self._plan is None else self._plan.adopted
@@ -89,14 +94,17 @@ class Track:
         return path in self._data or any(matches(path, globs) for globs in self._globs)
 
     def _read_plan(self) -> None:
-        self._plan, self._problem, self._globs = None, ABSENT, set()
+        self._plan, self._problem, self._globs, self._texts = None, ABSENT, set(), set()
         try:
             self._plan = self._past.plan(self._initiative)
+            signing = self._past.workspace.settings().signing
         except NotFoundError:
             return
         except PlanctlError as error:
-            self._problem = f"{UNUSABLE}: {error.message}"
+            self._plan, self._problem = None, f"{UNUSABLE}: {error.message}"
             return
+        named = (self._plan.working_plan, signing.allowed_signers, signing.revoked_keys)
+        self._texts = {path for path in named if path}
         for phase, step in _with_needs(self._plan, self._asked):
             self._globs.add(self._plan.inputs_of(phase, step))
 

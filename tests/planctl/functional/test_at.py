@@ -406,3 +406,31 @@ def test_a_merge_of_three_lines_is_walked(proven: Project) -> None:
     lost = json.loads(out)["trails"][0]["lost"]
     assert (lost["commit"], lost["merge"]) == (merge, True)
     assert lost["moved"][0]["subject"] == "right"
+
+
+def test_a_list_of_keys_that_lies_elsewhere_is_read_from_the_commit(
+    project: Project, signers: Signers
+) -> None:
+    signers.person("ada", "engineer")
+    (project.root / "keys").mkdir()
+    (project.root / ".planctl/allowed_signers").rename(project.root / "keys/trusted")
+    project.repo.write("planctl.toml", '[signing]\nallowed_signers = "keys/trusted"\n')
+    signers.be("ada")
+    project.run_phase()
+    signers.be(None)
+    signed = project.repo.commit("signed evidence")
+    project.repo.git("rm", "--quiet", "-r", "keys")
+    stranger = project.repo.commit("nobody is trusted")
+    assert step_at(project, signed, "solo")["tier"] == "signed"
+    assert step_at(project, stranger, "solo")["tier"] == "recorded"
+    project.repo.git("revert", "--no-edit", "HEAD")
+    project.repo.write(
+        "planctl.toml",
+        '[signing]\nallowed_signers = "keys/trusted"\n[policy]\nrequire = "signed"\n',
+    )
+    project.repo.commit("a policy")
+    project.repo.git("rm", "--quiet", "-r", "keys")
+    guilty = project.repo.commit("nobody is trusted again")
+    code, out, err = project.call("bisect", "solo", "--json")
+    assert code == 0, err
+    assert json.loads(out)["trails"][0]["lost"]["commit"] == guilty

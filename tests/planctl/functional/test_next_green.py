@@ -167,6 +167,17 @@ def test_what_has_to_run_anyway_is_not_restored(proven: Project) -> None:
     follow(proven)
 
 
+def test_only_what_a_mended_step_rests_on_is_restored(proven: Project) -> None:
+    (proven.hub / "green/solo.log").unlink()
+    proven.repo.write("src/solo.txt", "another\n")
+    (proven.hub / "analysis/two.txt").write_text("by hand\n")
+    proven.repo.git("commit", "--quiet", "--message", "solo", "src/solo.txt")
+    restore, run = commands(proven)
+    assert restore.endswith("/analysis/two.txt")
+    assert "solo.log" not in restore
+    assert run == f"planctl run-phase {ID} A --step solo"
+
+
 def test_artifacts_git_never_had_are_made_again(project: Project) -> None:
     project.run_phase()
     (project.hub / "analysis/one.txt").write_text("by hand\n")
