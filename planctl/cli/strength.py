@@ -12,7 +12,8 @@ from planctl.cli.formats import Format, FormatOption
 if TYPE_CHECKING:
     from planctl.models.lint import Finding
     from planctl.ops.lint import LintResult
-    from planctl.ops.replay import ReplayResult, StepReplay
+    from planctl.ops.replay import ReplayResult
+    from planctl.ops.replay_one import StepReplay
 
 
 def replay(
@@ -37,8 +38,8 @@ def replay(
 
     from planctl.cli import render
     from planctl.errors import UsageError
-    from planctl.ops.replay import ReplayOptions
     from planctl.ops.replay import replay as carry_out
+    from planctl.ops.replay_one import ReplayOptions
     from planctl.workspace import Workspace
 
     if not 0 < sample <= 1:
