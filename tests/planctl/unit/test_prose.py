@@ -294,6 +294,12 @@ def test_comments_are_not_read_and_lines_stay() -> None:
     assert [(item.path, item.line) for item in found.paths] == [("b.md", 4)]
 
 
+def test_markdown_that_would_swallow_text_is_read_as_text() -> None:
+    text = "<details>\n\nSee a.md.\n\n</details>\n\n[A1]: docs/b.md\n<!-- open c.md\n"
+    found = parse_prose(f"### Turn Summary\n{text}").blocks[0]
+    assert [item.path for item in found.paths] == ["a.md", "docs/b.md", "c.md"]
+
+
 def test_line_ends_of_other_systems() -> None:
     found = parse_prose("### Turn Summary\r\nOne.\r\nArtifacts: a.md\r\n").blocks[0]
     assert [(item.path, item.line) for item in found.paths] == [("a.md", 3)]
