@@ -152,11 +152,10 @@ def one_more_key(content: dict[str, Any]) -> None:
     [
         other_receipt,
         other_artifact,
-        no_artifacts,
-        other_step,
-        other_hub,
-        other_type,
-        one_more_key,
+        *(
+            pytest.param(item, marks=pytest.mark.slow)
+            for item in (no_artifacts, other_step, other_hub, other_type, one_more_key)
+        ),
     ],
 )
 def test_a_replay_of_something_else_raises_no_tier(proven: Project, change: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from planctl.models.replay import (
 )
 from planctl.models.test_outcome import read_outcome
 from planctl.models.weakening import guards
+from planctl.ops.replay import sample
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 WHEN = dt.datetime(2025, 11, 14, tzinfo=dt.UTC)
@@ -108,6 +110,20 @@ def test_a_record_that_contradicts_itself_is_refused(change: dict[str, Any]) -> 
     raw["predicate"] |= change
     with pytest.raises(ReceiptError, match=r"x\.json"):
         parse_replay(canonical_json(raw), "x.json")
+
+
+def test_a_sample_is_drawn_by_seed_and_digest_and_keeps_the_order() -> None:
+    items = [SimpleNamespace(stored=SimpleNamespace(payload_sha256=f"{n:064x}")) for n in range(40)]
+    drawn = {seed: sample(items, 0.25, seed) for seed in range(5)}
+    assert all(len(chosen) == 10 for chosen in drawn.values())
+    assert all(chosen == sample(items, 0.25, seed) for seed, chosen in drawn.items())
+    assert len({tuple(map(id, chosen)) for chosen in drawn.values()}) == 5
+    assert all(chosen == [i for i in items if i in chosen] for chosen in drawn.values())
+    assert len(sample(items, 0.001, 1)) == 1
+    assert sample(items, 1.0, 1) == items
+    # One more receipt changes little: most of those that were drawn are drawn again.
+    more = [*items, SimpleNamespace(stored=SimpleNamespace(payload_sha256="f" * 64))]
+    assert sum(item in sample(more, 0.25, 1) for item in drawn[1]) >= 9
 
 
 def test_one_spelling_only() -> None:
