@@ -64,7 +64,7 @@ class AuditReport:
         lower_bounds: Part of the history is not in this clone, so that every total is a lower
             bound.
         totals: In a fixed order.
-        findings: In the order of history.
+        findings: By kind, each in the order of history.
         notes: What could not be judged, and why.
     """
 

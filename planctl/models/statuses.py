@@ -25,6 +25,7 @@ _OPEN = re.compile(
 _HEDGED = re.compile(r"^[^\w]*\w+[\s_-]*(?:except|but|pending|partially|phase|for)\b", re.I)
 _ROW = re.compile(r"^\s*[-*+]\s+\[([ xX])\]\s+(?:\*\*|`)?([A-Z]{1,3}\d+[a-z]?(?:\.\w+)*)\b")
 _CELL_ROW = re.compile(r"^\|\s*(?:\*\*|`)?([A-Z]{1,3}\d+[a-z]?(?:\.\w+)*)\b[^|]*\|.*?\[([ xX])\]")
+_TITLE = 2
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,10 @@ def statuses(lines: list[str], item: str = "") -> Iterator[StatusClaim]:
 def _owner(
     heading: re.Match[str], owner: str, level: int, item: str, headings: int
 ) -> tuple[str, int]:
-    if item:
-        return (item if headings <= 1 else ""), level
     depth = len(heading[1].lstrip("-"))
+    if item:
+        # A file that begins with a deep heading begins with a part: a turn, a phase.
+        return (item if headings <= 1 and depth <= _TITLE else ""), level
     names = items_in(heading[2])
     if names:
         return names[0], depth

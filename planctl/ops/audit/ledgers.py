@@ -52,16 +52,22 @@ class Ledgers:
     def visit(self, scene: Scene) -> None:
         """Measure the ledgers a commit changes; look for contradictions it leaves standing."""
         for text in scene.texts:
-            if text.role in ("ledger", "plan"):
+            if self._speaks(text.path):
                 self._paths.add(text.path)
             if text.role == "ledger" and scene.judged:
                 self._grow(text.path, len(text.lines), text.size)
-        if scene.judged and any(text.role in ("ledger", "plan", "brief") for text in scene.texts):
+        if scene.judged and any(t.role == "brief" or self._speaks(t.path) for t in scene.texts):
             self._looked += 1
             found = [*self._statuses(scene), *self._ordered_again(scene)]
             self._standing += bool(found)
             for key, finding in found:
                 self._found.setdefault(key, finding)
+
+    def _speaks(self, path: str) -> bool:
+        """Tell whether a file says how far items are: ledgers, plans, an initiative's summary."""
+        role = self.role(path)
+        at_home = path.count("/") > 1 and path.split("/")[-2] == initiative_of(path)
+        return role in ("ledger", "plan") or (role == "summary" and at_home)
 
     def _grow(self, path: str, lines: int, size: int) -> None:
         now = (lines, size)
@@ -76,9 +82,9 @@ class Ledgers:
             if blob is None:
                 continue
             if (path, blob) not in self._read:
-                plan = self.role(path) == "plan"
-                item = initiative_of(path) if plan else ""
-                found = statuses(self.lines(blob)[0], item) if item or not plan else ()
+                ledger = self.role(path) == "ledger"
+                item = "" if ledger else initiative_of(path)
+                found = statuses(self.lines(blob)[0], item) if item or ledger else ()
                 self._read[path, blob] = tuple(found)
             yield from (_Place(path, claim) for claim in self._read[path, blob])
 

@@ -352,6 +352,21 @@ def test_statuses_that_contradict_each_other_are_found_while_they_stand(
     assert result["by"]["statuses.two_ledgers"] == (2, 2)
 
 
+def test_plan_summary_and_ledger_speak_of_one_item(history: History, audit: Audit) -> None:
+    turn = "### Turn Summary\nStatus: in progress\nArtifacts: none\n"
+    files: dict[str, Content] = {
+        LEDGER: "## [beam-drift] Drift\n- Status: done\n",
+        f"{HOME}/implementation.md": "# Drift\n**Status:** Complete\n## Phase A\nStatus: open\n",
+        SUMMARY: turn,
+    }
+    history.commit(files, START)
+    history.commit({SUMMARY: "# Drift\n\n**Status:** in progress\n\n" + turn}, START + 60)
+    history.close()
+    result = audit(history.root)
+    assert findings(result, "statuses.contradictory") == [("beam-drift: done", "contradictory")]
+    assert result["by"]["statuses.commits"] == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
