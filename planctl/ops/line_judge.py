@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from planctl._git import Entry, Repository
 from planctl.models.plan import Plan, Step
 from planctl.models.receipt import Receipt
-from planctl.models.verdict import Predicate, StepVerdict, Verdict
+from planctl.models.verdict import Predicate, ReceiptVerdict, StepVerdict, Verdict
 from planctl.ops.gates import GateHistory
 from planctl.ops.inputs import inputs_among
 from planctl.ops.past import Past
@@ -21,6 +21,9 @@ from planctl.ops.signatures import Signatures
 from planctl.ops.trust import Reader
 
 Globs = tuple[str, ...]
+
+# What decides about a receipt whose inputs have moved; `gate` leads to the same verdict as they.
+_DECIDING = ("intact", "exit", "present", "checks", "contract", "inputs")
 
 
 @dataclass
@@ -89,10 +92,12 @@ class Memory:
     gates: LineGates
     settled: dict[str, list[Predicate]] = field(default_factory=dict)
     without: dict[tuple[str, bool], StepVerdict] = field(default_factory=dict)
+    off: dict[str, ReceiptVerdict] = field(default_factory=dict)
     signed: dict[tuple[str, str], Predicate] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Plan, settings or evidence moved."""
+        self.off.clear()
         self.signed.clear()
         self.settled.clear()
         self.without.clear()
@@ -144,6 +149,25 @@ class LineJudge(PastJudge):
         self.__dict__["signatures"] = _Signatures(self, self._text, memory.signed)
         # Replays make a proof stronger; they decide no verdict.
         self.__dict__["replays"] = Replays()
+
+    def receipt(self, phase: str, step: Step, loaded: LoadedReceipt) -> ReceiptVerdict:
+        """Put every question to a receipt, or only those that can still decide.
+
+        Once a receipt's inputs have moved, what comes after that question decides nothing, and what
+        comes before it is settled, or leads to the same verdict.
+        """
+        known = self._memory.off
+        receipt = None if loaded.stored is None else loaded.stored.receipt
+        asked_before = (phase, loaded.path) in self._memory.signed
+        if receipt is None or id(receipt) in self._exact or not asked_before:
+            return super().receipt(phase, step, loaded)
+        if not self._memory.inputs.differ(self.plan.inputs_of(phase, step), receipt):
+            return super().receipt(phase, step, loaded)
+        if loaded.path not in known:
+            full = super().receipt(phase, step, loaded)
+            few = tuple(item for item in full.predicates if item.name in _DECIDING)
+            known[loaded.path] = replace(full, predicates=few)
+        return known[loaded.path]
 
     def inputs(self, phase: str, step: Step, receipt: Receipt) -> Predicate:
         """Ask whether a receipt's inputs are as they were."""
