@@ -72,8 +72,9 @@ class Stamp:
         return self.start + len(self.text)
 
 
+_FARTHEST = 14  # hours that a zone lies from UTC
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_ZONE = r"(?P<zone>\s?(?:Z|UTC|GMT)(?![A-Za-z0-9])|[+-]\d\d:?[0134][05](?!\d))?"
+_ZONE = r"(?P<zone>\s?(?:Z|UTC|GMT)(?![A-Za-z0-9])|[+-]\d\d:?\d\d(?!\d))?"
 _SPELLED = (
     # 2025-11-14T050250Z, 2025-11-14 04:35-04:36, 2025-11-14_02-48-00, 2025-11-16/17, 2025-11-13
     r"(?<!\d)(?<![\d][-.:/])(?P<y>(?:19|20)\d\d)-(?P<mo>\d\d)-(?P<d>\d\d)"
@@ -130,12 +131,16 @@ def _extended(match: re.Match[str]) -> Stamp:
     if match["h2"]:
         until = when.replace(hour=int(match["h2"]), minute=int(match["mi2"]))
     elif zone and zone[0] in "+-":
-        offset = dt.timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
-        # `04:30-05:00` after a blank is a span; `T04:30-05:00` is a zone.
-        if match["sep"] == "T" or match["s"]:
-            when += offset if zone[0] == "-" else -offset
+        hours, minutes = int(zone[1:3]), int(zone[-2:])
+        # `04:30-05:00` after a blank is a span; `T04:30-05:00` is a zone, but `T04:35-04:36` none.
+        span = zone[0] == "-" and not match["s"] and (match["sep"] != "T" or minutes % 15)
+        if span:
+            until, zone = when.replace(hour=hours, minute=minutes), None
+        elif hours > _FARTHEST or minutes > 59:
+            raise ValueError(f"no zone: {zone}")
         else:
-            until, zone = when.replace(hour=0, minute=0) + offset, None
+            offset = dt.timedelta(hours=hours, minutes=minutes)
+            when += offset if zone[0] == "-" else -offset
     precision = "second" if match["s"] else "minute"
     return Stamp(match[0], match.start(), when, until, bool(zone), precision)
 

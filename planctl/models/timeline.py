@@ -6,11 +6,9 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
+from planctl.clock import find_stamps
+
 _EPOCH = re.compile(r"(?<![\w.])(1[5-9]\d{8})(?:\.\d+)?(?![\w.])")
-_DATE = re.compile(
-    r"(?<![\w-])(20\d\d)-(\d\d)-(\d\d)[T _](\d\d):?(\d\d)(?::?(\d\d))?(?:[.,]\d+)?"
-    r"\s?(Z|UTC|[+-]\d\d:?\d\d)?(?![\w:])"
-)
 
 
 @dataclass(frozen=True)
@@ -46,32 +44,13 @@ def times_in(text: str, source: str) -> list[FoundTime]:
         text: The head of a log, or a file name.
         source: What to call the place.
     """
-    found = [_dated(match, source) for match in _DATE.finditer(text)]
+    found = [
+        FoundTime(source, stamp.when, stamp.zone_known, stamp.text)
+        for stamp in find_stamps(text)
+        if stamp.when is not None and stamp.precision != "day"
+    ]
     found += [
         FoundTime(source, dt.datetime.fromtimestamp(int(match[1]), dt.UTC), True, match[0])
         for match in _EPOCH.finditer(text)
     ]
-    return [item for item in found if item is not None]
-
-
-def _dated(match: re.Match[str], source: str) -> FoundTime | None:
-    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
-    zone = match[7]
-    try:
-        naive = dt.datetime(year, month, day, hour, minute, second)
-    except ValueError:
-        return None
-    if zone is None:
-        return FoundTime(source, naive.replace(tzinfo=dt.UTC), False, match[0].strip())
-    offset = _offset(zone)
-    if offset >= dt.timedelta(days=1):
-        return None  # `+99:99` is no zone
-    offset = -offset if zone[0] == "-" else offset
-    return FoundTime(source, (naive - offset).replace(tzinfo=dt.UTC), True, match[0].strip())
-
-
-def _offset(zone: str) -> dt.timedelta:
-    if zone in ("Z", "UTC"):
-        return dt.timedelta()
-    digits = zone[1:].replace(":", "")
-    return dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return found
