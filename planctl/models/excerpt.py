@@ -24,7 +24,8 @@ def regions(lines: Sequence[str], wanted: Sequence[int]) -> list[tuple[int, int]
     Returns:
         First position and the one after the last, rising.
     """
-    if any("```" in line or "~~~" in line for line in lines):
+    text = "\n".join(lines)
+    if "```" in text or "~~~" in text:
         return [(0, len(lines))]
     found: list[tuple[int, int]] = []
     for at in wanted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 _HEADING = re.compile(r"^(-?#{1,6})\s+(.*)$")
@@ -67,14 +67,13 @@ def statuses(lines: list[str], item: str = "") -> Iterator[StatusClaim]:
             before the second heading counts; the rest is about its phases.
     """
     owner, level, headings = item, 0, 0
-    for number, line in _outside_fences(lines):
-        # Most lines of a ledger are notes: they are looked at no further.
-        if line[:1] not in "#|-" and "tatus" not in line and "TATUS" not in line:
-            continue
+    for number, line in _outside_fences(lines, _may_tell):
         heading = _HEADING.match(line)
         if heading is not None:
             headings += 1
-            owner, level = _owner(heading, owner, level, item, headings)
+            if item and headings > 1:
+                return
+            owner, level = _owner(heading, level, item)
             continue
         if line.lstrip().startswith("|"):
             yield from _cells(line, number) if not item else ()
@@ -84,13 +83,16 @@ def statuses(lines: list[str], item: str = "") -> Iterator[StatusClaim]:
             yield StatusClaim(owner, done, match[1].strip(), number)
 
 
-def _owner(
-    heading: re.Match[str], owner: str, level: int, item: str, headings: int
-) -> tuple[str, int]:
+def _may_tell(line: str) -> bool:
+    """Tell quickly whether a line can matter: most lines of a ledger are notes."""
+    return "tatus" in line or "TATUS" in line or line.startswith(("#", "-#", "|", " |"))
+
+
+def _owner(heading: re.Match[str], level: int, item: str) -> tuple[str, int]:
     depth = len(heading[1].lstrip("-"))
     if item:
         # A file that begins with a deep heading begins with a part: a turn, a phase.
-        return (item if headings <= 1 and depth <= _TITLE else ""), level
+        return (item if depth <= _TITLE else ""), level
     names = items_in(heading[2])
     if names:
         return names[0], depth
@@ -119,19 +121,24 @@ def _cells(line: str, number: int) -> Iterator[StatusClaim]:
 
 def rows(lines: list[str]) -> Iterator[Row]:
     """Yield the rows of checklists: `- [x] A1: …` and table rows with `[x]`."""
-    for number, line in _outside_fences(lines):
+    for number, line in _outside_fences(lines, _may_be_row):
         if match := _ROW.match(line):
             yield Row(match[2], match[1] in "xX", number)
         elif match := _CELL_ROW.match(line):
             yield Row(match[1], match[2] in "xX", number)
 
 
-def _outside_fences(lines: list[str]) -> Iterator[tuple[int, str]]:
+def _may_be_row(line: str) -> bool:
+    return "[ ]" in line or "[x]" in line or "[X]" in line
+
+
+def _outside_fences(lines: list[str], wanted: Callable[[str], bool]) -> Iterator[tuple[int, str]]:
     fence = ""
     for number, line in enumerate(lines, 1):
-        mark = _FENCE.match(line) if "``" in line or "~~" in line else None
-        if mark and (not fence or mark[1].startswith(fence)):
-            fence = "" if fence else mark[1][:3]
-            continue
-        if not fence:
+        if "``" in line or "~~" in line:
+            mark = _FENCE.match(line)
+            if mark and (not fence or mark[1].startswith(fence)):
+                fence = "" if fence else mark[1][:3]
+                continue
+        if not fence and wanted(line):
             yield number, line

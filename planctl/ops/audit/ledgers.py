@@ -135,7 +135,9 @@ class Ledgers:
     def _ticked(self, scene: Scene, focus: str) -> Iterator[tuple[str, Row]]:
         for path in sorted(self._paths):
             blob = scene.step.tree.get(path)
-            if not focus or blob is None or initiative_of(path) != focus:
+            if not focus or blob is None or self.role(path) != "plan":
+                continue
+            if initiative_of(path) != focus:
                 continue
             if blob not in self._rows:
                 self._rows[blob] = tuple(rows(self.lines(blob)[0]))
