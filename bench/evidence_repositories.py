@@ -77,6 +77,15 @@ for word in folders:
 """
 
 
+_MEASURE = """\
+import json, os, sys
+os.makedirs(os.path.dirname(sys.argv[1]), exist_ok=True)
+with open(sys.argv[1], "w") as stream:
+    json.dump({"n": int(sys.argv[2])}, stream)
+print("done")
+"""
+
+
 def environment(home: Path) -> dict[str, str]:
     """Return an environment in which git has no settings but those of the benchmark."""
     home.mkdir(parents=True, exist_ok=True)
@@ -170,13 +179,14 @@ def many_receipts(root: Path, count: int, env: dict[str, str]) -> None:
 
 def _prepare_phases(root: Path, count: int, env: dict[str, str]) -> None:
     gate = prepare(root, (), env)
+    (root / "measure.py").write_text(_MEASURE)
     phases: list[str] = []
     for phase in range(_PHASES):
         (root / f"src/fix_{phase}.py").write_text(f"fixed = {phase}\n")
         gate = commit(root, env, f"fix {phase}")
         steps = "".join(_small_step(number) for number in range(phase, count, _PHASES))
         head = f'  P{phase}:\n    title: Phase {phase}\n    gate: "{gate}"\n'
-        phases.append(f'{head}    inputs: ["src/**"]\n    steps:\n{steps}')
+        phases.append(f'{head}    inputs: ["src/**", measure.py]\n    steps:\n{steps}')
     text = _HEAD.format(id=ID, hub=HUB) + "".join(phases)
     (root / "plans/active" / ID / "plan.yaml").write_text(text)
     commit(root, env, "the plan")
@@ -185,8 +195,8 @@ def _prepare_phases(root: Path, count: int, env: dict[str, str]) -> None:
 def _small_step(number: int) -> str:
     name = f"s{number:04d}"
     return (
-        f"      - id: {name}\n        run: >-\n          mkdir -p $OUT && "
-        f"echo '{{\"n\": {number}}}' > $OUT/{name}.json && echo done\n        log: cli/{name}.log\n"
+        f"      - id: {name}\n        run: python measure.py $OUT/{name}.json {number}\n"
+        f"        log: cli/{name}.log\n"
         f"        collect: [{{ from: $OUT/{name}.json, to: analysis/{name}.json }}]\n"
         f"        checks: [{{ json: analysis/{name}.json, path: n, ge: 0 }}]\n"
     )

@@ -8,39 +8,19 @@ import io
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, cast
-
-# Without git installed the import itself would fail, and say so in its own words.
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-import git
-from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from planctl._files import git_blob_id
+from planctl._git_run import ENVIRONMENT, OPTIONS, RefusedError, missing_git, run_git
 from planctl.errors import GitError
 
-# No lock is taken to look, and history is what was committed: no replaced objects, no grafts.
-_ENVIRONMENT = {
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_GRAFT_FILE": os.devnull,
-    # A partial clone may ask its server for what it lacks: it must not wait for a password.
-    "GIT_TERMINAL_PROMPT": "0",
-}
-# Settings of a clone that let git look away from changes, or that dress up what it prints.
-_SETTINGS = (
-    "core.fsmonitor=false",
-    "core.untrackedCache=false",
-    "core.trustctime=true",
-    "core.checkStat=default",
-    "color.ui=false",
-    "log.showSignature=false",
-)
-_OPTIONS = tuple(word for item in _SETTINGS for word in ("-c", item))
+if TYPE_CHECKING:
+    import git
+
 _GITLINK = "160000"
 # `git hash-object --stdin-paths` cannot be asked about these.
 _ODD_NAME = re.compile(r'[\r\n]|^"')
@@ -85,21 +65,6 @@ class Added:
     later: tuple[Added, ...] = ()
 
 
-class _RefusedError(GitError):
-    """Git ended with another code than 0."""
-
-    def __init__(self, word: str, error: GitCommandError) -> None:
-        detail = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
-        foreign = "safe.directory" in detail
-        hint = "the files belong to another user; trust them with the line git names"
-        super().__init__(f"git {word} failed: {detail}", hint if foreign else None)
-        self.status = error.status
-
-
-def _missing_git() -> GitError:
-    return GitError("`git` is not installed", "install git and try again")
-
-
 class Repository:
     """One git repository, as it is now.
 
@@ -111,17 +76,37 @@ class Repository:
     """
 
     def __init__(self, start: Path) -> None:
+        where = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
         try:
-            self._repo = git.Repo(start, search_parent_directories=True)
-        except (InvalidGitRepositoryError, NoSuchPathError) as error:
+            found = _lines(run_git(start, "rev-parse", *where))
+            if len(found) != len(where):  # a name with a line end in it
+                found = ["\n".join(_lines(run_git(start, "rev-parse", word))) for word in where]
+        except RefusedError as error:
+            if "work tree" in error.detail:
+                way = "run planctl in a clone with a work tree"
+                raise GitError("the repository is bare", way) from error
+            if "not a git repository" not in error.detail:
+                raise
             raise GitError(
                 f"`{start}` is not inside a git repository", "run `git init` or change folder"
             ) from error
-        if self._repo.working_tree_dir is None:
-            raise GitError("the repository is bare", "run planctl in a clone with a work tree")
-        self.root = Path(self._repo.working_tree_dir)
+        root, git_dir, common_dir = found
+        self.root = Path(root)
+        self.git_dir = Path(git_dir)
+        """Git's own folder for this work tree: a place for locks, never committed."""
+        self.common_dir = (start.absolute() / common_dir).resolve()
+        """The folder that all work trees of this repository share."""
         self.tip = "HEAD"
-        self._repo.git.update_environment(**_ENVIRONMENT)
+
+    @cached_property
+    def _repo(self) -> git.Repo:
+        """GitPython's repository, for what is streamed; loading it costs as much as a verdict."""
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        import git
+
+        repo = git.Repo(self.root)
+        repo.git.update_environment(**ENVIRONMENT)
+        return repo
 
     def at(self, commit: str) -> Repository:
         """Return the repository as a clean clone of one commit would see it.
@@ -151,35 +136,24 @@ class Repository:
 
     def _ask(self, *words: str, stdin: str = "", literal: bool = True) -> bytes:
         pathspecs = ("--literal-pathspecs",) if literal else ()
-        with tempfile.TemporaryFile() as stream:
-            stream.write(stdin.encode("utf-8", "surrogateescape"))
-            stream.seek(0)
-            try:
-                answer = self._repo.git.execute(
-                    ["git", *pathspecs, *_OPTIONS, *words],
-                    istream=stream,
-                    stdout_as_string=False,
-                    strip_newline_in_stdout=False,
-                )
-            except GitCommandNotFound as error:
-                raise _missing_git() from error
-            except GitCommandError as error:
-                raise _RefusedError(words[0], error) from error
-        return bytes(answer)
+        return run_git(self.root, *pathspecs, *OPTIONS, *words, stdin=stdin, word=words[0])
 
     def process(self, *words: str) -> subprocess.Popen[bytes]:
         """Start git and return it with open pipes, for answers too long to hold at once.
 
         A process that is dropped before it ends is ended. `finished` waits for it.
         """
+        repo = self._repo
+        from git.exc import GitCommandNotFound
+
         try:
-            started = self._repo.git.execute(
-                ["git", "--literal-pathspecs", *_OPTIONS, *words],
+            started = repo.git.execute(
+                ["git", "--literal-pathspecs", *OPTIONS, *words],
                 as_process=True,
                 istream=subprocess.PIPE,
             )
         except GitCommandNotFound as error:
-            raise _missing_git() from error
+            raise missing_git() from error
         return cast("subprocess.Popen[bytes]", started)
 
     def finished(self, process: subprocess.Popen[bytes]) -> None:
@@ -188,10 +162,12 @@ class Repository:
         Raises:
             GitError: It failed.
         """
+        from git.exc import GitCommandError
+
         try:
             process.wait()
         except GitCommandError as error:
-            raise _RefusedError("command", error) from error
+            raise RefusedError("command", error.status, str(error.stderr)) from error
         finally:
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
@@ -201,7 +177,7 @@ class Repository:
         """Ask where git says no with 1; None then."""
         try:
             return self._ask(*words)
-        except _RefusedError as error:
+        except RefusedError as error:
             if error.status == 1:
                 return None
             raise
@@ -234,16 +210,6 @@ class Repository:
             if (self.git_dir / name).exists():
                 return what
         return None
-
-    @property
-    def git_dir(self) -> Path:
-        """Git's own folder for this work tree: a place for locks, never committed."""
-        return Path(self._repo.git_dir)
-
-    @property
-    def common_dir(self) -> Path:
-        """The folder that all work trees of this repository share."""
-        return Path(self._repo.common_dir)
 
     def paths_on_branches(self, folder: str) -> frozenset[str]:
         """Return the paths below a folder on any local or remote branch of this clone."""
@@ -335,7 +301,7 @@ class Repository:
     def _hashed(self, paths: list[str]) -> dict[str, Entry]:
         try:
             ids = self._ask("hash-object", "--stdin-paths", stdin="\n".join(paths) + "\n")
-        except _RefusedError:
+        except RefusedError:
             left = [path for path in paths if (self.root / path).is_file()]
             if len(left) == len(paths):
                 raise
@@ -465,6 +431,10 @@ class Repository:
             if len(rest) == 2:  # type and size; else `missing`
                 found[name] = stream.read(int(rest[1]) + 1)[:-1]
         return found
+
+
+def _lines(output: bytes) -> list[str]:
+    return os.fsdecode(output).removesuffix("\n").split("\n")
 
 
 def _mode(place: Path) -> str:

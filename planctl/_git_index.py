@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from planctl._git import Entry, Repository
 
@@ -44,22 +44,28 @@ class IndexedFiles:
     kernel sets the time of its last change. No file is opened, and filters do not matter.
 
     Args:
-        listed: From `git ls-files --stage -v --debug -z`.
+        listed: Gives what `git ls-files --stage -v --debug -z` prints. It is long, and most often
+            only its digest is wanted: it is asked for again rather than held.
         changed: Paths that `git diff-files` names.
         written_s: The second in which the index was written.
     """
 
-    def __init__(self, listed: bytes, changed: frozenset[str], written_s: int) -> None:
+    def __init__(
+        self, listed: Callable[[], bytes], changed: frozenset[str], written_s: int
+    ) -> None:
         self._listed = listed
         self._changed = changed
         self._written_s = written_s
-        self.state = _digest(listed, *sorted(changed))
+        self.state = _digest(listed(), *sorted(changed))
         """Digest of all that is known of the folder."""
 
     @cached_property
     def records(self) -> dict[str, FileRecord]:
         """Repository-relative path → what the index knows, for files git finds unchanged."""
-        return {path: item for path, item in self._entries() if path not in self._changed}
+        listed = self._listed()
+        if _digest(listed, *sorted(self._changed)) != self.state:
+            return {}  # the index was written between the two looks: nothing is known
+        return {path: item for path, item in self._entries(listed) if path not in self._changed}
 
     @cached_property
     def _sorted(self) -> list[str]:
@@ -73,9 +79,9 @@ class IndexedFiles:
         end = bisect.bisect_left(self._sorted, f"{folder}0")  # `0` comes after `/`
         return self._sorted[start:end]
 
-    def _entries(self) -> Iterator[tuple[str, FileRecord]]:
+    def _entries(self, listed: bytes) -> Iterator[tuple[str, FileRecord]]:
         position, first = 0, self._written_s
-        while (found := _ENTRY.match(self._listed, position)) is not None:
+        while (found := _ENTRY.match(listed, position)) is not None:
             about, path, stat, changed_s, modified_s = found.groups()
             if about is not None:
                 settled = int(changed_s) < first and int(modified_s) < first
@@ -101,8 +107,8 @@ def indexed_files(repo: Repository, folder: str) -> IndexedFiles:
         # Before git is asked: what is older than this cannot change any more without being seen.
         written_s = int((repo.git_dir / "index").stat().st_mtime)
     except OSError:
-        return IndexedFiles(b"", frozenset(), 0)
-    listed = repo.ask("ls-files", "--stage", "-v", "--debug", "-z", "--", folder)
+        return IndexedFiles(bytes, frozenset(), 0)
+    listed = partial(repo.ask, "ls-files", "--stage", "-v", "--debug", "-z", "--", folder)
     answer = repo.ask("diff-files", "--name-only", "--ignore-submodules=all", "-z", "--", folder)
     names = answer.decode("utf-8", "surrogateescape").split("\0")
     return IndexedFiles(listed, frozenset(name for name in names if name), written_s)

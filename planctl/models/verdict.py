@@ -57,7 +57,7 @@ class Compared:
     moved_by: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ArtifactVerdict:
     """One file of the hub.
 

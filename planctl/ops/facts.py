@@ -63,7 +63,7 @@ class Facts:
 
     def add(self, item: Fact) -> None:
         """Take in what has just been seen."""
-        if self._path is not None:
+        if self._path is not None and item not in self._known:
             self._new[item] = None
 
     def save(self) -> None:

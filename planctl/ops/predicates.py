@@ -47,11 +47,11 @@ def present(
 
 def _with_folders(names: Iterable[str]) -> set[str]:
     """Return names and every folder that one of them lies in."""
-    found: set[str] = set()
-    for name in names:
-        while name and name not in found:
-            found.add(name)
-            name = name.rpartition("/")[0]
+    found = set(names)
+    level = {name.rpartition("/")[0] for name in found} - {""}
+    while level:
+        found |= level
+        level = {name.rpartition("/")[0] for name in level} - found - {""}
     return found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from planctl._files import atomic_write, behind_link, git_blob_id
 from planctl._git import Added, Repository
 from planctl.errors import ReceiptError
+from planctl.models import strict_json
 from planctl.models.envelope import MAX_BYTES, Signature, envelope_text, parse_envelope
 from planctl.models.plan import Plan
 from planctl.models.receipt import (
@@ -19,6 +20,7 @@ from planctl.models.receipt import (
     payload_bytes,
     payload_digest,
 )
+from planctl.ops.facts import Facts, fact, rules
 from planctl.ops.signer import Signer
 from planctl.workspace import Hub, Workspace
 
@@ -80,11 +82,15 @@ class Shelf:
     Args:
         workspace: The repository.
         hubs: The hubs whose receipts count.
+        facts: What earlier runs have seen of payloads.
     """
 
-    def __init__(self, workspace: Workspace, hubs: list[Hub]) -> None:
+    facts: Facts | None = None
+
+    def __init__(self, workspace: Workspace, hubs: list[Hub], facts: Facts | None = None) -> None:
         self._root = workspace.root
         self._hubs = hubs
+        self.facts = facts
 
     def hubs(self) -> dict[str, str | None]:
         """Return hub → why its receipts cannot be believed, or None."""
@@ -119,7 +125,9 @@ class Shelf:
         return _one(self, hub, path)
 
 
-def receipts_of(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[LoadedReceipt]:
+def receipts_of(
+    workspace: Workspace, plan: Plan, hub: Hub | None, facts: Facts | None = None
+) -> list[LoadedReceipt]:
     """Return the receipts that count for a plan: of a scratch hub alone, else of all its hubs.
 
     A receipt is intact when it lies in the hub it names, its file's name carries its payload's
@@ -130,10 +138,10 @@ def receipts_of(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[Loade
         Oldest first by planctl's clock.
     """
     if hub is not None and hub.scratch:
-        return load(Shelf(workspace, [hub]), workspace.repo, {})
+        return load(Shelf(workspace, [hub], facts), workspace.repo, {})
     below = f"{workspace.relative(workspace.reports(plan))}/*/*/receipts/*.json"
     added = workspace.repo.first_added([below], globs=True)
-    return load(Shelf(workspace, workspace.hubs(plan)), workspace.repo, added)
+    return load(Shelf(workspace, workspace.hubs(plan), facts), workspace.repo, added)
 
 
 def intact_receipts(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[StoredReceipt]:
@@ -170,7 +178,7 @@ def load(shelf: Shelf, repo: Repository, added: dict[str, Added]) -> list[Loaded
         _compared(item, item.added, blobs) if item.changed and item.added else item
         for item in found
     ]
-    return sorted(found, key=lambda item: Path(item.path).name)
+    return sorted(found, key=lambda item: item.path.rpartition("/")[2])
 
 
 def _hub_of(path: str) -> str:
@@ -179,17 +187,20 @@ def _hub_of(path: str) -> str:
 
 def _one(shelf: Shelf, hub: str, path: str) -> LoadedReceipt:
     try:
-        found = _parsed(shelf.content(path), path)
+        found = _parsed(shelf.content(path), path, shelf.facts)
     except ReceiptError as error:
         return LoadedReceipt(path, None, error.message.removeprefix(f"{path}: "))
     assert found.stored is not None
     return replace(found, broken=_misplaced(hub, path, found.stored))
 
 
-def _parsed(content: bytes, shown: str) -> LoadedReceipt:
+def _parsed(content: bytes, shown: str, facts: Facts | None = None) -> LoadedReceipt:
     envelope = parse_envelope(content, shown)
-    receipt = parse_receipt(envelope.payload, shown)
     digest = payload_digest(envelope.payload)
+    known = fact("json", rules(strict_json), digest)
+    receipt = parse_receipt(envelope.payload, shown, strict=facts is None or known not in facts)
+    if facts is not None:
+        facts.add(known)
     stored = StoredReceipt(path=shown, payload_sha256=digest, receipt=receipt)
     payload = envelope.payload if envelope.signatures else b""
     return LoadedReceipt(shown, stored, signatures=envelope.signatures, payload=payload)
@@ -227,7 +238,7 @@ def _read(path: Path, shown: str) -> bytes:
 
 
 def _misplaced(hub: str, path: str, stored: StoredReceipt) -> str | None:
-    if Path(path).name != file_name(stored.receipt, stored.payload_sha256):
+    if path.rpartition("/")[2] != file_name(stored.receipt, stored.payload_sha256):
         named = Path(path).stem.rsplit("_", 1)[-1]
         return f"payload is {stored.payload_sha256[:16]} but the name says `{named}`"
     if stored.receipt.hub != hub:

@@ -93,7 +93,7 @@ def judge_of(
 ) -> Judge:
     """Return who answers for the work tree and HEAD; arguments as of `verify`."""
     facts = Facts(workspace.repo.git_dir / "planctl" / "facts") if cache else None
-    return Judge(workspace, plan, receipts_of(workspace, plan, hub), auditor, facts)
+    return Judge(workspace, plan, receipts_of(workspace, plan, hub, facts), auditor, facts)
 
 
 def _own_hub(workspace: Workspace, plan: Plan) -> Hub | None:
@@ -173,7 +173,7 @@ def _warnings(
             name = item.path.rsplit("/", 1)[-1]
             yield f"receipt `{name}` {item.broken or f'is gone; {item.gone}'}"
     named = {digest for item in results for digest in item.stored.receipt.previous}
-    for digest in sorted(named - judge.by_digest.keys()):
+    for digest in sorted(item for item in named if item not in judge.by_digest):
         yield f"an earlier receipt `{digest[:16]}` is gone, and git never had it"
     failed = sum(failed_on_same(item) for item in results)
     if failed and chosen.verdict is Verdict.FRESH:
@@ -201,6 +201,13 @@ def _artifacts(judge: Judge, chosen: ReceiptVerdict, verdict: Verdict) -> list[A
         if answer.name in ("present", "intact")
         for item in answer.ids
     }
+    if not moved and verdict not in (Verdict.MISSING, Verdict.MODIFIED):
+        return [
+            ArtifactVerdict(
+                f"{receipt.hub}/{item.name}", verdict, f"recorded {item.sha256[:12]}", item.declared
+            )
+            for item in receipt.subjects
+        ]
     found: list[ArtifactVerdict] = []
     for subject in receipt.subjects:
         path = f"{receipt.hub}/{subject.name}"
