@@ -51,12 +51,12 @@ def made(
     """
     bases = Counter(log.base for log in logs)
     targets = _Targets(noted)
-    loose = [item for item in noted if not item.statement.targets]
+    together = _Together(noted)
     found: dict[str, Made] = {}
     for log in logs:
         said = said_by(log) or kept.get(log.path)
         writing = targets.of(log, bases[log.base] == 1)
-        answer = Made(log, *said) if said else _one(log, loose, noted, writing, logs)
+        answer = Made(log, *said) if said else _one(log, noted, writing, together, logs)
         if answer is not None:
             found[log.path] = answer
     return found
@@ -81,14 +81,14 @@ class _Targets:
 
 def _one(
     log: Log,
-    loose: Sequence[Noted],
     noted: Sequence[Noted],
     writing: Sequence[Noted],
+    together: _Together,
     logs: Sequence[Log],
 ) -> Made | None:
     if writing:
         return _chosen(log, writing, _WRITES)
-    if beside := _beside(log, loose, noted, logs):
+    if beside := together.beside(log, logs):
         return _chosen(log, beside, "named together with this log")
     if selecting := _selecting(log, noted):
         return _chosen(log, selecting, "selects the tests that the log names")
@@ -156,30 +156,37 @@ def _is_target(target: str, log: Log, unique: bool) -> bool:
     return unique and log.path.endswith(f"/{plain}")
 
 
-def _beside(
-    log: Log, loose: Sequence[Noted], noted: Sequence[Noted], logs: Sequence[Log]
-) -> list[Noted]:
-    """Return commands that stand with this log and no other: in a line, a paragraph, a section."""
-    for place in ("near", "context", "section"):
-        found = [item for item in loose if _alone_with(item, log, place, noted, logs)]
-        if found:
-            return found
-    return []
+class _Together:
+    """What stands together: for each line, paragraph and section, its commands."""
+
+    def __init__(self, noted: Sequence[Noted]) -> None:
+        self._places: list[dict[tuple[str, str], dict[str, Noted]]] = []
+        for place in ("near", "context", "section"):
+            found: dict[tuple[str, str], dict[str, Noted]] = {}
+            for item in noted:
+                text: str = getattr(item, place)
+                if text:
+                    found.setdefault((item.path, text), {}).setdefault(command_of(item), item)
+            self._places.append(found)
+
+    def beside(self, log: Log, logs: Sequence[Log]) -> list[Noted]:
+        """Return commands that stand with this log, no other command and no other log."""
+        for place in self._places:
+            found = [
+                next(iter(commands.values()))
+                for (_, text), commands in place.items()
+                if len(commands) == 1 and _names_only(text, log, logs)
+            ]
+            found = [item for item in found if not item.statement.targets]
+            if found:
+                return found
+        return []
 
 
-def _alone_with(
-    item: Noted, log: Log, place: str, noted: Sequence[Noted], logs: Sequence[Log]
-) -> bool:
-    text: str = getattr(item, place)
+def _names_only(text: str, log: Log, logs: Sequence[Log]) -> bool:
     if log.base not in text or not _names(text, log):
         return False
-    others = {other.family for other in logs if _names(text, other)} - {log.family}
-    commands = {
-        command_of(other)
-        for other in noted
-        if other.path == item.path and getattr(other, place) == text
-    }
-    return not others and len(commands) == 1
+    return all(other.family == log.family or not _names(text, other) for other in logs)
 
 
 @lru_cache(maxsize=200_000)
