@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 
 from planctl._git import Entry, Repository
 from planctl.models.plan import Plan, Step
@@ -91,15 +92,28 @@ class Memory:
     artifacts: PastArtifacts
     gates: LineGates
     settled: dict[str, list[Predicate]] = field(default_factory=dict)
+    watchers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     without: dict[tuple[str, bool], StepVerdict] = field(default_factory=dict)
     off: dict[str, ReceiptVerdict] = field(default_factory=dict)
     signed: dict[tuple[str, str], Predicate] = field(default_factory=dict)
 
     def forget(self) -> None:
-        """Plan, settings or evidence moved."""
+        """Plan or settings moved."""
         self.off.clear()
         self.signed.clear()
         self.settled.clear()
+        self.watchers.clear()
+        self.without.clear()
+
+    def touched(self, paths: Iterable[str]) -> None:
+        """Evidence moved: forget what was told of receipts that any of it belongs to."""
+        places = {str(place) for path in paths for place in (path, *PurePosixPath(path).parents)}
+        moved = {name for place in places for name in self.watchers.get(place, ())}
+        for name in moved:
+            self.settled.pop(name, None)
+            self.off.pop(name, None)
+        if moved:
+            self.signed = {key: told for key, told in self.signed.items() if key[1] not in moved}
         self.without.clear()
 
 
@@ -165,6 +179,8 @@ class LineJudge(PastJudge):
             return super().receipt(phase, step, loaded)
         if loaded.path not in known:
             full = super().receipt(phase, step, loaded)
+            if loaded.path not in self._memory.settled:
+                return full
             few = tuple(item for item in full.predicates if item.name in _DECIDING)
             known[loaded.path] = replace(full, predicates=few)
         return known[loaded.path]
@@ -183,9 +199,24 @@ class LineJudge(PastJudge):
     ) -> list[Predicate]:
         """Ask what only the plan, the receipt and its artifacts answer; once."""
         known = self._memory.settled
-        if loaded.path not in known:
-            known[loaded.path] = super().settled(phase, step, loaded, receipt)
-        return known[loaded.path]
+        if loaded.path in known:
+            return known[loaded.path]
+        answers = super().settled(phase, step, loaded, receipt)
+        built_on = [self.by_digest.get(digest) for digest in receipt.parents.values()]
+        if None not in built_on:
+            known[loaded.path] = answers
+            for item in (loaded, *built_on):
+                for path in _evidence(item):
+                    self._memory.watchers[path].add(loaded.path)
+        return answers
+
+
+def _evidence(item: LoadedReceipt | None) -> Iterator[str]:
+    """Yield the paths of a receipt and of what it recorded."""
+    if item is not None and item.stored is not None:
+        receipt = item.stored.receipt
+        yield item.path
+        yield from (f"{receipt.hub}/{subject.name}" for subject in receipt.subjects)
 
 
 def grounds(judge: LineJudge, digest: str) -> set[str]:

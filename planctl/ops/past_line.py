@@ -66,8 +66,11 @@ class Track:
             self._added[path] = _joined(self._added.get(path), item)
         if texts:
             self._read_plan()
-        if texts or evidence:
+        if texts:
             self._memory.forget()
+        elif evidence:
+            self._memory.touched((*changes, *(path for path, _ in own)))
+        if texts or evidence:
             self._read_receipts()
         told = self._around()
         moved = texts or evidence or told != self._told or any(map(self._is_input, changes))
