@@ -215,14 +215,17 @@ def _ends(piece: Piece) -> int:
 
 
 def _in_paragraph(reader: _Reader, piece: Piece) -> Iterator[Noted]:
+    lines = piece.text.split("\n")
+    line, seen = piece.line, 0
     for match in _SPAN.finditer(piece.text):
-        line = piece.line + piece.text.count("\n", 0, match.start())
+        line += piece.text.count("\n", seen, match.start())
+        seen = match.start()
         for item in statements(unescaped(match[2].strip())):
             if item.sets:
                 reader.sets |= dict(item.sets)
             elif _tells(item) and (item.targets or len(item.words) > 1):
                 # One word in a sentence (`pytest`) is a name.
-                near = piece.text.split("\n")[line - piece.line]
+                near = lines[line - piece.line]
                 yield reader.noted(line, item, piece.text, near=near)
 
 

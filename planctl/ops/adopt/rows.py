@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 from collections.abc import Sequence
@@ -43,18 +44,16 @@ def rows_in(text: str) -> list[Row]:
     """Return the rows of a working plan, with their texts."""
     known = checklist_rows(text)
     lines = text.split("\n")
-    starts: list[tuple[int, str]] = []
+    starts: dict[str, int] = {}
     for number, line in enumerate(lines):
-        found = [*checklist_rows(line)]
-        if found and found[0] in known and found[0] not in {name for _, name in starts}:
-            starts.append((number, found[0]))
-    stops = {
-        number for number, line in enumerate(lines) if line.startswith("#") or not line.strip()
-    }
+        for name in [*checklist_rows(line)][:1]:
+            if name in known:
+                starts.setdefault(name, number)
+    stops = [i for i, line in enumerate(lines) if line.startswith("#") or not line.strip()]
+    ends = [*sorted({*starts.values(), *stops}), len(lines)]
     rows = []
-    following = [*(number for number, _ in starts), len(lines)][1:]
-    for (start, name), after in zip(starts, following, strict=True):
-        end = min([after, *(number for number in stops if number > start)])
+    for name, start in starts.items():
+        end = ends[bisect.bisect_right(ends, start)]
         rows.append(Row(name, start + 1, known[name], "\n".join(lines[start:end])))
     return rows
 
