@@ -40,7 +40,7 @@ class Hub:
     path: Path
     scratch: bool = False
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Repository-relative POSIX path."""
         return self.path.relative_to(self.root).as_posix()

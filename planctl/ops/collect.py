@@ -188,7 +188,8 @@ def _folder(hub: Hub, target: Path, declared: str) -> list[Subject]:
 
 def _rows(folder: Path) -> list[tuple[str, str]]:
     """Return (relative path, SHA-256) of the files below a folder, sorted by path."""
-    files = ((path.relative_to(folder).as_posix(), path) for path in files_below(folder))
+    start = len(os.fspath(folder)) + 1
+    files = ((os.fspath(path)[start:], path) for path in files_below(folder))
     return [(name, _digest(path)) for name, path in sorted(files)]
 
 
