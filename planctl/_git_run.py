@@ -28,6 +28,7 @@ _SETTINGS = (
     "core.checkStat=default",
     "color.ui=false",
     "log.showSignature=false",
+    "advice.graftFileDeprecated=false",
 )
 OPTIONS = tuple(word for item in _SETTINGS for word in ("-c", item))
 

@@ -150,14 +150,14 @@ def limited(project: Project, size: int, *words: str) -> subprocess.CompletedPro
 
 def test_a_file_that_may_not_grow_is_a_clear_error(project: Project) -> None:
     project.edit("run: echo solo", "run: seq 30000")
-    for size in (100, 20_000):
+    for size in (3_000, 20_000):
         done = limited(project, size, "run-phase", ID, "A", "--step", "solo")
         assert done.returncode == 4, done.stderr
         assert "File too large" in done.stderr
         assert_whole(project)
         assert_sound(project)
         assert project.receipts("solo") == []
-    done = limited(project, 100, "ledger", "attempt", ID, "n" * 5000)
+    done = limited(project, 3_000, "ledger", "attempt", ID, "n" * 5000)
     assert (done.returncode, "File too large" in done.stderr) == (4, True)
     project.run_phase()
     assert set(project.verdicts().values()) == {"fresh"}
