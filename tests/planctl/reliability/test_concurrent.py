@@ -47,6 +47,7 @@ def test_no_note_in_the_ledger_is_lost(project: Project) -> None:
     assert sorted(attempts(project)) == sorted(f"note {i}" for i in range(6))
 
 
+@pytest.mark.slow
 def test_hubs_that_are_made_at_once_are_all_there(project: Project) -> None:
     processes = [start(project, "hub", "new", ID, "--json") for _ in range(4)]
     found = [ended(process) for process in processes]

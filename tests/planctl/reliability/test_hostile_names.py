@@ -201,6 +201,7 @@ def test_a_run_whose_listener_went_away_is_recorded_all_the_same(project: Projec
     assert set(project.verdicts().values()) == {"fresh"}
 
 
+@pytest.mark.slow
 def test_closed_and_narrow_outputs_end_nothing(proven: Project) -> None:
     main = f"{sys.executable} -c 'from planctl.cli.app import main; main()'"
     for tail in (">&-", ">&- 2>&-", "<&-"):
