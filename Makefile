@@ -16,7 +16,7 @@ SECONDS_EACH ?= 20
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run setup test test-slurm test-reliability fuzz slurm-packages lint evidence verify bench bench-recipe bench-audit bench-bisect clean
+.PHONY: run setup test test-slurm test-reliability fuzz slurm-packages lint evidence verify bench bench-recipe bench-verify bench-audit bench-bisect clean
 
 run: setup  ## Train, reconstruct and verify, into a new folder below outputs/runs/
 	@echo "Data: $(or $(DATA),the built-in simulation; DATA=path/to/scan.npz takes a scan)"
@@ -33,13 +33,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 test: setup  ## Unit, functional and architecture tests, linters and types
-	$(BIN)/python -m pytest -m "not slow and not gpu and not slurm"
+	$(BIN)/python -m pytest -m "not slow and not gpu and not slurm" -n 2
 
 test-slurm: setup slurm-packages  ## The Slurm executor on a real Slurm that the tests start
 	$(BIN)/python -m pytest -m slurm -rs
 
-test-reliability: setup  ## Kills at every change, storms of commands, full disks: minutes
-	$(BIN)/python -m pytest -m slow -n 2 -rs tests/planctl/reliability
+test-reliability: setup  ## Kills at every change, storms, full disks, random histories: minutes
+	$(BIN)/python -m pytest -m slow -n 2 -rs tests/planctl
 
 fuzz: setup  ## Mutated inputs for every parser, 20 s of CPU each; SECONDS_EACH=600 for more
 	$(BIN)/python -W ignore fuzz/run.py --seconds $(SECONDS_EACH)
@@ -59,7 +59,7 @@ evidence: setup  ## Re-run only what is not fresh, into the committed evidence
 verify: setup  ## What is proven now
 	planctl verify
 
-bench: bench-recipe bench-verify
+bench: bench-recipe bench-verify bench-audit bench-bisect
 
 bench-bisect: setup  ## CPU seconds of `planctl bisect` on 1,000 commits
 	$(BIN)/python bench/bench_bisect.py

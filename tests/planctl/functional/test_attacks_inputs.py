@@ -129,7 +129,7 @@ def test_an_ignored_file_among_the_inputs_is_named(project: Project) -> None:
     project.repo.commit("evidence")
     assert project.verdicts() == ALL_FRESH
     said = "`src/hidden/`, `src/shadow.py` among the inputs, but git ignores it"
-    assert warnings(project, "solo") == said
+    assert warnings(project, "solo").startswith(said)
 
 
 def test_an_input_changed_and_changed_back_while_the_step_runs_is_named(project: Project) -> None:

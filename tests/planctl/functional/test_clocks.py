@@ -52,7 +52,8 @@ def zone() -> Iterator[Callable[[str], None]]:
 
 def _warnings(project: Project) -> str:
     _, out, _ = project.call("verify", "X-001", "--json")
-    return " ".join(w for step in json.loads(out)["steps"] for w in step["warnings"])
+    found = [w for step in json.loads(out)["steps"] for w in step["warnings"]]
+    return " ".join(w for w in found if not w.startswith("PL"))  # lint on the small plan
 
 
 @pytest.mark.parametrize("off", [-DAYS_4, DAYS_4])

@@ -85,6 +85,15 @@ def test_failures_of_the_same_step_merge_with_their_blockers(initiative: Initiat
     assert len(turns(repo.root / HUB / "summary.md")) == 2
 
 
+def inventory_rows(repo: Repo) -> list[list[str]]:
+    text = (repo.root / HUB / "analysis/artifact_inventory.txt").read_text()
+    return [line.split() for line in text.splitlines() if not line.startswith("#")]
+
+
+def latest_of(rows: list[list[str]], step: str) -> list[str]:
+    return [row[3] for row in rows if row[0] == "latest" and step in row[3]]
+
+
 def test_the_run_after_a_merge_writes_the_inventory_anew(initiative: Initiative) -> None:
     repo = initiative(phase("A", STEP_A), phase("B", STEP_B))
     assert planctl(["run-phase", "X-001", "A"]) == 0
@@ -92,11 +101,12 @@ def test_the_run_after_a_merge_writes_the_inventory_anew(initiative: Initiative)
     words = ["run-phase", "X-001", "A", "--force"]
     recorded_on_branches(repo, words, words)
     assert planctl(["run-phase", "X-001", "B"]) == 0
-    text = (repo.root / HUB / "analysis/artifact_inventory.txt").read_text()
-    rows = [line.split() for line in text.splitlines() if not line.startswith("#")]
-    names = [row[3] for row in rows]
-    assert names == sorted(set(names))
-    assert len([row for row in rows if row[0] == "latest" and "alpha" in row[3]]) == 1
+    rows = inventory_rows(repo)
+    assert [row[3] for row in rows] == sorted({row[3] for row in rows})
+    # No receipt says which of the two branches' runs came later: both are the latest.
+    assert latest_of(rows, "alpha") == ["cli/alpha_v2.log", "cli/alpha_v3.log"]
+    assert planctl(words) == 0
+    assert latest_of(inventory_rows(repo), "alpha") == ["cli/alpha_v4.log"]
 
 
 def test_a_ledger_with_two_states_of_one_item_reads_as_the_cautious_one(
