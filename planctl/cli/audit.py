@@ -37,6 +37,7 @@ def audit(
 ) -> int:
     """Check what a history claimed against what its commits hold; exit 1 if something was found."""
     from planctl.cli import render
+    from planctl.cli.claims import require_known
     from planctl.errors import UsageError
     from planctl.ops.audit import audit as look
     from planctl.ops.audit import audit_file
@@ -49,6 +50,8 @@ def audit(
         report = audit_file(workspace, file)
     else:
         report = look(workspace, revisions, tuple(summaries or ()))
+    known = {*(total.key for total in report.totals), *(item.kind for item in report.findings)}
+    require_known(kind, tuple(sorted(known)))
     if json_:
         render.emit_json(report.as_dict())
     else:

@@ -34,15 +34,31 @@ def claims(
 ) -> int:
     """Judge every claim of summaries; exit 1 if one is contradicted or unsupported."""
     from planctl.cli import render
+    from planctl.models.judged import KINDS
     from planctl.ops.claims import claims as judge
     from planctl.workspace import Workspace
 
+    require_known(kind, KINDS)
     report = judge(Workspace.open(), tuple(targets or ()), now)
     if json_:
         render.emit_json(report.as_dict())
     else:
         _show(report, tuple(kind or ()), all_)
     return 0 if report.ok else 1
+
+
+def require_known(kinds: list[str] | None, known: tuple[str, ...]) -> None:
+    """Refuse a `--kind` that nothing has: it would read as "nothing found".
+
+    Raises:
+        UsageError: It is none of the known ones.
+    """
+    from planctl.errors import UsageError
+
+    for kind in kinds or ():
+        if kind not in known:
+            listed = ", ".join(f"`{name}`" for name in known)
+            raise UsageError(f"`--kind {kind}` is no kind", f"there is {listed}")
 
 
 def _show(report: ClaimsReport, kinds: tuple[str, ...], everything: bool) -> None:

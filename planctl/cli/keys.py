@@ -173,14 +173,14 @@ def _print(result: SignResult) -> None:
     if result.key is None and not result.receipts:
         render.line("no signature that counts was ever removed")
         return
-    by = f"{', '.join(result.roles) or 'an untrusted key'} {result.key}"
+    by = f"{', '.join(result.roles) or 'a key that does not count'} {result.key}"
     rows = (
         (i.initiative, i.phase, i.step, i.action, i.reason or Path(i.receipt).name)
         for i in result.receipts
     )
     title = "signatures put back" if result.key is None else f"signatures by {by}"
     render.table(title, ("initiative", "phase", "step", "action", "receipt"), rows)
-    if result.key is not None and not result.roles:
-        render.talk("the key is not trusted here: `planctl keys trust` lists it under a role")
+    if result.warning:
+        render.talk(f"warning: {result.warning}")
     if any(item.action in ("signed", "restored") for item in result.receipts):
         render.talk("commit the receipts: until then a signature is as young as the clock says")

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+KINDS = ("path", "test", "number", "commit", "stamp", "unreadable")
+"""What a claim may be about."""
+
 
 class Answer(StrEnum):
     """What the evidence says of a claim."""

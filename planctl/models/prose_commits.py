@@ -12,7 +12,7 @@ from planctl.models.prose_paths import PathsFound
 
 _HEX = r"[0-9a-f]{7,40}"
 _ID = re.compile(
-    r"(?:(?P<cue>\b(?:commits?|sha|rev|revision|hash|HEAD|merge|git show|cherry-pick)\b"
+    r"(?:(?P<cue>\b(?i:commits?|sha|rev|revision|hash|HEAD|merge|git show|cherry-pick)\b"
     rf"[\s:`*(=@]{{1,4}})|(?<![\w./#:$+]))(?P<first>{_HEX})"
     rf"(?:(?P<dots>\.\.\.?)(?P<last>{_HEX}))?(?![\w/]|\.\w|-[0-9a-f]{{4}}-)",
 )
@@ -29,6 +29,7 @@ _OTHER_ID = re.compile(
     r"\b[\s:=`#(]{0,4}$",
     re.IGNORECASE,
 )
+_AND = re.compile(r"`?(?:, ?(?:and )?| and | & |/)`?")
 _REACH = 120
 _CLAUSE = 600
 # Room for `the two files `.
@@ -44,10 +45,14 @@ def find_commits(segment: Segment, found: PathsFound) -> Iterator[CommitClaim]:
     """
     taken = sorted(found.spans)
     seen: set[int] = set()
+    listed = -1  # where a list ends that the word `commit` stands before
     for match in [*_ID.finditer(segment.text), *_GLUED.finditer(segment.text)]:
         start = match.start("first")
-        if start in seen or not _is_id(match) or _inside(start, taken):
+        goes_on = listed >= 0 and _AND.fullmatch(segment.text, listed, match.start()) is not None
+        if start in seen or not (goes_on or _is_id(match)) or _inside(start, taken):
             continue
+        if goes_on or match.groupdict().get("cue"):
+            listed = match.end()
         if _OTHER_ID.search(segment.text, max(0, start - 24), start):
             continue
         seen.add(start)

@@ -238,9 +238,12 @@ def _read(path: Path, shown: str) -> bytes:
 
 
 def _misplaced(hub: str, path: str, stored: StoredReceipt) -> str | None:
-    if path.rpartition("/")[2] != file_name(stored.receipt, stored.payload_sha256):
-        named = Path(path).stem.rsplit("_", 1)[-1]
-        return f"payload is {stored.payload_sha256[:16]} but the name says `{named}`"
+    wanted = file_name(stored.receipt, stored.payload_sha256)
+    if path.rpartition("/")[2] != wanted:
+        named, digest = Path(path).stem.rsplit("_", 1)[-1], stored.payload_sha256[:16]
+        if named == digest:
+            return f"it is called otherwise than `{wanted}`, as its payload says"
+        return f"payload is {digest} but the name says `{named}`"
     if stored.receipt.hub != hub:
         return f"it was recorded in `{stored.receipt.hub}` and does not count here"
     return None

@@ -52,12 +52,14 @@ class SignResult:
 
     Attributes:
         key: Fingerprint of the key; None when signatures were restored.
-        roles: Its principals; empty when it is not trusted here.
+        roles: Its principals; empty when what it signs now does not count here.
+        warning: Why it does not count, or empty.
     """
 
     key: str | None
     roles: tuple[str, ...]
     receipts: tuple[SignedReceipt, ...]
+    warning: str = ""
 
     @property
     def ok(self) -> bool:
@@ -88,18 +90,18 @@ def sign_steps(
     signer = need_signer(workspace)
     names = [initiative] if initiative else workspace.every_initiative()
     done: list[SignedReceipt] = []
-    roles: tuple[str, ...] = ()
+    roles, warning = tuple[str, ...](), ""
     for name in names:
         plan = workspace.load_plan(name)
         judge = Judge(workspace, plan, receipts_of(workspace, plan, None))
-        roles = _roles(judge, signer)
+        roles, warning = _standing(judge, signer)
         by_path = {item.path: item for item in judge.loaded}
         report = verify(workspace, plan, phase, judge=judge)
         wanted = [item for item in report.steps if step in (None, item.step)]
         if not wanted:
             raise NotFoundError(f"`{name}` has no step `{step}`", "`planctl verify` lists them")
         done += [_step(workspace, judge, name, item, by_path, signer) for item in wanted]
-    return SignResult(signer.public.fingerprint, roles, tuple(done))
+    return SignResult(signer.public.fingerprint, roles, tuple(done), warning)
 
 
 def sign_receipt(workspace: Workspace, path: Path) -> SignResult:
@@ -125,7 +127,8 @@ def sign_receipt(workspace: Workspace, path: Path) -> SignResult:
         if item.path == shown and item.stored is not None:
             phase, step = item.stored.receipt.phase, item.stored.receipt.step
             done = _receipt(workspace, judge, (plan.id, phase, step), item, signer)
-            return SignResult(signer.public.fingerprint, _roles(judge, signer), (done,))
+            roles, warning = _standing(judge, signer)
+            return SignResult(signer.public.fingerprint, roles, (done,), warning)
     raise NotFoundError(f"`{path}` is no receipt that can be read", f"`planctl verify {plan.id}`")
 
 
@@ -169,9 +172,20 @@ def _shown(workspace: Workspace, path: Path) -> str:
     return workspace.relative(place.parent.resolve() / place.name)
 
 
-def _roles(judge: Judge, signer: Signer) -> tuple[str, ...]:
-    entries = judge.signatures.trust.signers.of(signer.public.keyid)
-    return tuple(dict.fromkeys(role for entry in entries for role in entry.principals))
+def _standing(judge: Judge, signer: Signer) -> tuple[tuple[str, ...], str]:
+    """Return whose the key is, as far as what it signs now counts; else why it does not."""
+    signers = judge.signatures.trust.signers
+    entries = signers.of(signer.public.keyid)
+    if not entries:
+        return (), "the key is not trusted here: `planctl keys trust` lists it under a role"
+    if signer.public in signers.revoked:
+        return (), "the key is revoked: nothing that it signs counts"
+    now = judge.workspace.clock()
+    usable = [entry for entry in entries if entry.for_receipts and entry.valid_at(now)]
+    if not usable:
+        said = "what the key signs now does not count: `planctl keys list` has its times and uses"
+        return (), said
+    return tuple(dict.fromkeys(role for entry in usable for role in entry.principals)), ""
 
 
 def _step(

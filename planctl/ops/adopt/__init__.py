@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
-from planctl._files import atomic_write, read_plain
+from planctl._files import atomic_write, read_plain, sha256_file
 from planctl._text import count
 from planctl.errors import PreconditionError, UsageError
 from planctl.models.adoption import (
@@ -45,6 +47,10 @@ def adopt(
         UsageError: The name cannot be an id, or is given for several initiatives.
     """
     tree = Tree(workspace.root)
+    known = _adopted_as(workspace, target)
+    if known is not None:
+        # What was taken in lies where its record says, not beside the plan.
+        target, name = os.path.commonpath(known.folders), name or known.initiative
     found = candidates(workspace, tree, target)
     if len(found) > 1:
         # Of a folder above several, those that planctl knows already stay out.
@@ -59,6 +65,19 @@ def adopt(
         _refuse_foreign_plan(workspace, proposal)
     with write_lock(workspace, "adopt"):
         return tuple(_take_in(workspace, proposal) for proposal in proposals)
+
+
+def _adopted_as(workspace: Workspace, target: str) -> AdoptionRecord | None:
+    """Return the record of an initiative that was adopted, when its id or its folder is given."""
+    for place in (Path.cwd() / target, workspace.root / target, workspace.root / ACTIVE / target):
+        inside = place.resolve()
+        if not inside.is_relative_to((workspace.root / ACTIVE).resolve()) or not place.exists():
+            continue
+        parts = inside.relative_to((workspace.root / ACTIVE).resolve()).parts
+        record = workspace.root / ACTIVE / parts[0] / RECORD if parts else None
+        if record is not None and record.exists():
+            return parse_record(read_plain(record, MAX_BYTES), workspace.relative(record))
+    return None
 
 
 def _ids(found: Sequence[Candidate], name: str | None) -> list[str]:
@@ -101,7 +120,8 @@ def _take_in(workspace: Workspace, proposal: Proposal) -> Adoption:
     place = workspace.root / record_path
     if place.exists():
         before = parse_record(read_plain(place, MAX_BYTES), record_path)
-        changes = _changes(before, parse_record(proposal.record.encode(), record_path))
+        now = parse_record(proposal.record.encode(), record_path)
+        changes = _changes(workspace, before, now)
         return Adoption(proposal, (), known=True, changes=tuple(changes))
     if proposal.plan is None:
         return Adoption(proposal)
@@ -111,16 +131,18 @@ def _take_in(workspace: Workspace, proposal: Proposal) -> Adoption:
     return Adoption(proposal, (proposal.plan_path, record_path))
 
 
-def _changes(before: AdoptionRecord, now: AdoptionRecord) -> list[str]:
+def _changes(workspace: Workspace, before: AdoptionRecord, now: AdoptionRecord) -> list[str]:
+    """Say what became of the adopted files; what is looked at now may lie elsewhere, too."""
     old = {item.path: item.sha256 for item in before.files}
-    new = {item.path: item.sha256 for item in now.files}
-    lines = [f"{path}: new since the adoption" for path in sorted(set(new) - set(old))]
-    lines += [f"{path}: gone since the adoption" for path in sorted(set(old) - set(new))]
-    lines += [
-        f"{path}: changed since the adoption"
-        for path in sorted(set(old) & set(new))
-        if old[path] != new[path]
-    ]
+    folders = tuple(f"{folder}/" for folder in before.folders)
+    new = sorted(item.path for item in now.files if item.path.startswith(folders))
+    lines = [f"{path}: new since the adoption" for path in new if path not in old]
+    for path, digest in sorted(old.items()):
+        place = workspace.root / path
+        if not os.path.lexists(place):
+            lines.append(f"{path}: gone since the adoption")
+        elif place.is_symlink() or not place.is_file() or sha256_file(place) != digest:
+            lines.append(f"{path}: changed since the adoption")
     return lines
 
 

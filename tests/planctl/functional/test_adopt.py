@@ -201,6 +201,25 @@ def test_adopting_again_says_nothing_new(foreign: tuple[Project, str]) -> None:
     assert (code, out) == (0, f"{again['initiative']}: adopted before; nothing new\n")
 
 
+def test_what_was_adopted_is_found_by_its_id_too(foreign: tuple[Project, str]) -> None:
+    project, target = foreign
+    first = adopted(project, target)
+    project.repo.commit("adopted")
+    own = first["initiative"]
+    assert project.call("hub", "new", own)[0] == 0
+    for again in (own, f"plans/active/{own}"):
+        answer = adopted(project, again)
+        assert (answer["known"], answer["written"], answer["changes"]) == (True, [], [])
+    record = json.loads((project.root / f"plans/active/{own}/adopted.json").read_text())
+    gone, changed = (item["path"] for item in record["files"][:2])
+    (project.root / gone).unlink()
+    (project.root / changed).write_text("something else\n")
+    assert set(adopted(project, own)["changes"]) == {
+        f"{gone}: gone since the adoption",
+        f"{changed}: changed since the adoption",
+    }
+
+
 def test_a_dry_run_writes_nothing_and_prints_the_plan(foreign: tuple[Project, str]) -> None:
     project, target = foreign
     before = fingerprint(project.root)

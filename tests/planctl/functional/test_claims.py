@@ -396,3 +396,13 @@ def test_a_turn_of_this_repository_is_read_by_the_parser_of_claims(proven: Proje
     prose = parse_prose(text)
     assert not prose.unreadable
     assert prose.turns[0].field("Artifacts") is not None
+
+
+@pytest.mark.parametrize("command", ["claims", "audit"])
+def test_a_kind_that_nothing_has_is_refused(
+    project: Project, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    code, out, err = project.call(command, "--kind", "nonsense")
+    assert (code, out) == (2, "")
+    assert "`--kind nonsense` is no kind" in err
+    assert "there is `" in err

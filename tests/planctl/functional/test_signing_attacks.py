@@ -284,6 +284,26 @@ def test_a_revoked_key_counts_until_its_date(project: Project, signers: Signers)
     ) in answer(project, "solo")
 
 
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (("--compromised",), "the key is revoked: nothing that it signs counts"),
+        (("--from", "2020-01-01T00:00:00Z"), "what the key signs now does not count"),
+    ],
+)
+def test_signing_with_a_revoked_key_says_that_it_counts_for_nothing(
+    proven: Project, signers: Signers, how: tuple[str, ...], said: str
+) -> None:
+    ada = signers.person("ada", "engineer")
+    assert proven.call("keys", "revoke", ada.public.fingerprint, *how, "--why", "lost")[0] == 0
+    signers.be("ada")
+    words = ("sign", ID, "A", "--step", "solo")
+    _, _, err = proven.call(*words)
+    assert f"warning: {said}" in err
+    _, out, _ = proven.call(*words, "--json")
+    assert (json.loads(out)["roles"], json.loads(out)["warning"][:15]) == ([], said[:15])
+
+
 def test_a_commit_dated_back_is_no_older_than_what_it_contains(
     project: Project, signers: Signers
 ) -> None:

@@ -316,3 +316,12 @@ def test_closing_lines_of_unittest_and_of_empty_runs() -> None:
     first, second = results_in(text)
     assert dict(first.counts) == {"passed": 1, "failed": 1, "skipped": 1}
     assert second.counts == ()
+
+
+def test_the_word_commit_stands_for_a_whole_list_and_at_the_start_of_a_sentence() -> None:
+    text = (
+        "### Turn Summary (2026-01-01)\nCommit 1234567 fixed it. In commits 2234567 and 3234567, "
+        "`abc1234` too; 7654321 patterns were read.\n"
+    )
+    found = [claim.first for block in parse_prose(text).blocks for claim in block.commits]
+    assert found == ["1234567", "2234567", "3234567", "abc1234"]
