@@ -30,7 +30,8 @@ _NAME = re.compile(
 )
 _REACH = 120
 _OF = re.compile(
-    rf"\b(?P<name>[A-Za-zχσµ][\w²/-]{{0,40}})[`*]? (?:of|is|was|at) (?P<op>)(?P<colon>){_VALUE}",
+    rf"\b(?P<name>[A-Za-zχσµ][\w²/-]{{0,40}})[`*]? "
+    rf"(?:of|is|was|at|reached|(?:rose|fell|grew|dropped|went) to) (?P<op>)(?P<colon>){_VALUE}",
     re.IGNORECASE,
 )
 # `r_factor` fell from 0.21 to 0.178; loss 0.12 → 0.08: the second value is the one of now.
@@ -123,7 +124,8 @@ def _claim(segment: Segment, text: str, match: re.Match[str]) -> NumberClaim | N
     worded = match.re in (_OF, _CHANGED) or bool(groups.get("colon"))
     if name in _OUTCOMES:
         return None
-    if worded and (name.lower() in _NO_NAMES or not exact):
+    # `fall_m: 99` names a value; `Phase: 3` and `Note: 5 files` do not.
+    if worded and (name.lower() in _NO_NAMES or not (exact or "_" in name)):
         return None
     if groups.get("colon") and not re.search(r"[A-Za-z]{2}|[²χ]", name):
         return None

@@ -325,3 +325,20 @@ def test_the_word_commit_stands_for_a_whole_list_and_at_the_start_of_a_sentence(
     )
     found = [claim.first for block in parse_prose(text).blocks for claim in block.commits]
     assert found == ["1234567", "2234567", "3234567", "abc1234"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a.json show fall_m: 99", [("fall_m", "99")]),
+        ("`fall_m`: 99 now", [("fall_m", "99")]),
+        ("fall_m rose to 99 m", [("fall_m", "99")]),
+        ("the loss dropped to 0.08", [("loss", "0.08")]),
+        ("Phase A: 3 runs. Note: 5 files were read, epoch of 3", []),
+    ],
+)
+def test_names_with_an_underscore_may_have_whole_numbers(
+    text: str, found: list[tuple[str, str]]
+) -> None:
+    prose = parse_prose(f"### Turn Summary (2026-01-01)\n{text}.\n")
+    assert [(n.name, n.text) for block in prose.blocks for n in block.numbers] == found
