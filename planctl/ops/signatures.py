@@ -89,7 +89,8 @@ class Signatures:
     def removed(self, item: LoadedReceipt) -> dict[Signature, Judged]:
         """Return the signatures that count, that git once had, and that are gone, one a key."""
         past = self._pasts.get(item.path)
-        gone = () if past is None else past.removed(item.signatures)
+        # Of an exchanged payload the signatures may all be there, over other bytes: none is gone.
+        gone = () if past is None or item.broken else past.removed(item.signatures)
         if past is None or not gone:
             return {}
         found = {judged.key for judged in counting(self.judged(item))}
@@ -121,7 +122,8 @@ class Signatures:
 
     def signed_by(self, path: str) -> tuple[str, ...]:
         """Return roles and key of each signature of a receipt that counts."""
-        return tuple(item.text for item in counting(self.judged(self._loaded[path])))
+        item = self._loaded[path]
+        return () if item.broken else tuple(one.text for one in counting(self.judged(item)))
 
     def replay_counts(
         self, phase: str, path: str, signatures: tuple[Signature, ...], payload: bytes

@@ -304,6 +304,24 @@ def test_signing_with_a_revoked_key_says_that_it_counts_for_nothing(
     assert (json.loads(out)["roles"], json.loads(out)["warning"][:15]) == ([], said[:15])
 
 
+def test_of_an_exchanged_payload_no_signature_is_called_removed(
+    proven: Project, signers: Signers
+) -> None:
+    signers.person("ada", "engineer")
+    signers.person("ben", "supervisor")
+    for name in ("ada", "ben"):
+        signers.sign(name, ID, "A", "--step", "solo")
+        proven.repo.commit(name)
+    path = solo(proven)
+    whole = json.loads(path.read_text())
+    payload = base64.b64decode(whole["payload"]).replace(b'"exitCode":0', b'"exitCode":1')
+    whole["payload"] = base64.b64encode(payload).decode()
+    path.write_text(json.dumps(whole))
+    step = step_of(proven, "solo")
+    assert (step["verdict"], step["signed_by"]) == ("modified", [])
+    assert "was removed" not in answer(proven, "solo")
+
+
 def test_a_commit_dated_back_is_no_older_than_what_it_contains(
     project: Project, signers: Signers
 ) -> None:
