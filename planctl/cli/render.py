@@ -126,7 +126,7 @@ def verdict_cell(verdict: Verdict) -> Text:
 
 def report(result: VerifyReport) -> None:
     """Print the verdict table of an initiative."""
-    head = (result.head or "no commit")[:8]
+    head = (result.head or "")[:8] or "no commit"
     where = f", scratch hub {result.hub}" if result.scratch else ""
     table(
         f"{result.initiative} at {head}{where}",

@@ -54,6 +54,15 @@ class Evidence:
         """The receipts that are there as they were written."""
         return tuple(item.stored for item in self.loaded if item.stored and item.holds)
 
+    def told(self) -> Iterator[StoredReceipt]:
+        """Yield what is known of every receipt where it belongs, also of those that do not hold.
+
+        Their artifacts go out as they lie there, too: who looks into it needs them most.
+        """
+        for item in self.loaded:
+            if item.stored and item.path.startswith(f"{item.stored.receipt.hub}/receipts/"):
+                yield item.stored
+
     def troubles(self) -> Iterator[Trouble]:
         """Yield the receipts that are gone or not intact."""
         for item in self.loaded:
@@ -100,7 +109,7 @@ def files_of(workspace: Workspace, one: Evidence) -> Iterator[Wanted]:
     for item in one.loaded:
         if item.gone is None:
             yield Wanted(item.path, FileKind.RECEIPT)
-    for stored in one.intact:
+    for stored in one.told():
         for subject in stored.receipt.subjects:
             yield from _subject_files(workspace, stored, subject)
     for file in one.adopted:

@@ -100,6 +100,17 @@ def test_a_modified_artifact_goes_out_as_it_is_and_is_named(
         assert "**modified**" in (tmp_path / "out/INDEX.md").read_text()
 
 
+def test_artifacts_of_a_receipt_that_does_not_hold_go_out_too(
+    proven: Project, tmp_path: Path
+) -> None:
+    (receipt,) = proven.receipts("one")
+    receipt.write_text("{")
+    result = exported(proven, "bundle", tmp_path / "out", expect=1)
+    assert [item["what"] for item in result["troubles"]] == ["not intact"]
+    for name in ("analysis/one.txt", "cli/one.log"):
+        assert (tmp_path / "out" / HUB / name).read_bytes() == (proven.hub / name).read_bytes()
+
+
 def test_what_is_gone_is_named_and_fails_the_check(proven: Project, tmp_path: Path) -> None:
     (proven.hub / "analysis/one.txt").unlink()
     proven.receipts("solo")[0].unlink()
