@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    and threading.current_thread() is threading.main_thread()
+):
+    # A job in the background ignores Ctrl-C, and all that it starts; tests of Ctrl-C need it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GITCONFIG = """\
 [user]

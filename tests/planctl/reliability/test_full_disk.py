@@ -198,7 +198,8 @@ def as_nobody(*words: str) -> tuple[int, str]:
 def test_a_repository_that_may_only_be_read_is_judged_and_not_changed(
     proven: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for folder in (proven.root, *proven.root.parents[:3]):
+    made = [folder for folder in proven.root.parents if "pytest-of" in str(folder)]
+    for folder in (proven.root, *made):
         folder.chmod(0o755)
     # What is imported late could not be read by that user from everywhere.
     for module in pkgutil.walk_packages(planctl.__path__, "planctl."):
