@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import itertools
 import os
 import sys
 from typing import Annotated, Any
@@ -158,16 +159,21 @@ def run(arguments: list[str]) -> int:
         _say("interrupted")
         return 130
     except PlanctlError as error:
-        _tell(error, "--json" in arguments)
+        _tell(error, _wants_json(arguments))
         return error.exit_code
     except (BrokenPipeError, SystemExit):
         # The reader of a pipe (`planctl … | head`) went away: it has not heard the answer. (Typer
         # turns that into an exit of its own, and nothing else.)
         return _OUTPUT_CLOSED
     except OSError as error:
-        return _system(error, "--json" in arguments)
+        return _system(error, _wants_json(arguments))
     except Exception as error:  # noqa: BLE001 - the one edge where a bug becomes a message
         return _bug(error)
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    pairs = itertools.pairwise(arguments)
+    return "--json" in arguments or "--format=json" in arguments or ("--format", "json") in pairs
 
 
 def _usage(error: Any) -> int:

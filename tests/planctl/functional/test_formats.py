@@ -159,3 +159,11 @@ def test_formats_that_do_not_go_together_are_refused(proven: Project, other: str
 def test_the_count_of_proven_steps_goes_to_stderr(proven: Project) -> None:
     _, _, err = proven.call("verify", "--format", "github")
     assert err == "X-001: 3 of 3 steps proven\n"
+
+
+@pytest.mark.parametrize("words", [("--format", "json"), ("--format=json",), ("--json",)])
+def test_errors_are_json_where_json_was_asked_for(project: Project, words: tuple[str, ...]) -> None:
+    code, out, err = project.call("verify", "NO-SUCH-001", *words)
+    assert code == 4
+    assert json.loads(out)["error"]["slug"] == "not-found"
+    assert "NO-SUCH-001" in err
