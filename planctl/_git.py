@@ -255,22 +255,6 @@ class Repository:
         records = _records(self._ask("status", "--porcelain=v1", "-z", *options))
         return [record[3:].rstrip("/") for record in records]
 
-    def unwatched_paths(self) -> dict[str, bool]:
-        """Return tracked paths whose changes `git status` was told not to show.
-
-        Returns:
-            Path → it may be left out of the work tree (`skip-worktree`, sparse checkouts); False
-            for `assume-unchanged`.
-        """
-        if self.tip != "HEAD":
-            return {}
-        flagged = [r for r in self._ask("ls-files", "-v", "-z").split(b"\0") if r[:1] not in b"HM"]
-        return {
-            os.fsdecode(record[2:]): record[:1] in b"Ss"
-            for record in flagged
-            if record[:1] in b"Ss" or record[:1].islower()
-        }
-
     def ignored_paths(self) -> list[str]:
         """Return what lies in the work tree and git ignores; whole folders end with `/`."""
         options = ("--others", "--ignored", "--exclude-standard", "--directory")
@@ -329,13 +313,6 @@ class Repository:
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Tell whether `commit` contains `ancestor`."""
         return self.ask_if("merge-base", "--is-ancestor", ancestor, commit) is not None
-
-    def descendants(self, ancestor: str) -> frozenset[str]:
-        """Return the commits of HEAD's history that contain `ancestor`, itself included."""
-        range_ = f"{ancestor}..{self.tip}"
-        listed = self._ask("rev-list", "--ancestry-path", range_).decode().split()
-        reachable = bool(listed) or self.head == ancestor
-        return frozenset([*listed, ancestor]) if reachable else frozenset()
 
     def last_changes(self, paths: Iterable[str]) -> dict[str, Commit]:
         """Return the newest commit that touched each path, in one walk."""

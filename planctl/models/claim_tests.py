@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from planctl.models.claim import TestClaim
@@ -116,14 +116,3 @@ def fits(claim: TestClaim, result: TestResult) -> str | None:
 def told(claim: TestClaim) -> bool:
     """Tell whether a claim has a number or an outcome that a log can confirm."""
     return bool(claim.counts or claim.seconds or claim.outcome)
-
-
-def same_count(claim: TestClaim, results: Iterable[TestResult]) -> list[TestResult]:
-    """Return the runs that have the claim's counts, whatever their time."""
-    counts = dict(claim.counts)
-    return [
-        item
-        for item in results
-        if counts
-        and all(item.count(word) == n for word, n in counts.items() if word != "collected")
-    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -190,15 +189,6 @@ def replays_of(workspace: Workspace, plan: Plan, hub: Hub | None = None) -> Repl
         if path not in there and not os.path.lexists(workspace.root / path)
     ]
     return Replays(tuple(_checked(workspace, found, added)))
-
-
-def replays_from(files: Iterable[tuple[str, bytes]]) -> Replays:
-    """Return replays from what their files hold, such as those of a past commit.
-
-    Args:
-        files: Repository-relative path and bytes of each.
-    """
-    return Replays(tuple(_read(content, path) for path, content in files))
 
 
 def _in_hub(hub: Hub) -> list[LoadedReplay]:
