@@ -13,7 +13,7 @@ import pytest
 import typer
 import yaml
 
-from planctl.cli.app import app as planctl_app
+from planctl.cli.app import tree
 from planctl.models.settings import SlurmSettings
 from planctl.models.verdict import Verdict
 from planctl.ops.judge import ORDER as PREDICATES
@@ -119,7 +119,7 @@ def flags_in(text: str) -> set[str]:
     return {flag.replace("_", "-") for flag in named} - GENERAL
 
 
-PLANCTL = commands_of(planctl_app)
+PLANCTL = commands_of(tree())
 TORCH = commands_of(torch_app)
 
 

@@ -4,44 +4,50 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import io
 import itertools
 import os
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
 from planctl._version import __version__
-from planctl.cli import (
-    adoption,
-    audit,
-    claims,
-    evidence,
-    exports,
-    history,
-    keys,
-    plans,
-    records,
-    running,
-    strength,
-)
 from planctl.errors import PlanctlError, SystemRefusedError
 
 # Typer carries a click of its own; this is the root of the errors it raises for usage.
 _ClickException: type[Exception] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
-# rich_markup_mode=None: rich help pages cost 100 ms of CPU.
-_PLAIN = {"rich_markup_mode": None, "no_args_is_help": True, "add_completion": False}
-
-app = typer.Typer(
-    name="planctl",
-    help="Plans and evidence that cannot be talked past: run steps, keep receipts, verify them.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    **_PLAIN,  # type: ignore[arg-type]
-)
+# Command or group: the module below `planctl.cli` that has it, and what it is called there.
+COMMANDS = {
+    "init": "plans.init",
+    "new": "plans.new",
+    "run-phase": "running.run_phase",
+    "run": "running.run",
+    "verify": "evidence.verify",
+    "why": "evidence.why",
+    "status": "evidence.status",
+    "at": "history.at",
+    "bisect": "history.bisect",
+    "next-green": "history.next_green",
+    "replay": "strength.replay",
+    "lint": "strength.lint",
+    "summary": "records.summary",
+    "block": "records.block",
+    "schema": "plans.schema",
+    "export": "exports.export",
+    "adopt": "adoption.adopt",
+    "audit": "audit.audit",
+    "claims": "claims.claims",
+    "hub": "plans.hub_app",
+    "sign": "keys.sign",
+    "keys": "keys.keys_app",
+    "ledger": "records.ledger_app",
+}
+_CONTEXT = {"run": {"allow_interspersed_args": False, "ignore_unknown_options": False}}
 
 
 def _version(wanted: bool) -> None:
@@ -50,7 +56,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -59,31 +64,33 @@ def _root(
     """Plans and evidence that cannot be talked past: run steps, keep receipts, verify them."""
 
 
-app.command()(plans.init)
-app.command()(plans.new)
-app.command("run-phase")(running.run_phase)
-app.command(
-    "run", context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False}
-)(running.run)
-app.command()(evidence.verify)
-app.command()(evidence.why)
-app.command()(evidence.status)
-app.command()(history.at)
-app.command()(history.bisect)
-app.command("next-green")(history.next_green)
-app.command()(strength.replay)
-app.command()(strength.lint)
-app.command()(records.summary)
-app.command()(records.block)
-app.command()(plans.schema)
-app.command()(exports.export)
-app.command()(adoption.adopt)
-app.command()(audit.audit)
-app.command()(claims.claims)
-app.add_typer(plans.hub_app, name="hub")
-app.command()(keys.sign)
-app.add_typer(keys.keys_app, name="keys")
-app.add_typer(records.ledger_app, name="ledger")
+def tree(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """Return the command line with some commands.
+
+    Args:
+        names: Names in `COMMANDS`; every command costs an import and the reading of its
+            signature, which the command that is asked for need not wait for.
+
+    Returns:
+        The tree.
+    """
+    grown = typer.Typer(
+        name="planctl",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # rich help pages cost 100 ms of CPU
+        no_args_is_help=True,
+        add_completion=False,
+    )
+    grown.callback()(_root)
+    for name in names:
+        module, _, attribute = COMMANDS[name].partition(".")
+        found = getattr(importlib.import_module(f"planctl.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            grown.add_typer(found, name=name)
+        else:
+            grown.command(name, context_settings=_CONTEXT.get(name))(found)
+    return grown
 
 
 _OUTPUT_CLOSED = 141
@@ -149,6 +156,8 @@ def run(arguments: list[str]) -> int:
     for name in _GIT_VARIABLES:
         os.environ.pop(name, None)
     try:
+        known = arguments[0] if arguments else ""
+        app = tree([known] if known in COMMANDS else COMMANDS)
         result = app(arguments, standalone_mode=False, prog_name="planctl")
         return result if isinstance(result, int) else 0
     except typer.Exit as error:
