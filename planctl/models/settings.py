@@ -20,6 +20,7 @@ from pydantic import (
 
 from planctl.errors import BadFileError
 from planctl.models.audit_settings import AuditSettings
+from planctl.models.diff_kinds import TurnsSettings
 from planctl.models.lint import LintSettings
 from planctl.models.policy import Policy, SigningSettings
 
@@ -94,6 +95,7 @@ class Settings(_Model):
     policy: Policy = Policy()
     audit: AuditSettings = AuditSettings()
     lint: LintSettings = LintSettings()
+    turns: TurnsSettings = TurnsSettings()
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -102,6 +104,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "policy": Policy,
     "audit": AuditSettings,
     "lint": LintSettings,
+    "turns": TurnsSettings,
 }
 
 
