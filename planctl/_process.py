@@ -24,7 +24,7 @@ INTERRUPTED = 130
 _SHELL = "/bin/sh"
 # Waits for the word that the watchdog is there, so that no command ever runs without it.
 # -p: no functions, options or start-up files from the environment can change what a command does.
-_START = 'read -r go || exit 130; exec bash -p -e -u -o pipefail -c "$1" </dev/null'
+_START = 'read -r go || exit 130; exec bash -p -e -u -o pipefail -c "$1" <"$2"'
 _BLOCK = 1 << 16
 _TICK_S = 0.05
 _LINGER_S = 2.0
@@ -45,12 +45,14 @@ class ShellCommand:
     Attributes:
         env: The whole environment of the command.
         timeout_s: Seconds after which its process group is ended; None for no limit.
+        stdin: A file that it reads; nothing without one.
     """
 
     text: str
     cwd: Path
     env: Mapping[str, str]
     timeout_s: float | None = None
+    stdin: Path = Path(os.devnull)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,11 @@ def stop_on_signals(stop: Stop) -> Iterator[None]:
 
 
 def run_shell(
-    command: ShellCommand, on_output: OnOutput, stop: Stop, grace_s: float = 10.0
+    command: ShellCommand,
+    on_output: OnOutput,
+    stop: Stop,
+    grace_s: float = 10.0,
+    on_start: Callable[[int], None] | None = None,
 ) -> Ended:
     """Run a command to its end and hand on its output (stdout and stderr, in order).
 
@@ -128,6 +134,7 @@ def run_shell(
             group is killed and the error goes on.
         stop: Looked at several times a second.
         grace_s: Seconds between SIGTERM and SIGKILL.
+        on_start: Gets the id of the process group before the command begins.
     """
     began = time.monotonic()
     try:
@@ -137,6 +144,7 @@ def run_shell(
         code = NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_START
         return Ended(code, False, False, time.monotonic() - began, 0, False)
     with child:
+        child.begin(on_start)
         limit = None if command.timeout_s is None else began + command.timeout_s
         reason = child.follow(on_output, stop, limit, grace_s)
         left = child.end_group(on_output, grace_s if reason else _LINGER_S, stop)
@@ -160,8 +168,9 @@ class _Child:
         self._reaped = False
         self._output, inner = os.pipe()
         self._open = True
+        words = [_START, "planctl", command.text, os.fspath(command.stdin)]
         try:
-            self._process = _start([_START, "planctl", command.text], inner, command)
+            self._process = _start(words, inner, command)
         except BaseException:
             os.close(self._output)
             raise
@@ -170,7 +179,6 @@ class _Child:
         self._group = self._process.pid
         self._watchdog = _start([_WATCHDOG], subprocess.DEVNULL)
         _tell(self._watchdog, f"{self._group}\n")
-        _tell(self._process, "go\n")
 
     def __enter__(self) -> _Child:
         return self
@@ -182,6 +190,12 @@ class _Child:
         os.close(self._output)
         self._process.communicate()
         self._watchdog.communicate(b"over\n")
+
+    def begin(self, on_start: Callable[[int], None] | None) -> None:
+        """Let the command begin, after its group has been told."""
+        if on_start is not None:
+            on_start(self._group)
+        _tell(self._process, "go\n")
 
     def follow(
         self, on_output: OnOutput, stop: Stop, limit: float | None, grace_s: float

@@ -204,3 +204,22 @@ def test_killing_the_caller_with_signal_9_ends_the_commands_group(tmp_path: Path
     caller.kill()
     caller.wait()
     wait_for(lambda: not alive(int(pids.read_text())))
+
+
+def test_a_command_reads_the_file_that_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "brief.md").write_text("do this\n")
+    pieces: list[bytes] = []
+    command = ShellCommand("cat", tmp_path, dict(os.environ), stdin=tmp_path / "brief.md")
+    run_shell(command, pieces.append, Stop())
+    assert b"".join(pieces) == b"do this\n"
+
+
+def test_the_group_is_told_before_the_command_begins(tmp_path: Path) -> None:
+    def refuse(group: int) -> None:
+        assert alive(group)
+        raise OSError("no room to write it down")
+
+    command = ShellCommand("touch ran", tmp_path, dict(os.environ))
+    with pytest.raises(OSError, match="no room"):
+        run_shell(command, lambda piece: None, Stop(), on_start=refuse)
+    assert not (tmp_path / "ran").exists()
