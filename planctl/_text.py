@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import quote
 
 # Python spells bytes of a name that are no UTF-8 as surrogates; others are in no file's name.
+_UNUSUAL = re.compile(r"[^\n -~]")
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
@@ -47,3 +50,25 @@ def relative_uri(path: str) -> str:
     """
     named = _NO_BYTE.sub(lambda match: printable(match[0]), path)
     return quote(named.encode("utf-8", "surrogateescape"), safe="/-._~!$&'()*+,;=@")
+
+
+def json_text(value: Any, encoding: str = "utf-8") -> str:
+    """Return a value as JSON that drives no terminal, one line end after it.
+
+    What does not print, or what the encoding cannot hold, is escaped so that JSON reads it back.
+
+    Args:
+        value: Plain values; anything else is written as its text.
+        encoding: Of the output.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
+    return _UNUSUAL.sub(lambda found: _escaped(found[0], encoding), text)
+
+
+def _escaped(char: str, encoding: str) -> str:
+    try:
+        if char.isprintable() and char.encode(encoding):
+            return char
+    except UnicodeEncodeError:
+        pass
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else json.dumps(char)[1:-1]

@@ -104,6 +104,13 @@ class SystemRefusedError(PreconditionError):
 
     slug = "system"
 
+    @classmethod
+    def of(cls, error: OSError) -> SystemRefusedError:
+        """Say what the system refused, and about which file."""
+        where = f"`{error.filename}`: " if error.filename else ""
+        hint = "make room or correct the permissions, then run the same again"
+        return cls(f"{where}{error.strerror or error}", hint)
+
 
 class InterruptedRunError(PlanctlError):
     """Ctrl-C or SIGTERM ended a run; nothing is recorded, its log stays."""

@@ -219,24 +219,16 @@ def _cut(text: str) -> str:
 
 def _system(error: OSError, as_json: bool = False) -> int:
     """Say what the system refused: no room, no permission, a file in the place of a folder."""
-    where = f"`{error.filename}`: " if error.filename else ""
-    hint = "make room or correct the permissions, then run the same again"
-    refused = SystemRefusedError(f"{where}{error.strerror or error}", hint)
+    refused = SystemRefusedError.of(error)
     _tell(refused, as_json)
     return refused.exit_code
 
 
 def _bug(error: Exception) -> int:
-    import tempfile
-    import traceback
-
+    from planctl._bugs import BugError
     from planctl._text import printable
 
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="planctl-bug-", suffix=".log", delete=False
-    ) as log:
-        traceback.print_exception(error, file=log)
-    told = printable(_cut(str(error)))
-    _say(f"error: a bug in planctl: {type(error).__name__}: {told}")
-    _say(f"hint: the traceback is in {log.name}; please report it")
-    return 3
+    bug = BugError(error)
+    _say(f"error: {printable(_cut(bug.message))}")
+    _say(f"hint: {bug.hint}")
+    return bug.exit_code

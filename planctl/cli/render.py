@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 import shlex
 import sys
 import threading
@@ -16,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from planctl._terminal import TerminalFilter
-from planctl._text import count, printable
+from planctl._text import count, json_text, printable
 from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 _LONGEST_LINE = 1 << 16
 _MANY_ROWS = 200
-_UNUSUAL = re.compile(r"[^\n -~]")
 _STYLE = {
     Verdict.FRESH: "green",
     Verdict.WAIVED: "cyan",
@@ -48,19 +45,7 @@ def safe(text: str) -> str:
 
 def emit_json(value: Any) -> None:
     """Print a result as JSON on stdout."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(_UNUSUAL.sub(lambda found: _escaped(found[0], encoding), text))
-
-
-def _escaped(char: str, encoding: str) -> str:
-    """Escape what does not print, or what the output cannot hold, so that JSON reads it back."""
-    try:
-        if char.isprintable() and char.encode(encoding):
-            return char
-    except UnicodeEncodeError:
-        pass
-    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else json.dumps(char)[1:-1]
+    sys.stdout.write(json_text(value, sys.stdout.encoding or "utf-8"))
 
 
 def emit(text: str) -> None:

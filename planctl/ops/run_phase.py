@@ -111,7 +111,12 @@ class PhaseResult:
 
 
 def run_phase(
-    workspace: Workspace, initiative: str, phase: str, options: RunOptions, reporter: Reporter
+    workspace: Workspace,
+    initiative: str,
+    phase: str,
+    options: RunOptions,
+    reporter: Reporter,
+    stop: Stop | None = None,
 ) -> PhaseResult:
     """Run the steps of a phase that are not proven, and record what they did.
 
@@ -121,6 +126,7 @@ def run_phase(
         phase: Name of the phase.
         options: See `RunOptions`.
         reporter: Gets a line a step and the commands' output.
+        stop: Through it another thread may end the run as Ctrl-C would.
 
     Returns:
         What became of every step, also when one failed (`ok` is then False).
@@ -156,7 +162,8 @@ def run_phase(
             ensure_merge_rules(workspace)
         report = _report(workspace, plan, hub)
         tasks = schedule(plan, report, workspace.root, wanted, options.force)
-        return _Run(workspace, plan, hub, report, tasks, reporter, options, signer).all(phase)
+        run = _Run(workspace, plan, hub, report, tasks, reporter, options, signer, stop or Stop())
+        return run.all(phase)
 
 
 def _report(workspace: Workspace, plan: Plan, hub: Hub) -> VerifyReport:
@@ -202,10 +209,11 @@ class _Run:
         reporter: Reporter,
         options: RunOptions,
         signer: Signer | None,
+        stop: Stop,
     ) -> None:
         self.workspace, self.plan, self.hub = workspace, plan, hub
         self.tasks, self.reporter, self.jobs = tasks, reporter, options.jobs
-        self.stop = Stop()
+        self.stop = stop
         self.results: dict[str, StepResult] = {}
         self.proof = {
             step.step: step.stored.payload_sha256
