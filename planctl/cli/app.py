@@ -115,7 +115,10 @@ def main() -> None:
     # A hundred thousand artifacts in frozen objects: nothing among them is in a cycle.
     gc.set_threshold(100_000, 20, 100)
     _open_streams()
-    sys.exit(_delivered(run(sys.argv[1:])))
+    code = _delivered(run(sys.argv[1:]))
+    # The interpreter's end would look through everything for cycles, several times.
+    gc.freeze()
+    sys.exit(code)
 
 
 def _open_streams() -> None:
