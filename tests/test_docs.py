@@ -14,7 +14,7 @@ import typer
 import yaml
 
 from planctl.cli.app import tree
-from planctl.models.settings import SlurmSettings
+from planctl.models.slurm_settings import SlurmSettings
 from planctl.models.verdict import Verdict
 from planctl.ops.judge import ORDER as PREDICATES
 from planctl.ops.record import DROPPED, SHOWN

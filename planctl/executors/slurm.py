@@ -31,7 +31,7 @@ from planctl.executors.slurm_queue import (
     queued,
     wait_until_gone,
 )
-from planctl.models.settings import SlurmSettings
+from planctl.models.slurm_settings import SlurmSettings
 
 if TYPE_CHECKING:
     import submitit

@@ -19,7 +19,7 @@ from planctl._process import Stop
 from planctl.cli.app import run as planctl
 from planctl.executors import Job
 from planctl.executors.slurm import SlurmExecutor
-from planctl.models.settings import SlurmSettings
+from planctl.models.slurm_settings import SlurmSettings
 from tests.planctl.conftest import HUB, Repo, phase
 from tests.slurm.conftest import Cluster
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from planctl.errors import BadFileError
-from planctl.models.settings import SlurmSettings, parse_settings
+from planctl.models.settings import parse_settings
+from planctl.models.slurm_settings import SlurmSettings
 
 
 def test_an_empty_file_means_the_defaults() -> None:
