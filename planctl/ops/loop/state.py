@@ -1,0 +1,56 @@
+"""What the loop remembers between turns: one file, written whole, never reset because it is odd."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from planctl import clock
+from planctl._files import atomic_write, free_name, read_text
+from planctl.errors import BadFileError
+from planctl.models.loop import LoopState, dumped, parse_state
+from planctl.workspace import Workspace
+
+NAME = "loop.json"
+_MAX_BYTES = 4_000_000
+
+
+def state_path(workspace: Workspace) -> Path:
+    """Return where the state of this work tree's loop lies."""
+    return workspace.repo.git_dir / "planctl" / NAME
+
+
+def folder(workspace: Workspace) -> Path:
+    """Return the folder of agents' logs, prompts and summaries."""
+    return workspace.repo.git_dir / "planctl" / "loop"
+
+
+def read_state(workspace: Workspace) -> LoopState | None:
+    """Return the state, or None when no loop ever ran here.
+
+    Raises:
+        BadFileError: It cannot be read, or is not what a loop wrote.
+    """
+    path = state_path(workspace)
+    if not os.path.lexists(path):
+        return None
+    try:
+        return parse_state(read_text(path, _MAX_BYTES), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "`planctl loop --recover` keeps it aside and rebuilds it from the turn records"
+        raise BadFileError(str(path), f"cannot be read: {error}", hint=hint) from error
+
+
+def write_state(workspace: Workspace, state: LoopState) -> LoopState:
+    """Write the state and return it with the time of writing."""
+    now = state.model_copy(update={"updated": clock.iso(workspace.clock())})
+    atomic_write(state_path(workspace), dumped(now))
+    return now
+
+
+def put_aside(workspace: Workspace, path: Path) -> Path:
+    """Give a file of the loop another name beside its own, so that nothing in it is lost."""
+    stamp = clock.stamp(workspace.clock())
+    kept = free_name(path.with_name(f"{path.name}.unreadable-{stamp}"))
+    os.replace(path, kept)
+    return kept
