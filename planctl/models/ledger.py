@@ -1,30 +1,36 @@
 """The ledger `docs/fix_plan.md`: items in regions planctl marked, free text around them.
 
 A region starts with `<!-- planctl:item ID -->` and ends with `<!-- planctl:end ID -->`. planctl
-changes the status line and adds attempt lines inside; every other byte stays. Each attempt is one
-line that no other attempt repeats, so that `merge=union` joins two branches without loss.
+changes the field lines and adds attempts inside; every other byte stays, and what stands in a code
+fence is quoted. Each attempt is one line that no other attempt repeats, so that `merge=union` joins
+two branches without loss.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from planctl._text import printable
 from planctl.errors import BadFileError
+from planctl.models.ledger_regions import Region, plain_of, regions
 
 Status = Literal["pending", "in_progress", "blocked", "done", "archived"]
+FieldName = Literal["Status", "Priority", "Depends on", "Archive"]
+PRIORITIES = ("critical", "high", "medium", "low")
 
 # A merge may leave two status lines: the one that claims least holds.
-_CAUTIOUS: tuple[Status, ...] = ("blocked", "in_progress", "pending", "done", "archived")
-_BEGIN = re.compile(r"^<!-- planctl:item (\S+) -->[ \t]*\r?\n", re.MULTILINE)
-# Nothing here goes back over what it matched: a line may be as long as the file.
+CAUTIOUS: tuple[Status, ...] = ("blocked", "in_progress", "pending", "done", "archived")
 _HEADING = re.compile(r"^##++ ++(\S++)(?: — ([^\n]*))?[ \t\r]*$", re.MULTILINE)
-_FIELD = re.compile(r"^- (Status|Priority|Depends on):([^\n]*)$", re.MULTILINE)
-_STATUS_LINE = re.compile(r"^- Status: *+\S*+[ \t]*+(\r?\n)", re.MULTILINE)
+_FIELD = re.compile(r"^- (Status|Priority|Depends on|Archive):([^\n]*)$", re.MULTILINE)
+# Nothing here goes back over what it matched: a line may be as long as the file.
+_LINE = {
+    name: re.compile(rf"^- {name}:[^\n]*+\n", re.MULTILINE)
+    for name in ("Status", "Priority", "Depends on", "Archive")
+}
 _ATTEMPT = re.compile(r"^  - (\S+Z) ([^\n]*)$", re.MULTILINE)
 
 
@@ -40,7 +46,11 @@ class Attempt(_Model):
 
 
 class LedgerItem(_Model):
-    """One item of the ledger: an initiative and its attempts, oldest first."""
+    """One item of the ledger: an initiative and its attempts, oldest first.
+
+    Attributes:
+        archive: Files that older attempts were moved to, or the whole item.
+    """
 
     id: str
     title: str
@@ -48,6 +58,12 @@ class LedgerItem(_Model):
     priority: str
     depends_on: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    archive: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """The item is done, here or in the archive."""
+        return self.status in ("done", "archived")
 
 
 class Ledger(_Model):
@@ -61,73 +77,61 @@ class Ledger(_Model):
         return next((item for item in self.items if item.id == initiative), None)
 
 
-@dataclass(frozen=True)
-class _Region:
-    id: str
-    start: int
-    end: int
-
-    def of(self, text: str) -> str:
-        return text[self.start : self.end]
-
-
 def parse(text: str, path: str) -> Ledger:
-    """Read a ledger.
+    """Read a ledger; an item that a merge doubled is read as one.
 
     Raises:
         BadFileError: A region without end, or a status that is none.
     """
-    items = tuple(_item(text, region, path) for region in _regions(text, path))
-    return Ledger(path=path, items=items)
+    plain = plain_of(text)
+    by_id: dict[str, list[Region]] = {}
+    for region in regions(plain, path):
+        by_id.setdefault(region.id, []).append(region)
+    items = (_item(text, plain, found, path) for found in by_id.values())
+    return Ledger(path=path, items=tuple(items))
 
 
-def _regions(text: str, path: str) -> list[_Region]:
-    found: dict[str, _Region] = {}
-    for begin in _BEGIN.finditer(text):
-        name = begin[1]
-        if name in found and begin.start() < found[name].end:
-            continue  # a merge repeated the marker inside the region
-        found[name] = _Region(name, begin.end(), _end(text, begin, path))
-    return list(found.values())
-
-
-def _end(text: str, begin: re.Match[str], path: str) -> int:
-    marker = re.compile(rf"^<!-- planctl:end {re.escape(begin[1])} -->[ \t]*\r?$", re.MULTILINE)
-    limit = next((m.start() for m in _BEGIN.finditer(text, begin.end()) if m[1] != begin[1]), None)
-    ends = list(marker.finditer(text, begin.end(), len(text) if limit is None else limit))
-    if not ends:
-        raise BadFileError(
-            path,
-            f"the region of `{begin[1]}` has no end",
-            line=text.count("\n", 0, begin.start()) + 1,
-            hint=f"put `<!-- planctl:end {begin[1]} -->` on its own line after it",
-        )
-    return ends[-1].start()
-
-
-def _item(text: str, region: _Region, path: str) -> LedgerItem:
-    inside = region.of(text)
+def _item(text: str, plain: str, found: list[Region], path: str) -> LedgerItem:
+    inside = "".join(region.of(plain) for region in found)
     heading = _HEADING.search(inside)
-    fields: dict[str, list[str]] = {}
-    for match in _FIELD.finditer(inside):
-        fields.setdefault(match[1], []).append(match[2].strip())
-    depends = fields.get("Depends on", ["none"])[0]
+    fields = fields_in(inside)
     return LedgerItem(
-        id=region.id,
+        id=found[0].id,
         title=(heading[2] or "").strip() if heading else "",
-        status=_status(fields.get("Status", []), region, text, path),
+        status=_status(fields.get("Status", []), found[0], text, path),
         priority=fields.get("Priority", ["medium"])[0],
-        depends_on=() if depends == "none" else tuple(re.split(r", *", depends)),
+        depends_on=dependencies(fields.get("Depends on", ["none"])[0]),
         attempts=tuple(
             Attempt(when=match[1], text=match[2].rstrip()) for match in _ATTEMPT.finditer(inside)
         ),
+        archive=tuple(dict.fromkeys(fields.get("Archive", ()))),
     )
 
 
-def _status(found: list[str], region: _Region, text: str, path: str) -> Status:
-    for status in _CAUTIOUS:
-        if status in found:
-            return status
+def fields_in(inside: str) -> dict[str, list[str]]:
+    """Return the fields of a region: name → values, one a line that has it."""
+    fields: dict[str, list[str]] = {}
+    for match in _FIELD.finditer(inside):
+        fields.setdefault(match[1], []).append(match[2].strip())
+    return fields
+
+
+def dependencies(value: str) -> tuple[str, ...]:
+    """Read `A-1, B-2` or `none`."""
+    names = (name.strip(" `") for name in value.split(","))
+    return tuple(name for name in names if name and name != "none")
+
+
+def cautious(found: Iterable[str]) -> Status | None:
+    """Return the status that claims least, or None when none of them is a status."""
+    known = set(found)
+    return next((status for status in CAUTIOUS if status in known), None)
+
+
+def _status(found: list[str], region: Region, text: str, path: str) -> Status:
+    status = cautious(found)
+    if status is not None:
+        return status
     if found:
         raise BadFileError(
             path,
@@ -139,22 +143,31 @@ def _status(found: list[str], region: _Region, text: str, path: str) -> Status:
     return "pending"
 
 
-def with_item(text: str, item: LedgerItem) -> str:
-    """Return the ledger with a new item after everything else."""
-    depends = ", ".join(item.depends_on) or "none"
-    lines = [
+def item_lines(item: LedgerItem) -> list[str]:
+    """Return the lines of an item's region as planctl writes them, markers included."""
+    return [
         f"<!-- planctl:item {item.id} -->",
-        f"## {item.id} — {printable(item.title)}",
+        heading_of(item.id, item.title),
         "",
         f"- Status: {item.status}",
         f"- Priority: {item.priority}",
-        f"- Depends on: {depends}",
-        "- Attempts:",
+        f"- Depends on: {', '.join(item.depends_on) or 'none'}",
+        *(f"- Archive: {name}" for name in item.archive),
+        *(["- Attempts:"] if item.status != "archived" else []),
         f"<!-- planctl:end {item.id} -->",
     ]
+
+
+def heading_of(item: str, title: str) -> str:
+    """Return an item's heading."""
+    return f"## {item} — {printable(' '.join(title.split()))}"
+
+
+def with_item(text: str, item: LedgerItem) -> str:
+    """Return the ledger with a new item after everything else."""
     newline = "\r\n" if "\r\n" in text else "\n"
     gap = "" if not text else newline if text.endswith("\n") else newline * 2
-    return text + gap + newline.join([*lines, ""])
+    return text + gap + newline.join([*item_lines(item), ""])
 
 
 def with_attempt(text: str, path: str, initiative: str, attempt: Attempt) -> str:
@@ -163,9 +176,8 @@ def with_attempt(text: str, path: str, initiative: str, attempt: Attempt) -> str
     Raises:
         BadFileError: The ledger has no such item, or a region without end.
     """
-    region = _region(text, path, initiative)
-    newline = "\r\n" if text[: region.start].endswith("\r\n") else "\n"
-    line = f"  - {attempt.when} {printable(' '.join(attempt.text.split()))}{newline}"
+    region = _of(text, path, initiative)[0]
+    line = f"  - {attempt.when} {printable(' '.join(attempt.text.split()))}{_newline(text, region)}"
     return text[: region.end] + line + text[region.end :]
 
 
@@ -175,18 +187,57 @@ def with_status(text: str, path: str, initiative: str, status: Status) -> str:
     Raises:
         BadFileError: The ledger has no such item, or a region without end.
     """
-    region = _region(text, path, initiative)
-    inside = region.of(text)
-    first = _STATUS_LINE.search(inside)
-    if first is None:
-        newline = "\r\n" if text[: region.start].endswith("\r\n") else "\n"
-        heading = _HEADING.search(inside)
-        at = _below(inside, heading.end()) if heading else 0
-        inside = f"{inside[:at]}- Status: {status}{newline}{inside[at:]}"
-    else:
-        rest = _STATUS_LINE.sub("", inside[first.end() :])
-        inside = f"{inside[: first.start()]}- Status: {status}{first[1]}{rest}"
-    return text[: region.start] + inside + text[region.end :]
+    return with_field(text, path, initiative, "Status", status)
+
+
+def with_field(text: str, path: str, initiative: str, name: FieldName, value: str) -> str:
+    """Return the ledger with a field of an item set; further lines of the field go.
+
+    Raises:
+        BadFileError: The ledger has no such item, or a region without end.
+    """
+    for region in reversed(_of(text, path, initiative)):
+        inside = _with_field(text, region, name, printable(" ".join(value.split())))
+        text = text[: region.start] + inside + text[region.end :]
+    return text
+
+
+def _with_field(text: str, region: Region, name: FieldName, value: str) -> str:
+    inside, plain = region.of(text), region.of(plain_of(text))
+    found = list(_LINE[name].finditer(plain))
+    if not found:
+        at = _place_for(plain, name)
+        return f"{inside[:at]}- {name}: {value}{_newline(text, region)}{inside[at:]}"
+    first, *more = found
+    for match in reversed(more):
+        inside = inside[: match.start()] + inside[match.end() :]
+    ending = "\r\n" if first[0].endswith("\r\n") else "\n"
+    return f"{inside[: first.start()]}- {name}: {value}{ending}{inside[first.end() :]}"
+
+
+def with_title(text: str, path: str, initiative: str, title: str) -> str:
+    """Return the ledger with the heading of an item written anew.
+
+    Raises:
+        BadFileError: The ledger has no such item, or a region without end.
+    """
+    region = _of(text, path, initiative)[0]
+    heading = _HEADING.search(region.of(plain_of(text)))
+    if heading is None:
+        new = heading_of(initiative, title) + _newline(text, region)
+        return text[: region.start] + new + text[region.start :]
+    start, end = region.start + heading.start(), region.start + heading.end()
+    ending = "\r" if text[:end].endswith("\r") else ""
+    return text[:start] + heading_of(initiative, title) + ending + text[end:]
+
+
+def _place_for(plain: str, name: FieldName) -> int:
+    """Return where a field that is not there yet goes: the status first, others after the rest."""
+    others = [match.end() for pattern in _LINE.values() for match in pattern.finditer(plain)]
+    if others and name != "Status":
+        return max(others)
+    heading = _HEADING.search(plain)
+    return _below(plain, heading.end()) if heading else 0
 
 
 def _below(text: str, position: int) -> int:
@@ -195,8 +246,12 @@ def _below(text: str, position: int) -> int:
     return text.rfind("\n", 0, position + len(rest) - len(rest.lstrip())) + 1
 
 
-def _region(text: str, path: str, initiative: str) -> _Region:
-    for region in _regions(text, path):
-        if region.id == initiative:
-            return region
-    raise BadFileError(path, f"has no item `{initiative}`", hint=f"`planctl new {initiative}`")
+def _newline(text: str, region: Region) -> str:
+    return "\r\n" if text[: region.start].endswith("\r\n") else "\n"
+
+
+def _of(text: str, path: str, initiative: str) -> list[Region]:
+    found = [item for item in regions(plain_of(text), path) if item.id == initiative]
+    if not found:
+        raise BadFileError(path, f"has no item `{initiative}`", hint=f"`planctl new {initiative}`")
+    return found
