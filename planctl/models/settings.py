@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from planctl.models.audit_settings import AuditSettings
     from planctl.models.diff_kinds import TurnsSettings
     from planctl.models.lint import LintSettings
+    from planctl.models.loop_settings import LoopSettings
     from planctl.models.policy import Policy, SigningSettings
     from planctl.models.slurm_settings import SlurmSettings
 
@@ -28,6 +29,7 @@ _SECTIONS = {
     "audit": "audit_settings.AuditSettings",
     "lint": "lint.LintSettings",
     "turns": "diff_kinds.TurnsSettings",
+    "loop": "loop_settings.LoopSettings",
 }
 _MAX_CHARS = 250_000
 # tomllib takes the square of their number for a dotted key.
@@ -81,6 +83,11 @@ class Settings:
     def turns(self) -> TurnsSettings:
         """`[turns]`."""
         return cast("TurnsSettings", self._section("turns"))
+
+    @property
+    def loop(self) -> LoopSettings:
+        """`[loop]`."""
+        return cast("LoopSettings", self._section("loop"))
 
 
 def _model(section: str) -> type[BaseModel]:
