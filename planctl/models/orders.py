@@ -23,6 +23,7 @@ from planctl.models.lexicon import (
     lemma,
     words_of,
 )
+from planctl.models.phrases import parts
 
 
 class Deed(StrEnum):
@@ -54,15 +55,6 @@ class Clause:
 
 
 _QUOTED = re.compile(r"`([^`]*)`")
-_ASIDE = re.compile(r"\([^()]*\)")
-_CONDITION = re.compile(
-    r"\b(?:if|unless|otherwise|in case|should \w+ (?:fail|recur)|when \w+ fails?)\b", re.IGNORECASE
-)
-_ALTERNATIVE = re.compile(r"^\s*(?:or|else)\b", re.IGNORECASE)
-_CUT = re.compile(
-    r"([;,:!?—–→]|\.(?=\s|$)|\n|\s-\s|\b(?:and then|and|then|plus|so that|so|before|after|while|"
-    r"to)\b|\+)"
-)
 # After these a word that is noun and verb is most likely a noun: `JSON plus debug dumps`.
 _JOINED = frozenset(("and", "plus", "+"))
 _DETERMINER = re.compile(
@@ -79,8 +71,6 @@ _RECORDED = re.compile(
     re.IGNORECASE,
 )
 _HEAD = 6
-_NESTED = 8
-_LONGEST = 20_000
 
 
 def clauses(text: str) -> tuple[Clause, ...]:
@@ -90,8 +80,11 @@ def clauses(text: str) -> tuple[Clause, ...]:
         text: Sentences, a list, a `Next:` line.
     """
     found: list[Clause] = []
-    for joined, part in _parts(text):
-        head = _verb(part, joined)
+    for piece in parts(text):
+        if piece.condition:
+            continue
+        part = piece.text
+        head = head_verb(part, piece.cut in _JOINED)
         if head is not None:
             found.append(_clause(*head))
         elif found:
@@ -101,35 +94,12 @@ def clauses(text: str) -> tuple[Clause, ...]:
     return tuple(found)
 
 
-def _parts(text: str) -> Iterator[tuple[bool, str]]:
-    """Yield clauses without asides and conditions, and whether `and` or `plus` came before."""
-    plain = text[:_LONGEST].replace("\x00", " ")
-    for sentence in re.split(r"(?<=[.!?;])\s+|\n", plain):
-        kept = _without_asides(sentence)
-        # What is quoted is a name: nothing in it ends a clause.
-        names = iter(_QUOTED.findall(kept))
-        cut = ""
-        for piece in _CUT.split(_QUOTED.sub("\x00", kept)):
-            if _CUT.fullmatch(piece):
-                cut = piece
-                continue
-            shown = "".join(f"`{next(names)}`" if c == "\x00" else c for c in piece)
-            if _CONDITION.search(_QUOTED.sub("", shown)):
-                break
-            if shown.strip() and not _ALTERNATIVE.match(shown):
-                yield cut in _JOINED, shown.strip()
-
-
-def _without_asides(text: str) -> str:
-    for _ in range(_NESTED):
-        before, text = text, _ASIDE.sub(" ", text)
-        if before == text:
-            break
-    return text
-
-
-def _verb(part: str, joined: bool) -> tuple[Deed, str, str, bool] | None:
+def head_verb(part: str, joined: bool) -> tuple[Deed, str, str, bool] | None:
     """Return the deed at a clause's head: after a subject, an auxiliary, an adverb, no further.
+
+    Args:
+        part: One part of a sentence (see `phrases`).
+        joined: `and` or `plus` stands before it: a word that is noun and verb is a noun.
 
     Returns:
         The deed, its verb, the text after the verb, and whether it stands in the past.
