@@ -50,6 +50,7 @@ COMMANDS = {
     "sign": ("sign",),
     "export": ("export",),
     "adopt": ("adopt",),
+    "mcp": ("mcp",),
 }
 GENERAL = {"--help", "--version"}
 

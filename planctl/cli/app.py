@@ -39,6 +39,7 @@ COMMANDS = {
     "block": "records.block",
     "schema": "plans.schema",
     "export": "exports.export",
+    "mcp": "mcp.mcp",
     "adopt": "adoption.adopt",
     "audit": "audit.audit",
     "claims": "claims.claims",
