@@ -7,30 +7,14 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from planctl import clock
-from planctl._files import atomic_write
-from planctl.errors import NotFoundError
 from planctl.models import blocker, ledger
-from planctl.models.ledger import Attempt, Ledger, LedgerItem
+from planctl.models.ledger import Attempt, LedgerItem
 from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt
-from planctl.ops.merge_rules import ensure_merge_rules
+from planctl.ops.ledger_file import read_ledger, rewrite_ledger, with_item_of
+from planctl.ops.ledger_file import show as show
 from planctl.ops.summary import named_phase, told
-from planctl.ops.write_lock import write_lock
 from planctl.workspace import ACTIVE, LEDGER, Workspace
-
-_TITLE = "# Fix plan\n"
-
-
-def show(workspace: Workspace) -> Ledger:
-    """Read the ledger.
-
-    Raises:
-        NotFoundError: There is none.
-        BadFileError: A region has no end or a status is none.
-    """
-    if not (workspace.root / LEDGER).is_file():
-        raise NotFoundError(f"there is no `{LEDGER}`", "`planctl init` writes one")
-    return ledger.parse(_read(workspace), LEDGER)
 
 
 def attempt(workspace: Workspace, initiative: str, text: str) -> LedgerItem:
@@ -87,7 +71,7 @@ def record_run(
     Returns:
         The item, or None when all was told before.
     """
-    before = ledger.parse(_read(workspace), LEDGER).item(plan.id)
+    before = ledger.parse(read_ledger(workspace), LEDGER).item(plan.id)
     known = "" if before is None else " ".join(item.text for item in before.attempts)
     untold = [item for item in receipts if item.receipt.ulid not in known]
     if not untold:
@@ -121,7 +105,7 @@ def settle(workspace: Workspace, plan: Plan, proven: Collection[str]) -> LedgerI
     Returns:
         The item if its status changed, else None.
     """
-    item = ledger.parse(_read(workspace), LEDGER).item(plan.id)
+    item = ledger.parse(read_ledger(workspace), LEDGER).item(plan.id)
     if item is None or item.status != "blocked":
         return None
     known = sorted(blockers(workspace, plan).items(), key=lambda pair: Path(pair[0]).name)
@@ -156,33 +140,8 @@ def digest_in_name(receipt: str) -> str:
     return found[1] if found else ""
 
 
-def _read(workspace: Workspace) -> str:
-    path = workspace.root / LEDGER
-    # Bytes that are no UTF-8 come back out as they went in.
-    return path.read_bytes().decode("utf-8", "surrogateescape") if path.is_file() else ""
-
-
 def _rewrite(workspace: Workspace, plan: Plan, edit: Callable[[str], str]) -> LedgerItem:
-    path: Path = workspace.root / LEDGER
-    ensure_merge_rules(workspace)
-    with write_lock(workspace, f"ledger of {plan.id}"):
-        old = _read(workspace)
-        text = old or _TITLE
-        if ledger.parse(text, LEDGER).item(plan.id) is None:
-            text = ledger.with_item(text, _new_item(plan))
-        text = edit(text)
-        if text != old:
-            atomic_write(path, text.encode("utf-8", "surrogateescape"))
-    item = ledger.parse(text, LEDGER).item(plan.id)
+    known = rewrite_ledger(workspace, plan.id, lambda old: edit(with_item_of(old, plan)))
+    item = known.item(plan.id)
     assert item is not None
     return item
-
-
-def _new_item(plan: Plan) -> LedgerItem:
-    return LedgerItem(
-        id=plan.id,
-        title=" ".join(plan.title.split()),
-        status="pending",
-        priority=plan.priority,
-        depends_on=plan.depends_on,
-    )
