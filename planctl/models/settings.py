@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from planctl.models.audit_settings import AuditSettings
     from planctl.models.diff_kinds import TurnsSettings
+    from planctl.models.ledger_settings import LedgerSettings
     from planctl.models.lint import LintSettings
     from planctl.models.loop_settings import LoopSettings
     from planctl.models.policy import Policy, SigningSettings
@@ -30,6 +31,7 @@ _SECTIONS = {
     "lint": "lint.LintSettings",
     "turns": "diff_kinds.TurnsSettings",
     "loop": "loop_settings.LoopSettings",
+    "ledger": "ledger_settings.LedgerSettings",
 }
 _MAX_CHARS = 250_000
 # tomllib takes the square of their number for a dotted key.
@@ -88,6 +90,11 @@ class Settings:
     def loop(self) -> LoopSettings:
         """`[loop]`."""
         return cast("LoopSettings", self._section("loop"))
+
+    @property
+    def ledger(self) -> LedgerSettings:
+        """`[ledger]`."""
+        return cast("LedgerSettings", self._section("ledger"))
 
 
 def _model(section: str) -> type[BaseModel]:
