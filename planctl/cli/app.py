@@ -46,7 +46,7 @@ COMMANDS = {
     "hub": "plans.hub_app",
     "sign": "keys.sign",
     "keys": "keys.keys_app",
-    "ledger": "records.ledger_app",
+    "ledger": "ledger.ledger_app",
 }
 _CONTEXT = {"run": {"allow_interspersed_args": False, "ignore_unknown_options": False}}
 

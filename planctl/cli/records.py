@@ -1,4 +1,4 @@
-"""`planctl summary`, `ledger` and `block`: what was done and what stands in the way."""
+"""`planctl summary` and `block`: what was done and what stands in the way."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from typing import Annotated
 import typer
 
 from planctl.cli.evidence import Json
-
-ledger_app = typer.Typer(
-    help="The ledger, docs/fix_plan.md.", no_args_is_help=True, rich_markup_mode=None
-)
 
 
 def summary(
@@ -55,35 +51,3 @@ def block(
         render.emit_json(asdict(result))
     else:
         render.line(result.path)
-
-
-@ledger_app.command("show")
-def ledger_show(json_: Json = False) -> None:
-    """Print the items of the ledger."""
-    from planctl.cli import render
-    from planctl.ops import ledger
-    from planctl.workspace import Workspace
-
-    result = ledger.show(Workspace.open())
-    if json_:
-        render.emit_json(result.model_dump(mode="json"))
-    else:
-        render.ledger(result)
-
-
-@ledger_app.command("attempt")
-def ledger_attempt(
-    initiative: Annotated[str, typer.Argument(help="Initiative.")],
-    text: Annotated[str, typer.Argument(help="What was tried and how it went, one line.")],
-    json_: Json = False,
-) -> None:
-    """Add an attempt to an item of the ledger, stamped by planctl's clock."""
-    from planctl.cli import render
-    from planctl.ops import ledger
-    from planctl.workspace import Workspace
-
-    item = ledger.attempt(Workspace.open(), initiative, text)
-    if json_:
-        render.emit_json(item.model_dump(mode="json"))
-    else:
-        render.line(f"{item.id}: {len(item.attempts)} attempts")

@@ -1,0 +1,100 @@
+"""`planctl ledger`: the items, which is next, and what keeps the file in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from planctl.cli.evidence import Json
+
+if TYPE_CHECKING:
+    from planctl.ops.ledger_next import NextAnswer
+
+ledger_app = typer.Typer(
+    help="The ledger, docs/fix_plan.md.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@ledger_app.command("show")
+def ledger_show(json_: Json = False) -> None:
+    """Print the items of the ledger."""
+    from planctl.cli import render
+    from planctl.ops.ledger_file import show
+    from planctl.workspace import Workspace
+
+    result = show(Workspace.open())
+    if json_:
+        render.emit_json(result.model_dump(mode="json"))
+    else:
+        render.ledger(result)
+
+
+@ledger_app.command("next")
+def ledger_next(json_: Json = False) -> None:
+    """Print the item to work on, and why those before it are passed over."""
+    from planctl.cli import render
+    from planctl.ops.ledger_next import next_item
+    from planctl.workspace import Workspace
+
+    answer = next_item(Workspace.open())
+    if json_:
+        render.emit_json(answer.as_dict())
+    else:
+        _print_next(answer)
+    if not answer.ok:
+        raise typer.Exit(1)
+
+
+def _print_next(answer: NextAnswer) -> None:
+    from planctl.cli import render
+
+    if answer.item is None:
+        render.line("nothing is ready")
+    else:
+        item = answer.item
+        render.line(f"{item.id} ({item.priority}, {item.status}): {item.title}")
+        render.line(f"  {answer.command}")
+    for one in answer.passed_over:
+        render.line(f"passed over: {one.id} ({one.priority}, {one.status}): {one.why}")
+        render.line(f"  {one.way_out}")
+    later = f"{answer.waiting_turn} more ready, " if answer.ok else ""
+    render.talk(f"{later}{answer.finished} done")
+
+
+@ledger_app.command("set")
+def ledger_set(
+    item: Annotated[str, typer.Argument(help="Item: the initiative's id.")],
+    field: Annotated[str, typer.Argument(help="status, priority, depends_on or title.")],
+    value: Annotated[str, typer.Argument(help="New value; of depends_on: ids with commas, none.")],
+    json_: Json = False,
+) -> None:
+    """Set a field of an item; `done` only when every step of the initiative is proven."""
+    from planctl.cli import render
+    from planctl.ops.ledger_set import set_field
+    from planctl.workspace import Workspace
+
+    result = set_field(Workspace.open(), item, field, value)
+    if json_:
+        render.emit_json(result.model_dump(mode="json"))
+    else:
+        depends = ", ".join(result.depends_on) or "none"
+        render.line(f"{result.id}: {result.status}, {result.priority}, depends on {depends}")
+
+
+@ledger_app.command("attempt")
+def ledger_attempt(
+    initiative: Annotated[str, typer.Argument(help="Initiative.")],
+    text: Annotated[str, typer.Argument(help="What was tried and how it went, one line.")],
+    json_: Json = False,
+) -> None:
+    """Add an attempt to an item of the ledger, stamped by planctl's clock."""
+    from planctl.cli import render
+    from planctl.ops import ledger
+    from planctl.workspace import Workspace
+
+    item = ledger.attempt(Workspace.open(), initiative, text)
+    if json_:
+        render.emit_json(item.model_dump(mode="json"))
+    else:
+        render.line(f"{item.id}: {len(item.attempts)} attempts")
