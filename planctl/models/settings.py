@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from planctl.models.loop_settings import LoopSettings
     from planctl.models.policy import Policy, SigningSettings
     from planctl.models.slurm_settings import SlurmSettings
+    from planctl.models.turn_settings import EvidenceSettings, TurnSettings
 
 SCHEMA = "planctl/settings/v1"
 # Section: the module below `planctl.models` that has it, and what it is called there.
@@ -30,6 +31,8 @@ _SECTIONS = {
     "audit": "audit_settings.AuditSettings",
     "lint": "lint.LintSettings",
     "turns": "diff_kinds.TurnsSettings",
+    "turn": "turn_settings.TurnSettings",
+    "evidence": "turn_settings.EvidenceSettings",
     "loop": "loop_settings.LoopSettings",
     "ledger": "ledger_settings.LedgerSettings",
 }
@@ -85,6 +88,16 @@ class Settings:
     def turns(self) -> TurnsSettings:
         """`[turns]`."""
         return cast("TurnsSettings", self._section("turns"))
+
+    @property
+    def turn(self) -> TurnSettings:
+        """`[turn]`."""
+        return cast("TurnSettings", self._section("turn"))
+
+    @property
+    def evidence(self) -> EvidenceSettings:
+        """`[evidence]`."""
+        return cast("EvidenceSettings", self._section("evidence"))
 
     @property
     def loop(self) -> LoopSettings:

@@ -24,7 +24,7 @@ from planctl.workspace import ACTIVE, LEDGER
 
 _REPORTS = f"{ACTIVE}/*/reports/**"
 # What planctl itself writes while it records a run.
-_OWN = re.compile(rf"{ACTIVE}/[^/]+/(?:reports/|summary\.md$)|{re.escape(LEDGER)}$")
+_OWN = re.compile(rf"{ACTIVE}/[^/]+/(?:reports/|turns/|waits/|summary\.md$)|{re.escape(LEDGER)}$")
 _T = TypeVar("_T")
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 

@@ -82,14 +82,20 @@ def record_run(
     commits = ", ".join(sorted({item.receipt.commit[:8] for item in untold}))
     text = f"{named_phase(plan, phase)} at {commits}: {' '.join(sentences)} {verdict}"
     new = Attempt(when=clock.iso(workspace.clock()), text=text)
+    return _rewrite(workspace, plan, attempt_edit(plan, new))
+
+
+def attempt_edit(plan: Plan, new: Attempt) -> Callable[[str], str]:
+    """Return what adds an attempt to a ledger's text; a `pending` item is `in_progress` then."""
 
     def edit(old: str) -> str:
-        item = ledger.parse(old, LEDGER).item(plan.id)
-        text = ledger.with_attempt(old, LEDGER, plan.id, new)
+        text = with_item_of(old, plan)
+        item = ledger.parse(text, LEDGER).item(plan.id)
+        text = ledger.with_attempt(text, LEDGER, plan.id, new)
         begins = item is not None and item.status == "pending"
         return ledger.with_status(text, LEDGER, plan.id, "in_progress") if begins else text
 
-    return _rewrite(workspace, plan, edit)
+    return edit
 
 
 def settle(workspace: Workspace, plan: Plan, proven: Collection[str]) -> LedgerItem | None:
