@@ -1,7 +1,7 @@
 """Whether a command line asks for what another one did: by program and arguments, not by spelling.
 
-What only shows or places the output (`-vv`, `--tb`, `--output_dir`, `| tee log`) makes no difference;
-neither does the interpreter's name, a wrapper (`timeout 60`, `uv run`) or what is left out.
+What only shows or places the output (`-vv`, `--tb`, `--output_dir`, `| tee log`) makes no
+difference; nor does the interpreter's name, a wrapper (`timeout 60`), or what is left out.
 """
 
 from __future__ import annotations

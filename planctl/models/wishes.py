@@ -1,0 +1,343 @@
+"""What an order asks to be run, in whatever words: wishes, each with the steps it means.
+
+Structure decides. What is named, and is neither forbidden, nor a condition, nor a report, nor only
+read or compared, is asked for: with a verb (`rerun A1`), without one (`Phase A, once more`), or as
+a command line. Reasons (`the logs still say 14 November`) are no part of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from planctl.clock import find_stamps
+from planctl.models.lexicon import NOUNS, PRODUCES, is_past, lemma, word_set
+from planctl.models.mentions import Mention, PlanWords
+from planctl.models.orders import RECORDED, Deed, head_verb, is_code
+from planctl.models.phrases import Part, parts
+from planctl.models.requests import CHECKS
+from planctl.models.wished_otherwise import otherwise
+
+_MAKING = PRODUCES - CHECKS
+_NEGATION = re.compile(
+    r"\b(?:not|never|no|without|avoid|skip|stop|refrain|cease|neither|nor|nothing|rather than|"
+    r"instead of|unnecessar\w+|needless\w*|superfluous|redundant|pointless|forbidden|waste\w*)\b"
+    r"|n['’]t\b",
+    re.IGNORECASE,
+)
+_NEGATED_AFTER = re.compile(
+    r"\b(?:is|are|be|was|were|would be)\s+(?:\w+\s+)?(?:not|un\w+|super\w+|redundant|pointless|"
+    r"forbidden|refused|wast\w+)\b",
+    re.IGNORECASE,
+)
+_PASSIVE = re.compile(
+    r"\b(?:must|should|shall|ha(?:s|ve) to|needs? to|to|will|can|ought to)\s+(?:\w+\s+)?"
+    r"(?:be|get)\b"
+    r"|\b(?:is|are|gets?)\b(?=.*\b(?:again|anew|afresh|once more|from scratch)\b)"
+    r"|\bneeds?\b|\b(?:ensure|sure|see to it)\b",
+    re.IGNORECASE,
+)
+_PAST = re.compile(r"\b(?:was|were|been|had|has|have|already|previously)\b", re.IGNORECASE)
+_GERUND = re.compile(
+    r"\b(?:by|via|through|with|before|after|when|while|for|of|keep|start)\s+$", re.I
+)
+_EVIDENCE = (
+    r"(?:evidence|proofs?|logs?|artifacts?|results?|captures?|dumps?|receipts?|runs?|pass(?:es)?|"
+    r"executions?|outputs?|stats|copy|copies|round|go|measurements?)"
+)
+_DEMAND = re.compile(
+    r"\b(?:again|anew|afresh|once more|one more|one last|from scratch|re-?runs?|refresh|redo|"
+    r"repeat|"
+    rf"up-to-date|another (?:\w+ )?{_EVIDENCE}|(?:fresh|new|clean|recent|current|updated) "
+    rf"(?:[\w/-]+ ){{0,4}}{_EVIDENCE}|needs?|needed|requires?|required|must|wants?|wanted|"
+    r"missing|outstanding|overdue|due|owed|to ?do)\b",
+    re.IGNORECASE,
+)
+_OBJECT = re.compile(rf"\b{_EVIDENCE}\b", re.IGNORECASE)
+_REPORT = re.compile(
+    r"\b(?:is|are|was|were|stays?|remains?|stands?|counts?|has|have|had|shows?|says?|begins?|"
+    r"carr(?:y|ies)|predates?|depends?|needs? no)\b",
+    re.IGNORECASE,
+)
+_CONTEXT = re.compile(
+    r"\s(?:using|against|per|following|based on|like|versus|vs\.?|see|because|since|given|"
+    r"relative to|compared (?:to|with)|than|built on|on top of|according to|as (?:in|is|it|they|"
+    r"before)|citing|from|with)\s",
+    re.IGNORECASE,
+)
+_SOFT = re.compile(r"^\s(?:from|with)\s$", re.IGNORECASE)
+_CLOCK = re.compile(
+    r"\b(?:date[ds]?|timestamps?|stamps?|mtimes?|clock|older|newer|days?|yesterday|today|"
+    r"still (?:say|begin|carry|show|read)s?|predat\w+)\b",
+    re.IGNORECASE,
+)
+_TEST = re.compile(r"[\w./-]*\w\.py::[\w:.\[\]-]*[\w\]]")
+_PRONOUN = re.compile(r"\b(?:it|them|this|that|those|these)\b", re.IGNORECASE)
+_LEADING = word_set(
+    "given with since for regarding in on under as unlike beyond from after once because about "
+    "like per via within during until by at of note phase phases stage row rows step steps the "
+    "this that these those its their our all both each and or but see also then now only context "
+    "background"
+)
+_USES = word_set(
+    "use keep leave compare load take reuse consume rely cite inspect reference refer trust treat "
+    "consider assume preserve describe explain summarise summarize study view open look link quote "
+    "respect follow remember expect depend share contain mention name compute interpret diff parse "
+    "analyse analyze browse scan skim learn recall reread read understand accept acknowledge commit"
+)
+_LISTING = ("", ",", "and", "plus", "+", ":", "and then", "–", "—", "-", "to", "then")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of an order, or a list item.
+
+    Attributes:
+        code: It is a command of a fenced block, or a `Run:` line.
+    """
+
+    line: int
+    text: str
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Something that is to be run.
+
+    Attributes:
+        steps: Steps of the plan that would give it.
+        other: What is asked for that the plan's steps do not give; then `steps` is empty.
+        general: No step, row or phase is named: whatever the plan says.
+    """
+
+    line: int
+    text: str
+    steps: frozenset[str]
+    other: str = ""
+    general: bool = False
+
+
+@dataclass
+class Wishes:
+    """What an order asks for.
+
+    Attributes:
+        changes: Files that are to be changed, as spelled.
+        vague: Something is to be changed, and no file is named with it: line and text.
+    """
+
+    wishes: list[Wish] = field(default_factory=list)
+    changes: list[tuple[int, str]] = field(default_factory=list)
+    vague: list[tuple[int, str]] = field(default_factory=list)
+
+
+def wishes_in(items: Sequence[Item], words: PlanWords, scope: frozenset[str]) -> Wishes:
+    """Read what an order asks for.
+
+    Args:
+        items: Its lines.
+        words: The plan it is about.
+        scope: The steps that are meant where only `the selector` or `the commands` are named.
+    """
+    reader = _Reader(words, scope)
+    for item in items:
+        reader.item(item)
+    return reader.found
+
+
+class _Reader:
+    def __init__(self, words: PlanWords, scope: frozenset[str]) -> None:
+        self.found = Wishes()
+        self._words = words
+        self._scope = scope
+        self._mode = ""
+        self._negated = False
+        self._last = Mention()
+
+    def item(self, item: Item) -> None:
+        """Read one line."""
+        self._mode, self._negated = "", False
+        if item.code:
+            self._code(item)
+            return
+        for part in parts(_quoted(_unfolded(item.text, self._words))):
+            if not part.cut:
+                self._mode, self._negated = "", False
+            self._part(item, part)
+
+    def _code(self, item: Item) -> None:
+        mention = self._words.named(item.text)
+        if mention.any or mention.other:
+            self._wish(item, item.text, mention)
+
+    def _part(self, item: Item, part: Part) -> None:
+        mention = self._words.named(_core(part.text))
+        mode = self._judged(part, mention)
+        if mode == "ask":
+            self._ask(item, part.text, mention)
+        elif mode == "change":
+            self._change(item, part.text)
+        if mention.any:
+            self._last = mention
+        self._mode = mode
+
+    def _judged(self, part: Part, mention: Mention) -> str:
+        if part.condition and not _is_clock(part.condition):
+            return "no"
+        text = part.text
+        carried = self._negated and part.cut in ("to", "and", "or", "plus")
+        at = _making_verb(text, part.cut in ("and", "plus", "+"))
+        before = text if at is None else text[:at]
+        negations = len(_NEGATION.findall(before)) + (carried and not mention.any)
+        odd = negations % 2 == 1 or (at is not None and _NEGATED_AFTER.search(text) is not None)
+        self._negated = odd
+        if odd:
+            return "no"
+        if at is not None:
+            return "ask"
+        return self._verbless(part, mention)
+
+    def _verbless(self, part: Part, mention: Mention) -> str:
+        """Judge a part without a verb that makes evidence."""
+        text = part.text
+        head = head_verb(text, part.cut in ("and", "plus", "+"))
+        if head is not None and head[0] is Deed.CHANGE:
+            evidence = mention.any and _OBJECT.search(text) and not _codes(text)
+            return "ask" if evidence and not head[3] else "change"
+        if head is not None and head[1] in CHECKS:
+            return "ask" if mention.strong and mention.steps and _names_run(text) else "check"
+        first = _first_word(text)
+        if head is not None and head[1] in ("start", "begin", "continue") and mention.any:
+            return "ask"
+        if head is not None and head[1] in NOUNS and lemma(first) != head[1]:
+            head = None  # `we need fresh logs`
+        if lemma(first) in _USES or first in _USES or head is not None:
+            return "no"
+        if not mention.any and not mention.other:
+            return self._mode if part.cut in _LISTING else "no"
+        if _DEMAND.search(text):
+            return "ask"
+        if _REPORT.search(text):
+            return "no"
+        return self._named(part, mention, first)
+
+    def _named(self, part: Part, mention: Mention, first: str) -> str:
+        """Judge a part that only names something."""
+        if part.cut in _LISTING and self._mode in ("ask", "no", "change"):
+            listed = self._mode == "ask" or not _names_run(part.text)
+            return self._mode if listed else "ask"
+        if part.cut and part.cut not in _LISTING:
+            return "no"
+        bare = not re.sub(r"[\W\d_]+", "", self._words.without_names(part.text))
+        imperative = first not in _LEADING and mention.strong is not False
+        return "ask" if bare or imperative or _names_run(part.text) else "no"
+
+    def _ask(self, item: Item, text: str, mention: Mention) -> None:
+        if not mention.any and not mention.other:
+            mention = self._words.named(text)
+        if not mention.any and not mention.other and _PRONOUN.search(text):
+            mention = self._last
+        self._wish(item, text, mention)
+
+    def _wish(self, item: Item, text: str, mention: Mention) -> None:
+        if not mention.any and not mention.other and RECORDED.search(text) and not item.code:
+            return  # `refresh the summaries`: planctl and people write those
+        steps, general = self._meant(text, mention)
+        other = mention.other if not mention.steps else ""
+        if not other:
+            strange = self._words.strange_artifacts(text)
+            data = [name for name in strange if not name.endswith((".log", ".txt"))]
+            other = data[0] if data and not mention.steps else ""
+        other = other or otherwise(text, [self._words.steps[name] for name in steps or ()])
+        if steps is None and not other:
+            other = "something the plan has no step for"
+        chosen = frozenset[str]() if other or steps is None else steps
+        self.found.wishes.append(Wish(item.line, item.text.strip(), chosen, other, general))
+
+    def _meant(self, text: str, mention: Mention) -> tuple[frozenset[str] | None, bool]:
+        if mention.steps:
+            return mention.steps, False
+        at = _making_verb(text, False)
+        rest = text if at is None else text[at:]
+        if mention.phases:
+            among = self._words.of_phases(mention.phases)
+            return self._words.by_words(rest, among) or among, False
+        return self._words.by_words(_core(rest), self._scope), True
+
+    def _change(self, item: Item, text: str) -> None:
+        named = _codes(text) or _paths(text)
+        self.found.changes += [(item.line, name) for name in named]
+        if not named and _paths(item.text) == []:
+            self.found.vague.append((item.line, item.text.strip()))
+
+
+def _unfolded(text: str, words: PlanWords) -> str:
+    """Return a text whose asides stand in the open where they name something of the plan."""
+
+    def opened(match: re.Match[str]) -> str:
+        return f" {match[1]} " if words.named(match[1]).any else match[0]
+
+    return re.sub(r"\(([^()]*)\)", opened, text)
+
+
+def _quoted(text: str) -> str:
+    """Return a text whose tests are quoted, so that their colons end nothing."""
+    return "`".join(
+        piece if at % 2 else _TEST.sub(r"`\g<0>`", piece)
+        for at, piece in enumerate(text.split("`"))
+    )
+
+
+def _core(text: str) -> str:
+    """Return a part without what it only rests on: `using …`, `per …`, `from …`."""
+    found = _CONTEXT.search(text)
+    return text if found is None or found.start() == 0 else text[: found.start()]
+
+
+def _making_verb(text: str, joined: bool) -> int | None:
+    """Return where a part has the verb that asks for evidence, or None."""
+    head = head_verb(text, joined)
+    if head is not None and head[0] is Deed.PRODUCE and head[1] in _MAKING:
+        start = len(text) - len(head[2])
+        word = re.findall(r"[\w-]+", text[:start])[-1]
+        begin = text[:start].rfind(word)
+        if not is_past(word) and not _PAST.search(text[:begin]):
+            return begin
+        return begin if _PASSIVE.search(text[:begin]) else None
+    shown = re.sub(r"`[^`]*`", lambda match: "`" + "." * (len(match[0]) - 2) + "`", text)
+    for match in re.finditer(r"[A-Za-z][\w-]*", shown):
+        if lemma(match[0]) not in _MAKING:
+            continue
+        before = text[: match.start()]
+        if match[0].endswith("ing") and (_GERUND.search(before) or not before.strip()):
+            return match.start()
+        if is_past(match[0]) and _PASSIVE.search(text) and not _PAST.search(before):
+            return match.start()
+    return None
+
+
+def _is_clock(condition: str) -> bool:
+    """Tell whether a condition is about times, which are no reason to run anything."""
+    return bool(_CLOCK.search(condition) or find_stamps(condition))
+
+
+def _first_word(text: str) -> str:
+    found = re.search(r"[A-Za-z][\w-]*", re.sub(r"`[^`]*`", " ", text))
+    return found[0].lower() if found else ""
+
+
+def _names_run(text: str) -> bool:
+    return re.search(r"`[^`]*\s[^`]*`|::|\bpytest\b|\bpython\b|\bplanctl run", text) is not None
+
+
+def _codes(text: str) -> list[str]:
+    return [name for name in _paths(text) if is_code(name.partition("::")[0])]
+
+
+_PATH = re.compile(r"[\w$./{}-]*\w\.[A-Za-z][A-Za-z0-9]{0,5}(?:::[\w.:\[\]-]+)?(?!\w)|[\w./-]+/")
+
+
+def _paths(text: str) -> list[str]:
+    return [match[0] for match in _PATH.finditer(text)]
