@@ -47,6 +47,7 @@ COMMANDS = {
     "sign": "keys.sign",
     "keys": "keys.keys_app",
     "ledger": "ledger.ledger_app",
+    "sync": "ledger.sync",
 }
 _CONTEXT = {"run": {"allow_interspersed_args": False, "ignore_unknown_options": False}}
 

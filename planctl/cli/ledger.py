@@ -98,3 +98,31 @@ def ledger_attempt(
         render.emit_json(item.model_dump(mode="json"))
     else:
         render.line(f"{item.id}: {len(item.attempts)} attempts")
+
+
+def sync(
+    initiative: Annotated[
+        str | None, typer.Argument(help="Initiative; all of them without it.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit 1 if a row is not right.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Let the rows of implementation.md follow the verdicts: ticked when proven, else not."""
+    from planctl.cli import render
+    from planctl.ops.sync import sync as follow
+    from planctl.workspace import Workspace
+
+    report = follow(Workspace.open(), initiative, check)
+    if json_:
+        render.emit_json(report.as_dict())
+    else:
+        for change in report.changes:
+            render.line(f"{change.path}:{change.line}")
+            render.line(f"-{change.before}")
+            render.line(f"+{change.after}")
+        if report.ok:
+            render.talk("every row says what is proven")
+    if check and not report.ok:
+        raise typer.Exit(1)
