@@ -53,7 +53,7 @@ class PlanctlServer:
         self._root = root
         self._threads = anyio.CapacityLimiter(_THREADS)
         self._writing = anyio.Lock()
-        self._stops: set[Stop] = set()
+        self._under_way: dict[Stop, anyio.Event] = {}
         self.server: Server[Any] = Server(
             "planctl",
             version=__version__,
@@ -68,7 +68,7 @@ class PlanctlServer:
 
     def stop(self) -> None:
         """Ask every run under way to end; asked twice, they are killed."""
-        for item in self._stops:
+        for item in self._under_way:
             item.request()
 
     async def _list_tools(self, ctx: Context, params: Any) -> types.ListToolsResult:
@@ -99,17 +99,26 @@ class PlanctlServer:
                 return told(error)
             return carry_out(tool, given, call)
 
-        self._stops.add(stop)
+        if not tool.reads:
+            await self._settled()
+        self._under_way[stop] = done = anyio.Event()
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(_follow, ctx, progress, stop)
                 outcome = await self._in_thread(work, tool.reads)
                 group.cancel_scope.cancel()
         finally:
-            self._stops.discard(stop)
+            done.set()
+            del self._under_way[stop]
         for said in progress.events():
             await ctx.session.report_progress(progress.elapsed_s(), message=said)
         return outcome
+
+    async def _settled(self) -> None:
+        """Wait until what was cancelled has ended: it may still hold the lock of its hub."""
+        for stop, done in list(self._under_way.items()):
+            if stop.requested:
+                await done.wait()
 
     async def _in_thread(self, work: Callable[[], _T], abandon: bool) -> _T:
         """Do blocking work beside the loop; what writes is waited for, whatever happens."""
