@@ -54,6 +54,11 @@ _DEMAND = re.compile(
     r"missing|outstanding|overdue|due|owed|to ?do)\b",
     re.IGNORECASE,
 )
+_AGAIN = re.compile(
+    r"\b(?:re-?(?:run|running|ran|capture|collect|generate|fresh|execut|do|peat|produce|train|"
+    r"measure|test|compute|take)\w*|again|anew|once more|one more|another|fresh|new|v\d+)\b",
+    re.IGNORECASE,
+)
 _OBJECT = re.compile(rf"\b{_EVIDENCE}\b", re.IGNORECASE)
 _REPORT = re.compile(
     r"\b(?:is|are|was|were|stays?|remains?|stands?|counts?|has|have|had|shows?|says?|begins?|"
@@ -133,25 +138,32 @@ class Wishes:
     vague: list[tuple[int, str]] = field(default_factory=list)
 
 
-def wishes_in(items: Sequence[Item], words: PlanWords, scope: frozenset[str]) -> Wishes:
+def wishes_in(
+    items: Sequence[Item],
+    words: PlanWords,
+    scope: frozenset[str],
+    ran: frozenset[str] = frozenset(),
+) -> Wishes:
     """Read what an order asks for.
 
     Args:
         items: Its lines.
         words: The plan it is about.
         scope: The steps that are meant where only `the selector` or `the commands` are named.
+        ran: The steps that have run before: what else can be meant by `rerun the selector`?
     """
-    reader = _Reader(words, scope)
+    reader = _Reader(words, scope, ran)
     for item in items:
         reader.item(item)
     return reader.found
 
 
 class _Reader:
-    def __init__(self, words: PlanWords, scope: frozenset[str]) -> None:
+    def __init__(self, words: PlanWords, scope: frozenset[str], ran: frozenset[str]) -> None:
         self.found = Wishes()
         self._words = words
         self._scope = scope
+        self._ran = ran
         self._mode = ""
         self._negated = False
         self._last = Mention()
@@ -264,7 +276,8 @@ class _Reader:
         if mention.phases:
             among = self._words.of_phases(mention.phases)
             return self._words.by_words(rest, among) or among, False
-        return self._words.by_words(_core(rest), self._scope), True
+        scope = (self._scope & self._ran or self._ran) if _AGAIN.search(text) else self._scope
+        return self._words.by_words(_core(rest), scope or self._scope), True
 
     def _change(self, item: Item, text: str) -> None:
         named = _codes(text) or _paths(text)
