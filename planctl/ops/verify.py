@@ -22,6 +22,7 @@ from planctl.models.verdict import (
 from planctl.models.weak_signs import may_be_weak
 from planctl.ops import predicates, replays
 from planctl.ops.facts import Facts, fact
+from planctl.ops.gates import eased
 from planctl.ops.judge import Judge, choose, failed_on_same
 from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.ops.trust import Auditor
@@ -126,7 +127,11 @@ def step_verdict(judge: Judge, phase: str, step: Step, hub: Hub | None) -> StepV
         commit=receipt.commit,
         predicates=chosen.predicates,
         artifacts=tuple(_artifacts(judge, chosen, verdict)),
-        warnings=(*_warnings(judge, loaded, results, chosen), *_weak(judge, phase, step)),
+        warnings=(
+            *_gate_moved(judge, phase, chosen),
+            *_warnings(judge, loaded, results, chosen),
+            *_weak(judge, phase, step),
+        ),
         stored=chosen.stored,
     )
     return _waived(judge, step, result)
@@ -178,6 +183,11 @@ def _warnings(
     failed = sum(failed_on_same(item) for item in results)
     if failed and chosen.verdict is Verdict.FRESH:
         yield f"{failed} of {len(results)} runs failed on the same code"
+
+
+def _gate_moved(judge: Judge, phase: str, chosen: ReceiptVerdict) -> Iterable[str]:
+    said = eased(judge.gates, judge.plan.phases[phase].gate, chosen.stored.receipt)
+    return () if said is None else (said,)
 
 
 def _waived(judge: Judge, step: Step, result: StepVerdict) -> StepVerdict:
