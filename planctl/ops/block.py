@@ -9,7 +9,8 @@ from pathlib import Path
 from planctl import clock
 from planctl._files import atomic_write, free_name
 from planctl.errors import NotFoundError, UsageError
-from planctl.models.blocker import Blocker, Failure, Signature, render, signature
+from planctl.models.blocker import Blocker, render
+from planctl.models.failure_signs import Failure, Signature, signature
 from planctl.models.plan import Plan, Step
 from planctl.models.receipt import StoredReceipt
 from planctl.ops import ledger

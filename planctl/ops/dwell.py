@@ -1,0 +1,233 @@
+"""Dwell: the turns on a focus since anything moved that its exit criteria depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from planctl.models.dwell import (
+    DwellSettings,
+    RowProgress,
+    Tiers,
+    TurnWork,
+    dwell_of,
+    row_progress,
+    tier_of,
+)
+from planctl.models.focus_record import FocusRecord, Unlock, waited
+from planctl.ops.focus_records import focus_records
+from planctl.ops.turn_diffs import Filed, TurnDiff, filed_turns, turn_diffs
+from planctl.ops.turn_works import turn_works
+from planctl.workspace import ACTIVE, Workspace
+
+_AT_ONCE = 8
+_LAST = 50
+
+
+@dataclass(frozen=True)
+class Dwelling:
+    """How long a focus has stood still.
+
+    Attributes:
+        dwell: Turns that count since the last progress, or since somebody unlocked it.
+        turns: Those turns and the one that made progress, newest first.
+        unlock: The record from which on turns count, or None.
+        ignored: Why other records that look like one do not count.
+    """
+
+    dwell: int
+    tier: int
+    turns: tuple[TurnWork, ...] = ()
+    unlock: Unlock | None = None
+    ignored: tuple[str, ...] = ()
+
+
+class Dwell:
+    """Computes dwell for the focuses of a repository; history is walked once for all of them.
+
+    Args:
+        workspace: The repository.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    @cached_property
+    def settings(self) -> DwellSettings:
+        """`[dwell]`."""
+        return self._workspace.settings().dwell
+
+    @cached_property
+    def _filed(self) -> tuple[Filed, ...]:
+        return filed_turns(self._workspace)
+
+    def turns(self, initiative: str) -> tuple[Filed, ...]:
+        """Return the turns of a focus, newest first; without any on disk git is not asked."""
+        folder = self._workspace.root / ACTIVE / initiative / "turns"
+        if not any(folder.glob("*.json")):
+            return ()
+        return tuple(item for item in self._filed if item.focus == initiative)
+
+    def of(self, initiative: str, records: tuple[FocusRecord, ...]) -> Dwelling:
+        """Return how long a focus has stood still.
+
+        Args:
+            initiative: The focus.
+            records: Its waits and unlocks.
+
+        Raises:
+            BadFileError: A turn's record or the settings cannot be read.
+        """
+        turns = self.turns(initiative)
+        if not turns:
+            return Dwelling(0, 0)
+        unlocks = [item for item in records if isinstance(item, Unlock)]
+        earliest = min((item.after for item in unlocks), default=0)
+        works, made_in = self._since_progress(initiative, turns, records, earliest)
+        unlock, ignored = _valid(unlocks, made_in, self.settings)
+        after = 0 if unlock is None else unlock.after
+        dwell = dwell_of(work for work in works if work.number > after)
+        tier = tier_of(dwell, self.settings.tiers)
+        return Dwelling(dwell, tier, tuple(works), unlock, ignored)
+
+    def _since_progress(
+        self,
+        initiative: str,
+        turns: tuple[Filed, ...],
+        records: tuple[FocusRecord, ...],
+        unlocked: int,
+    ) -> tuple[list[TurnWork], dict[str, TurnWork]]:
+        """Return turns back to the last progress or unlock, and the turn that each record is of."""
+        found: list[TurnWork] = []
+        made_in: dict[str, TurnWork] = {}
+        for diff, work in self.works(initiative, turns, records):
+            found.append(work)
+            made_in |= {c.path: work for c in diff.changes if c.old is None}
+            if work.progress or work.number <= unlocked:
+                break
+        return found, made_in
+
+    def works(
+        self, initiative: str, turns: tuple[Filed, ...], records: tuple[FocusRecord, ...] = ()
+    ) -> Iterator[tuple[TurnDiff, TurnWork]]:
+        """Yield what turns did, newest first; git is asked about a few at once.
+
+        Args:
+            initiative: Their focus.
+            turns: The turns, newest first.
+            records: Waits of the focus.
+        """
+        open_turns = iter(turns)
+        while chunk := tuple(islice(open_turns, _AT_ONCE)):
+            diffs = turn_diffs(self._workspace, chunk, self._filed)
+            idle = [item.id for item in chunk if waited(records, item.number)]
+            works = turn_works(self._workspace, initiative, diffs, idle)
+            yield from zip(diffs, works, strict=True)
+
+
+def _valid(
+    unlocks: list[Unlock], made_in: dict[str, TurnWork], settings: DwellSettings
+) -> tuple[Unlock | None, tuple[str, ...]]:
+    """Return the newest unlock that counts, and why others do not."""
+    ignored: list[str] = []
+    by_name = {path.rpartition("_")[2].removesuffix(".json"): w for path, w in made_in.items()}
+    for item in sorted(unlocks, key=lambda one: (one.after, one.id), reverse=True):
+        turn = by_name.get(item.id)
+        if settings.is_agent(item.role):
+            ignored.append(f"unlock {item.id} is by role `{item.role}`")
+        elif turn is not None and settings.is_agent(turn.role):
+            ignored.append(f"unlock {item.id} came in turn {turn.number:05} of the {turn.role}")
+        else:
+            return item, tuple(ignored)
+    return None, tuple(ignored)
+
+
+@dataclass(frozen=True)
+class DwellReport:
+    """What `planctl dwell` tells of one initiative.
+
+    Attributes:
+        tiers: The thresholds.
+        turns: The turns since the last progress and that one, newest first.
+        rows: Steps that are not proven, by how long they have stood still.
+        advice: What the tier asks for; empty below the first.
+        unlocked: Who unlocked it last, and why; None if nobody did.
+        ignored: Why other unlocks do not count.
+    """
+
+    initiative: str
+    dwell: int
+    tier: int
+    tiers: Tiers
+    turns: tuple[TurnWork, ...]
+    rows: tuple[RowProgress, ...]
+    budget: int
+    advice: str
+    unlocked: str | None
+    ignored: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        raw = asdict(self)
+        raw["turns"] = [
+            one | {"progress": turn.progress, "only": turn.only.value, "kinds": dict(turn.kinds)}
+            for one, turn in zip(raw["turns"], self.turns, strict=True)
+        ]
+        return raw
+
+
+def dwell_report(workspace: Workspace, initiative: str) -> DwellReport:
+    """Tell how long an initiative and each of its open rows have stood still.
+
+    Raises:
+        NotFoundError: There is no such initiative.
+        BadFileError: A record, the plan or the settings cannot be read.
+    """
+    plan = workspace.load_plan(initiative)
+    counter, records = Dwell(workspace), focus_records(workspace, initiative)
+    found = counter.of(initiative, records)
+    unlock = found.unlock
+    said = None if unlock is None else f"by {unlock.role} at {unlock.made:%F}: {unlock.because}"
+    budget = workspace.settings().progress.budget
+    newest = islice(counter.turns(initiative), _LAST)
+    works = tuple(work for _, work in counter.works(initiative, tuple(newest), records))
+    return DwellReport(
+        initiative=initiative,
+        dwell=found.dwell,
+        tier=found.tier,
+        tiers=counter.settings.tiers,
+        turns=found.turns,
+        rows=_rows(workspace, initiative, works, budget) if works else (),
+        budget=budget,
+        advice=advice(plan.id, found.tier, found.dwell),
+        unlocked=said,
+        ignored=found.ignored,
+    )
+
+
+def _rows(
+    workspace: Workspace, initiative: str, works: tuple[TurnWork, ...], budget: int
+) -> tuple[RowProgress, ...]:
+    from planctl.ops.verify import verify
+
+    report = verify(workspace, workspace.load_plan(initiative))
+    still_open = (step for step in report.steps if not step.verdict.accepted)
+    found = (
+        row_progress(step.step, step.rows, step.verdict.value, works, budget) for step in still_open
+    )
+    return tuple(sorted(found, key=lambda row: -row.turns))
+
+
+def advice(initiative: str, tier: int, dwell: int) -> str:
+    """Return what a tier asks for, in one sentence; empty for 0."""
+    still = f"{dwell} turns in a row moved nothing that the rows of `{initiative}` depend on"
+    if tier >= 3:
+        return f"{still}: locked until a person says why to go on"
+    if tier == 2:
+        return f"{still}: name what stands in the way, or switch to another focus"
+    if tier == 1:
+        return f"{still}: hand off, or switch to another focus"
+    return ""

@@ -1,0 +1,218 @@
+"""What each turn did to its focus: inputs it moved, steps it proved, runs it repeated."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from planctl._git_diffs import blob_ids
+from planctl.errors import BadFileError, NotFoundError
+from planctl.models.diff_kinds import Kind, TurnsSettings, is_own, kind_of
+from planctl.models.dwell import TurnWork
+from planctl.models.paths import matches
+from planctl.models.plan import AD_HOC, Plan
+from planctl.models.plan_yaml import parse_plan
+from planctl.models.receipt import Receipt
+from planctl.ops.receipts import receipts_of
+from planctl.ops.turn_diffs import TurnDiff
+from planctl.workspace import ACTIVE, Workspace
+
+_RECEIPT = re.compile(rf"{ACTIVE}/[^/]+/reports/[^/]+/[^/]+/receipts/[^/]+\.json")
+
+
+def turn_works(
+    workspace: Workspace, initiative: str, diffs: Sequence[TurnDiff], waited: Iterable[str] = ()
+) -> tuple[TurnWork, ...]:
+    """Tell what turns did to their focus.
+
+    Args:
+        workspace: The repository.
+        initiative: The focus of all of them.
+        diffs: What git says that they changed.
+        waited: Ids of the turns that opened while the focus was waiting.
+
+    Raises:
+        BadFileError: The settings cannot be used.
+    """
+    plans = _plans(workspace, initiative, diffs)
+    runs = _Runs(workspace, initiative)
+    waiting, rules = frozenset(waited), workspace.settings().turns
+    return tuple(_work(item, plans.get(item.path), runs, rules, waiting) for item in diffs)
+
+
+def _work(
+    item: TurnDiff, plan: Plan | None, runs: _Runs, rules: TurnsSettings, waiting: frozenset[str]
+) -> TurnWork:
+    record = item.record
+    paths = [change.path for change in item.changes if not is_own(change.path)]
+    kinds = Counter(kind_of(path, rules).value for path in paths)
+    by_step = _inputs(plan, paths, rules)
+    ended = _ended(item, plan, runs)
+    moved = {step for step, touched in by_step.items() if touched and step}
+    moved |= {step for step, end in ended.items() if end in ("gained", "failed")}
+    return TurnWork(
+        id=record.id,
+        number=record.number,
+        role=record.role,
+        touched=tuple(sorted({path for touched in by_step.values() for path in touched})),
+        gained=_with(ended, "gained"),
+        failed=_with(ended, "failed"),
+        reran=_with(ended, "reran"),
+        moved=tuple(sorted(moved)),
+        kinds=tuple((kind.value, kinds[kind.value]) for kind in Kind if kinds[kind.value]),
+        counted=record.outcome == "closed" and record.id not in waiting,
+        evidence="git" if item.from_git else "record",
+    )
+
+
+def _with(ended: Mapping[str, str], word: str) -> tuple[str, ...]:
+    return tuple(sorted(step for step, end in ended.items() if end == word))
+
+
+def _inputs(
+    plan: Plan | None, paths: Sequence[str], rules: TurnsSettings
+) -> dict[str, tuple[str, ...]]:
+    """Return, by step, the changed paths that it declares as inputs.
+
+    A step that declares none (and a focus without a plan) depends on code and tests.
+    """
+    code = tuple(p for p in paths if kind_of(p, rules) in (Kind.PRODUCTION, Kind.TEST))
+    if plan is None:
+        return {"": code}
+    found: dict[str, tuple[str, ...]] = {}
+    known: dict[tuple[str, ...], tuple[str, ...]] = {(): code}
+    for phase, step in plan.steps():
+        globs = plan.inputs_of(phase, step)
+        if globs not in known:
+            known[globs] = tuple(path for path in paths if matches(path, globs))
+        found[step.id] = known[globs]
+    return found
+
+
+def _plans(
+    workspace: Workspace, initiative: str, diffs: Sequence[TurnDiff]
+) -> dict[str, Plan | None]:
+    """Return the plan that each turn began with, by the path of its record.
+
+    Inputs that a turn adds to the plan count from the next turn on; a turn that brings the plan is
+    judged by what it brings.
+    """
+    path = f"{ACTIVE}/{initiative}/plan.yaml"
+    names = {c: f"{c}:{path}" for item in diffs for c in (item.base, item.commit) if c}
+    ids = blob_ids(workspace.repo, names.values())
+    blobs = workspace.repo.blobs(ids.values())
+    parsed = {blob: _parsed(content, path) for blob, content in blobs.items()}
+    found: dict[str, Plan | None] = {}
+    for item in diffs:
+        named = [ids.get(names[c]) for c in (item.base, item.commit) if c]
+        usable = (plan for name in named if name and (plan := parsed.get(name)) is not None)
+        found[item.path] = next(usable, None) or _plan_now(workspace, initiative)
+    return found
+
+
+def _parsed(content: bytes, path: str) -> Plan | None:
+    try:
+        return parse_plan(content.decode("utf-8"), path)
+    except (BadFileError, UnicodeDecodeError):
+        return None  # no plan then: the next best one is asked
+
+
+def _plan_now(workspace: Workspace, initiative: str) -> Plan | None:
+    try:
+        return workspace.load_plan(initiative)
+    except (BadFileError, NotFoundError):
+        return None  # verify says what is wrong with it
+
+
+@dataclass(frozen=True)
+class _Run:
+    path: str
+    digest: str
+    receipt: Receipt
+
+
+class _Runs:
+    """The receipts of an initiative, read when a turn filed one; those of history too."""
+
+    def __init__(self, workspace: Workspace, initiative: str) -> None:
+        self._workspace, self._initiative = workspace, initiative
+
+    @cached_property
+    def all(self) -> list[_Run]:
+        """Every run of a step, oldest first."""
+        plan = _plan_now(self._workspace, self._initiative)
+        if plan is None:
+            return []
+        loaded = receipts_of(self._workspace, plan, None)
+        stored = (item.stored for item in loaded if item.stored and item.broken is None)
+        runs = (_Run(one.path, one.payload_sha256, one.receipt) for one in stored)
+        return [run for run in runs if run.receipt.phase != AD_HOC]
+
+    @cached_property
+    def by_digest(self) -> dict[str, Receipt]:
+        return {run.digest: run.receipt for run in self.all}
+
+    def same(self, one: Receipt, other: Receipt, plan_moved: bool) -> bool:
+        """Tell whether a run proves what another proved, on the very same things.
+
+        Args:
+            one: A run, and the `other` before it.
+            other: The other.
+            plan_moved: The plan's text was edited between them, which moves nothing by itself.
+        """
+        if _stuff(one) != _stuff(other):
+            return False
+        contracts = (one.contract_sha256, one.gate) == (other.contract_sha256, other.gate)
+        if not contracts and not plan_moved:
+            return False
+        if one.parents.keys() != other.parents.keys():
+            return plan_moved
+        pairs = [(one.parents[step], other.parents[step]) for step in one.parents]
+        return all(self._same_parent(ours, theirs, plan_moved) for ours, theirs in pairs)
+
+    def _same_parent(self, ours: str, theirs: str, plan_moved: bool) -> bool:
+        if ours == theirs:
+            return True
+        one, other = self.by_digest.get(ours), self.by_digest.get(theirs)
+        return one is not None and other is not None and self.same(one, other, plan_moved)
+
+
+def _stuff(receipt: Receipt) -> tuple[object, ...]:
+    """Return what a run stood on; plans that planctl ticks itself are no part of it."""
+    files = frozenset(item for item in receipt.inputs if not is_own(item.path))
+    return files, frozenset(receipt.data)
+
+
+def _ended(item: TurnDiff, plan: Plan | None, runs: _Runs) -> dict[str, str]:
+    """Return how the steps that a turn ran ended: `gained`, `failed`, or `reran`."""
+    added = {c.path for c in item.changes if c.old is None and _RECEIPT.fullmatch(c.path)}
+    ulids = () if item.from_git else item.record.receipts
+    if plan is None or not (added or ulids):
+        return {}
+    steps = {step.id for _, step in plan.steps()}
+    own = [run for run in runs.all if run.path in added or run.receipt.ulid in ulids]
+    mine = {run.digest for run in own}
+    plan_moved = any(c.path == f"{ACTIVE}/{item.record.focus}/plan.yaml" for c in item.changes)
+    found: dict[str, str] = {}
+    for run in own:  # the last run of a step decides
+        step, receipt = run.receipt.step, run.receipt
+        earlier = [
+            other.receipt
+            for other in runs.all
+            if other.receipt.step == step
+            and other.digest not in mine
+            and other.receipt.ulid < receipt.ulid
+        ]
+        before = earlier[-1] if earlier else None
+        if step in steps:
+            found[step] = _end(receipt, before, runs, plan_moved)
+    return found
+
+
+def _end(receipt: Receipt, before: Receipt | None, runs: _Runs, plan_moved: bool) -> str:
+    if before is not None and before.ok == receipt.ok and runs.same(receipt, before, plan_moved):
+        return "reran"
+    return "gained" if receipt.ok else "failed"
