@@ -100,6 +100,31 @@ def ledger_attempt(
         render.line(f"{item.id}: {len(item.attempts)} attempts")
 
 
+@ledger_app.command("archive")
+def ledger_archive(
+    item: Annotated[
+        str | None, typer.Option("--item", help="Archive this item, which is done, as a whole.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Move the oldest attempts of done items to docs/archive/ until the ledger is in its budget."""
+    from planctl.cli import render
+    from planctl.ops.ledger_archive import archive
+    from planctl.workspace import Workspace
+
+    report = archive(Workspace.open(), item)
+    if json_:
+        render.emit_json(report.as_dict())
+    else:
+        for name, moved in report.moved.items():
+            render.line(f"{name}: {moved} attempts moved to {', '.join(report.files)}")
+        render.line(f"{report.lines} lines, {report.size} bytes")
+        if not report.within:
+            render.talk("still over budget: `planctl ledger check` says what to do")
+    if not report.within:
+        raise typer.Exit(1)
+
+
 def sync(
     initiative: Annotated[
         str | None, typer.Argument(help="Initiative; all of them without it.")

@@ -104,7 +104,9 @@ def _item(text: str, plain: str, found: list[Region], path: str) -> LedgerItem:
         attempts=tuple(
             Attempt(when=match[1], text=match[2].rstrip()) for match in _ATTEMPT.finditer(inside)
         ),
-        archive=tuple(dict.fromkeys(fields.get("Archive", ()))),
+        archive=tuple(
+            dict.fromkeys(name for line in fields.get("Archive", ()) for name in dependencies(line))
+        ),
     )
 
 
@@ -152,8 +154,7 @@ def item_lines(item: LedgerItem) -> list[str]:
         f"- Status: {item.status}",
         f"- Priority: {item.priority}",
         f"- Depends on: {', '.join(item.depends_on) or 'none'}",
-        *(f"- Archive: {name}" for name in item.archive),
-        *(["- Attempts:"] if item.status != "archived" else []),
+        "- Attempts:",
         f"<!-- planctl:end {item.id} -->",
     ]
 

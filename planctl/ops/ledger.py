@@ -73,6 +73,10 @@ def record_run(
     """
     before = ledger.parse(read_ledger(workspace), LEDGER).item(plan.id)
     known = "" if before is None else " ".join(item.text for item in before.attempts)
+    if before is not None and before.archive:
+        from planctl.ops.ledger_archive import told_in_archive
+
+        known += told_in_archive(workspace, before)
     untold = [item for item in receipts if item.receipt.ulid not in known]
     if not untold:
         return None

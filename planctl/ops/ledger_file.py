@@ -65,6 +65,9 @@ def rewrite_ledger(workspace: Workspace, purpose: str, edit: Callable[[str], str
         old = read_ledger(workspace)
         text = edit(old or _TITLE)
         if text != old:
+            from planctl.ops.ledger_archive import fitted
+
+            text = fitted(workspace, old, text)
             write_document(workspace, LEDGER, text)
     return ledger.parse(text, LEDGER)
 
