@@ -29,6 +29,9 @@ _SELECTOR = re.compile(r"[\w./-]*\w\.py(?:::[\w:.\[\]-]+)?")
 _FILE = re.compile(r"[\w$./{}-]*\w\.[A-Za-z][A-Za-z0-9]{0,5}(?![\w(])")
 _QUOTED = re.compile(r"`([^`]+)`")
 _STEP = re.compile(r"(?:--step[ =]|\bstep\s+)`?([\w.-]+)`?", re.IGNORECASE)
+_SLASHED = re.compile(
+    r"(?<![\w/.-])([A-Za-z]{1,4}\d+[a-z]?)/(?=(?:[A-Za-z]{1,4}\d+[a-z]?/?)+(?![\w/.]))"
+)
 _ROWS_MOST = 60
 # What says that tests are meant, or commands, and not which.
 _TESTS = word_set("selector test pytest suite")
@@ -272,4 +275,4 @@ def expanded(text: str) -> str:
             return match[0]
         return " ".join(f"{match['a']}{number}" for number in range(first, last + 1))
 
-    return _RANGE.sub(spelled, text)
+    return _RANGE.sub(spelled, _SLASHED.sub(r"\1 ", text))

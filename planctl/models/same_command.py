@@ -137,9 +137,14 @@ def difference(asked: Command, known: Command) -> str | None:
     before = known.pairs
     for flag, value in asked.pairs.items():
         other = before.get(flag, value)
-        if other != value and not _PLACING.match(flag) and not _SHOWING.match(flag):
+        if other != value and not only_shows(flag):
             extra.append(f"{flag} {value}")
     return " ".join(dict.fromkeys(extra))
+
+
+def only_shows(flag: str) -> bool:
+    """Tell whether a flag only shows or places what a command gives."""
+    return bool(_SHOWING.match(flag) or _PLACING.match(flag))
 
 
 def _unimportant(words: tuple[str, ...]) -> set[int | str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from planctl.models.lexicon import SKIPPED, word_set, words_of
 from planctl.models.mentions import StepWords
 from planctl.models.requests import GENERAL
-from planctl.models.same_command import Command
+from planctl.models.same_command import Command, only_shows
 
 _FLAG = re.compile(r"(?<![\w-])(?P<flag>--[a-z][\w-]*)(?:[= ]+(?P<value>[\w.+-]+))?")
 _NUMBER = re.compile(
@@ -51,6 +51,8 @@ def otherwise(text: str, steps: Sequence[StepWords]) -> str:
 def _flags(text: str, steps: Sequence[StepWords]) -> Iterator[str]:
     known = {flag for item in steps for flag in item.flags} | _PLANCTL
     for match in _FLAG.finditer(text):
+        if only_shows(match["flag"]):
+            continue
         if match["flag"] not in known:
             yield match[0]
             continue

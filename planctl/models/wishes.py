@@ -167,17 +167,21 @@ class _Reader:
         self._mode = ""
         self._negated = False
         self._last = Mention()
+        self._bare = ""
 
     def item(self, item: Item) -> None:
         """Read one line."""
-        self._mode, self._negated = "", False
+        self._mode, self._negated, self._bare = "", False, ""
         if item.code:
             self._code(item)
             return
+        before = len(self.found.wishes)
         for part in parts(_quoted(_unfolded(item.text, self._words))):
             if not part.cut:
                 self._mode, self._negated = "", False
             self._part(item, part)
+        if self._bare and len(self.found.wishes) == before:
+            self._wish(item, self._bare, Mention())
 
     def _code(self, item: Item) -> None:
         mention = self._words.named(item.text)
@@ -251,6 +255,10 @@ class _Reader:
             mention = self._words.named(text)
         if not mention.any and not mention.other and _PRONOUN.search(text):
             mention = self._last
+        at = _making_verb(text, False)
+        if not mention.any and at is not None and not re.search(r"\w\W+\w", text[at:]):
+            self._bare = text  # `Run:`; what follows says what
+            return
         self._wish(item, text, mention)
 
     def _wish(self, item: Item, text: str, mention: Mention) -> None:
@@ -260,7 +268,8 @@ class _Reader:
         other = mention.other if not mention.steps else ""
         if not other:
             strange = self._words.strange_artifacts(text)
-            data = [name for name in strange if not name.endswith((".log", ".txt"))]
+            # Another log of Phase A is Phase A again; a log of nothing that is named is not.
+            data = [n for n in strange if general or not n.endswith((".log", ".txt"))]
             other = data[0] if data and not mention.steps else ""
         other = other or otherwise(text, [self._words.steps[name] for name in steps or ()])
         if steps is None and not other:
