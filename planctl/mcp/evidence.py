@@ -11,6 +11,7 @@ from planctl._text import listed
 from planctl.errors import UsageError
 from planctl.mcp.tool import Answer, Call, Name, Tool
 from planctl.ops.claims import claims
+from planctl.ops.ledger_next import next_item
 from planctl.ops.next_green import next_green
 from planctl.ops.status import status
 from planctl.ops.verify import verify
@@ -98,6 +99,23 @@ class NextTool(Tool):
         return Answer(way.as_dict(), 0 if way.ok else 1)
 
 
+class LedgerNextTool(Tool):
+    """The item of the ledger to work on, and why those before it are passed over.
+
+    By priority, then what is in progress; what it depends on is done, and its focus neither waits
+    nor is blocked or locked.
+    """
+
+    name = "ledger_next"
+    title = "Next item of the ledger"
+    reads = True
+
+    def answer(self, call: Call) -> Answer:
+        """See `planctl ledger next`."""
+        found = next_item(call.workspace)
+        return Answer(found.as_dict(), 0 if found.ok else 1)
+
+
 class ClaimsTool(Tool):
     """Judge what prose claims (paths, tests, numbers, commits, times) against what is there.
 
@@ -129,4 +147,11 @@ def _outside(root: Path, name: str) -> bool:
     return place.exists() and not place.resolve().is_relative_to(root.resolve())
 
 
-TOOLS: tuple[type[Tool], ...] = (StatusTool, NextTool, VerifyTool, WhyTool, ClaimsTool)
+TOOLS: tuple[type[Tool], ...] = (
+    StatusTool,
+    NextTool,
+    VerifyTool,
+    WhyTool,
+    LedgerNextTool,
+    ClaimsTool,
+)

@@ -53,6 +53,7 @@ READ = {
     "verify": ({"initiative": ID}, ["verify", ID]),
     "why": ({"target": "A1"}, ["why", "A1"]),
     "next": ({}, ["next-green"]),
+    "ledger_next": ({}, ["ledger", "next"]),
     "claims": ({}, ["claims"]),
 }
 
