@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from planctl._git import Entry, Repository
 
 _ABSENT = "000000"
+_LONG = 4 << 20
 # Fields before the path in a line of `git status --porcelain=v2`, by what the line begins with.
 _FIELDS = {"1": 7, "u": 9, "?": 0}
 
@@ -44,8 +45,8 @@ class IndexedFiles:
     kernel sets the time of its last change. No file is opened, and filters do not matter.
 
     Args:
-        listed: Gives what `git ls-files --stage -v --debug -z` prints. It is long, and most often
-            only its digest is wanted: it is asked for again rather than held.
+        listed: Gives what `git ls-files --stage -v --debug -z` prints. Most often only its digest
+            is wanted: a long answer is asked for again rather than held.
         changed: Paths that `git diff-files` names.
         written_s: The second in which the index was written.
     """
@@ -53,10 +54,11 @@ class IndexedFiles:
     def __init__(
         self, listed: Callable[[], bytes], changed: frozenset[str], written_s: int
     ) -> None:
-        self._listed = listed
+        answer = listed()
+        self._listed = listed if len(answer) > _LONG else lambda: answer
         self._changed = changed
         self._written_s = written_s
-        self.state = _digest(listed(), *sorted(changed))
+        self.state = _digest(answer, *sorted(changed))
         """Digest of all that is known of the folder."""
 
     @cached_property

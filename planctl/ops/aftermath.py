@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt
-from planctl.ops import block, ledger, summary
 from planctl.ops import hub as hubs
+from planctl.ops import ledger, summary
 from planctl.ops.record import StepRun
 from planctl.workspace import Hub, Workspace
 
@@ -29,6 +29,8 @@ def after_step(
     hubs.write_inventory(hub, receipts)
     if run.ok or hub.scratch:
         return None
+    from planctl.ops import block
+
     _, step = plan.step(run.stored.receipt.step)
     log = hub.path / run.stored.receipt.log
     return block.block_step(workspace, plan, hub, phase, step, run.stored, log).path

@@ -24,7 +24,9 @@ class GateHistory:
         self._repo = repo
         self._commits = frozenset(commits)
         known = frozenset(gates)
-        ancestry = Ancestry(repo, known, self._commits)
+        # Named with the others, HEAD asks for nothing more, and a run from it for nothing new.
+        tips = self._commits | {repo.head or ""}
+        ancestry = repo.once(("gates", repo.head, known, tips), lambda: Ancestry(repo, known, tips))
         self._known = dict.fromkeys(known, ancestry)
 
     def of(self, gate: str) -> tuple[str | None, Set[str]]:

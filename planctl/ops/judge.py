@@ -109,6 +109,10 @@ class Judge:
         readable = sorted(self.loaded, key=lambda item: item.holds)
         return {item.stored.payload_sha256: item for item in readable if item.stored}
 
+    def intact(self) -> list[StoredReceipt]:
+        """Return the receipts that are there as they were written, oldest first."""
+        return [item.stored for item in self.loaded if item.stored is not None and item.holds]
+
     @cached_property
     def commits(self) -> dict[str, Commit]:
         """What this clone knows of the receipts' commits."""

@@ -127,6 +127,7 @@ class Before:
 
     inputs: InputSnapshot
     commit: str
+    branch: str | None
     gate: str | None
     gate_contained: bool | None
     fingerprints: Fingerprints
@@ -185,7 +186,7 @@ def run_step(recorder: Recorder, phase: str, step: Step, parents: dict[str, str]
         contract=(contract := recorder.plan.contract(phase, step)),
         contract_sha256=contract_digest(contract),
         commit=before.commit,
-        branch=recorder.workspace.repo.branch,
+        branch=before.branch,
         gate=before.gate,
         gate_contained=before.gate_contained,
         inputs=before.inputs.files,
@@ -257,6 +258,7 @@ def _look(recorder: Recorder, phase: str, step: Step) -> Before:
     return Before(
         inputs=snapshot(workspace.repo, _globs(plan, phase, step)),
         commit=commit,
+        branch=workspace.repo.branch,
         gate=gate,
         gate_contained=None if gate is None else workspace.repo.is_ancestor(gate, commit),
         fingerprints=fingerprints(workspace.root, step, plan.env),
@@ -273,7 +275,7 @@ def _header(recorder: Recorder, phase: str, step: Step, before: Before) -> LogHe
         command=step.run,
         expanded=expand(step.run, recorder.exported()),
         commit=before.commit,
-        branch=recorder.workspace.repo.branch,
+        branch=before.branch,
         dirty=dirty_paths(recorder.workspace.repo),
         cwd=".",
         started=recorder.workspace.clock(),
