@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -122,6 +123,32 @@ def ledger_archive(
         if not report.within:
             render.talk("still over budget: `planctl ledger check` says what to do")
     if not report.within:
+        raise typer.Exit(1)
+
+
+@ledger_app.command("merge")
+def ledger_merge(
+    base: Annotated[Path, typer.Argument(help="The common version; git's %O.")],
+    ours: Annotated[Path, typer.Argument(help="Ours, which gets the result; git's %A.")],
+    theirs: Annotated[Path, typer.Argument(help="Theirs; git's %B.")],
+    path: Annotated[str, typer.Argument(help="The file's name, for messages; git's %P.")] = "",
+    marker_size: Annotated[
+        int, typer.Option("--marker-size", min=1, help="Length of conflict markers; git's %L.")
+    ] = 7,
+    json_: Json = False,
+) -> None:
+    """Join two versions of the ledger item by item: git's merge driver. Exit 1 with conflicts."""
+    from planctl.cli import render
+    from planctl.ops.ledger_merge import merge
+    from planctl.workspace import LEDGER
+
+    result = merge(base, ours, theirs, path or LEDGER, marker_size)
+    if json_:
+        render.emit_json(result.as_dict())
+    if result.plain:
+        render.talk(f"{result.path}: joined line by line: {result.plain}")
+    if not result.ok:
+        render.talk(f"{result.path}: {result.conflicts} conflicts are left, between markers")
         raise typer.Exit(1)
 
 

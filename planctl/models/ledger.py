@@ -146,15 +146,18 @@ def _status(found: list[str], region: Region, text: str, path: str) -> Status:
 
 
 def item_lines(item: LedgerItem) -> list[str]:
-    """Return the lines of an item's region as planctl writes them, markers included."""
+    """Return the lines of an item's region as planctl writes them, markers included.
+
+    No more than three lines follow each other that another new item may have too: `merge=union`
+    keeps the items of two branches apart then (see `models/turn.py::render`).
+    """
     return [
         f"<!-- planctl:item {item.id} -->",
         heading_of(item.id, item.title),
-        "",
         f"- Status: {item.status}",
         f"- Priority: {item.priority}",
         f"- Depends on: {', '.join(item.depends_on) or 'none'}",
-        "- Attempts:",
+        f"- Attempts of {item.id}:",
         f"<!-- planctl:end {item.id} -->",
     ]
 

@@ -1,0 +1,260 @@
+"""A three-way merge of ledgers, item by item; what is free text is left to git.
+
+Both sides and their base are made alike where planctl's own lines differ: fields get the value that
+holds after the merge, new attempts and new items of the other side are taken out. What then still
+differs is text, and git joins that. What was taken out goes back in last.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from planctl.models import ledger
+from planctl.models.ledger import PRIORITIES, FieldName, dependencies, fields_in
+from planctl.models.ledger_archive import Entry, entries, without
+from planctl.models.ledger_regions import Region, plain_of, regions
+
+_T = TypeVar("_T")
+_FIELDS: tuple[FieldName, ...] = ("Status", "Priority", "Depends on", "Archive")
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What git is to join, and what goes back in afterwards.
+
+    Attributes:
+        base: The last common version, made alike.
+        ours: The version of the branch that is merged into.
+        theirs: The version of the branch that is merged.
+        attempts: New attempts of theirs, in file order.
+        items: New items of theirs: id → the region with its markers, and the item above it.
+        stray: Lines of an item that both sides made and that only theirs has.
+    """
+
+    base: str
+    ours: str
+    theirs: str
+    attempts: tuple[Entry, ...]
+    items: Mapping[str, tuple[str, str | None]]
+    stray: Mapping[str, str]
+
+
+def prepared(base: str, ours: str, theirs: str, path: str) -> Sides:
+    """Make three versions of a ledger alike where planctl knows how they are joined.
+
+    Raises:
+        BadFileError: One of them cannot be read: a region has no end.
+    """
+    values = _values(base, ours, theirs, path)
+    base, ours, theirs = (_with_values(text, path, values) for text in (base, ours, theirs))
+    whole = _ids(theirs, path) - _ids(base, path) - _ids(ours, path)
+    fresh = [entry for entry in _new_of(theirs, path, base) if entry.item not in whole]
+    known = _counted(_new_of(ours, path, base))
+    attempts = tuple(entry for entry in fresh if not _taken(known, entry))
+    text, items, stray = _without_new_items(base, ours, without(theirs, fresh), path)
+    return Sides(base, ours, text, attempts, items, stray)
+
+
+def _ids(text: str, path: str) -> set[str]:
+    return {region.id for region in regions(plain_of(text), path)}
+
+
+def completed(text: str, path: str, sides: Sides) -> str:
+    """Return the joined text with what was taken out of theirs.
+
+    Raises:
+        BadFileError: A region of the joined text has no end.
+    """
+    for name, lines in sides.stray.items():
+        region = _region(text, path, name)
+        if region is not None:
+            text = text[: region.end] + lines + text[region.end :]
+    for entry in sides.attempts:
+        at = _place_of(text, path, entry)
+        if at is None:
+            continue
+        text = text[:at] + entry.text + text[at:]
+    for name, (region_text, above) in sides.items.items():
+        text = _with_region(text, path, name, region_text, above)
+    return text
+
+
+def lost(text: str, path: str, sides: Sequence[str], base: str) -> list[str]:
+    """Return the attempts that a side added and the joined text does not have.
+
+    Raises:
+        BadFileError: A region of the joined text has no end.
+    """
+    there = _counted(entries(text, path))
+    wanted = [entry for side in sides for entry in _new_of(side, path, base)]
+    return [entry.text for entry in wanted if not there[entry.item, entry.text]]
+
+
+def _counted(found: Iterable[Entry]) -> Counter[tuple[str, str]]:
+    return Counter((entry.item, entry.text) for entry in found)
+
+
+def _taken(known: Counter[tuple[str, str]], entry: Entry) -> bool:
+    """Tell whether the other side added the same attempt; each of its own counts once."""
+    key = (entry.item, entry.text)
+    known[key] -= 1
+    return known[key] >= 0
+
+
+def _new_of(text: str, path: str, base: str) -> list[Entry]:
+    before = _counted(entries(base, path))
+    return [entry for entry in entries(text, path) if not _taken(before, entry)]
+
+
+def _region(text: str, path: str, name: str) -> Region | None:
+    return next((one for one in regions(plain_of(text), path) if one.id == name), None)
+
+
+def _fields(text: str, path: str) -> dict[str, dict[str, list[str]]]:
+    plain = plain_of(text)
+    found: dict[str, dict[str, list[str]]] = {}
+    for region in regions(plain, path):
+        known = found.setdefault(region.id, {})
+        for name, values in fields_in(region.of(plain)).items():
+            known.setdefault(name, []).extend(values)
+    return found
+
+
+def _values(base: str, ours: str, theirs: str, path: str) -> dict[str, dict[FieldName, str]]:
+    """Return the fields that hold after the merge, where not all three say the same."""
+    sides = [_fields(text, path) for text in (base, ours, theirs)]
+    found: dict[str, dict[FieldName, str]] = {}
+    for item in dict.fromkeys((*sides[1], *sides[2])):
+        for name in _FIELDS:
+            told = [side.get(item, {}).get(name) for side in sides]
+            if told[0] == told[1] == told[2] and len(told[1] or ()) < 2:
+                continue
+            found.setdefault(item, {})[name] = _JOIN[name](*told)
+    return found
+
+
+def _with_values(text: str, path: str, values: Mapping[str, Mapping[FieldName, str]]) -> str:
+    there = _fields(text, path)
+    for item, fields in values.items():
+        for name, value in fields.items():
+            if there.get(item, {}).get(name, [value]) != [value]:
+                text = ledger.with_field(text, path, item, name, value)
+    return text
+
+
+Told = list[str] | None
+"""The values of a field on one side, one a line; None when the side does not have the line."""
+
+
+def _three(base: _T, ours: _T, theirs: _T, both: Callable[[_T, _T], _T]) -> _T:
+    """Return what a three-way merge makes of a value; `both` decides when both sides changed it."""
+    if ours == theirs or theirs == base:
+        return ours
+    return theirs if ours == base else both(ours, theirs)
+
+
+def _status(base: Told, ours: Told, theirs: Told) -> str:
+    def one(told: Told) -> str:
+        return ledger.cautious(told or ()) or (told[0] if told else "pending")
+
+    def less(a: str, b: str) -> str:
+        return ledger.cautious((a, b)) or a
+
+    if base is None:
+        return less(one(ours or theirs), one(theirs or ours))
+    return _three(one(base), one(ours or base), one(theirs or base), less)
+
+
+def _priority(base: Told, ours: Told, theirs: Told) -> str:
+    def higher(a: str, b: str) -> str:
+        return min(a, b, key=lambda name: PRIORITIES.index(name) if name in PRIORITIES else 9)
+
+    first, second = (ours or base or theirs or [""])[0], (theirs or base or ours or [""])[0]
+    return _three((base or [""])[0], first, second, higher)
+
+
+def _names(base: Told, ours: Told, theirs: Told) -> str:
+    sets = [[name for line in told or () for name in dependencies(line)]
+            for told in (base, ours or base, theirs or base)]  # fmt: skip
+    gone = set(sets[0]) - (set(sets[1]) & set(sets[2]))
+    kept = [name for name in dict.fromkeys((*sets[1], *sets[2])) if name not in gone]
+    return ", ".join(kept) or "none"
+
+
+_JOIN: dict[FieldName, Callable[[Told, Told, Told], str]] = {
+    "Status": _status,
+    "Priority": _priority,
+    "Depends on": _names,
+    "Archive": _names,
+}
+
+
+def _without_new_items(
+    base: str, ours: str, theirs: str, path: str
+) -> tuple[str, dict[str, tuple[str, str | None]], dict[str, str]]:
+    """Take out of theirs the items that the base does not have."""
+    before = _ids(base, path)
+    mine = {region.id: region for region in regions(plain_of(ours), path)}
+    found = list(regions(plain_of(theirs), path))
+    items: dict[str, tuple[str, str | None]] = {}
+    stray: dict[str, str] = {}
+    text = theirs
+    for index in reversed(range(len(found))):
+        region = found[index]
+        if region.id in before:
+            continue
+        whole = theirs[region.begin : region.after]
+        if region.id in mine:
+            stray[region.id] = _only_in(region.of(theirs), mine[region.id].of(ours))
+        else:
+            above = found[index - 1].id if index else None
+            items[region.id] = (whole if whole.endswith("\n") else whole + "\n", above)
+        text = text[: _gap_before(theirs, region.begin)] + text[region.after :]
+    return text, dict(reversed(items.items())), {name: t for name, t in stray.items() if t}
+
+
+def _only_in(other: str, own: str) -> str:
+    there = Counter(own.splitlines(keepends=True))
+    found = []
+    for line in other.splitlines(keepends=True):
+        there[line] -= 1
+        if there[line] < 0 and line.strip() and not line.startswith("## "):
+            found.append(line)
+    return "".join(found)
+
+
+def _gap_before(text: str, begin: int) -> int:
+    """Return where the blank line above a region begins, if there is one."""
+    for gap in ("\r\n", "\n"):
+        if text[:begin].endswith(gap) and text[: begin - len(gap)].endswith("\n"):
+            return begin - len(gap)
+    return begin
+
+
+def _place_of(text: str, path: str, entry: Entry) -> int | None:
+    """Return where an attempt goes: after the last one of its item that is not later."""
+    region = _region(text, path, entry.item)
+    if region is None:
+        return None
+    there = list(entries(text, path, [entry.item]))
+    earlier = [one.end for one in there if one.when <= entry.when]
+    if earlier:
+        return max(earlier)
+    return there[0].start if there else region.end
+
+
+def _with_region(text: str, path: str, name: str, region: str, above: str | None) -> str:
+    found = list(regions(plain_of(text), path))
+    names = [one.id for one in found]
+    if name in names:
+        return text
+    if above is None or above not in names or names[-1] == above:
+        newline = "\r\n" if "\r\n" in region else "\n"
+        gap = "" if not text else newline if text.endswith("\n") else newline * 2
+        return text + gap + region
+    at = found[names.index(above)].after
+    newline = "\r\n" if "\r\n" in region else "\n"
+    return text[:at] + newline + region + text[at:]
