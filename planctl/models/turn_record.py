@@ -16,8 +16,6 @@ from planctl.models.paths import is_utf8
 from planctl.models.receipt import GitId, Sha256, Ulid, UtcTime
 from planctl.models.strict_json import strict_json
 
-SCHEMA = "planctl/turn/v1"
-OPEN_SCHEMA = "planctl/open-turn/v1"
 MAX_BYTES = 16_000_000
 Outcome = Literal["closed", "abandoned", "crashed", "timed_out"]
 
@@ -92,7 +90,7 @@ class TurnRecord(_Model):
         refused_orders: What was ordered in it and refused, one line each.
     """
 
-    schema_: Literal["planctl/turn/v1"] = Field(SCHEMA, alias="schema")
+    schema_: Literal["planctl/turn/v1"] = Field("planctl/turn/v1", alias="schema")
     id: Ulid
     number: Number
     role: Role
@@ -142,7 +140,7 @@ class OpenTurn(_Model):
             file): not the turn's, never committed with it unless its author asks.
     """
 
-    schema_: Literal["planctl/open-turn/v1"] = Field(OPEN_SCHEMA, alias="schema")
+    schema_: Literal["planctl/open-turn/v1"] = Field("planctl/open-turn/v1", alias="schema")
     id: Ulid
     number: Number
     role: Role

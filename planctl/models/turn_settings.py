@@ -1,4 +1,4 @@
-"""`[turn]` and `[evidence]` of `planctl.toml`: how turns are told, and what of them is committed."""
+"""`[turn]` and `[evidence]` of `planctl.toml`: how turns are told, what of them is committed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, m
 
 from planctl.models.paths import input_glob, matches
 
-SUBJECT = "{ROLE} AUTO{prompt} (iter={number}): {summary} — tests: {tests}"
+SUBJECT = "{ROLE} AUTO (prompt={prompt}) (iter={number}): {summary} — tests: {tests}"
 FIELDS = ("role", "ROLE", "prompt", "iter", "number", "focus", "summary", "tests")
 _PLACE = re.compile(r"\{(\w*)\}")
+# Goes when there is no prompt to name.
+_PROMPT = re.compile(r"\s*\([^(){}]*\{prompt\}[^(){}]*\)")
 _MIB = 1 << 20
 _DENIED = (
     *("**/.env", "**/.env.*", "!**/.env.example", "**/.netrc", "**/.pgpass", "**/.npmrc"),
@@ -98,5 +100,10 @@ def subject_template(text: str) -> str:
 
 
 def filled(template: str, values: dict[str, str]) -> str:
-    """Return a template with its names replaced, once: what is filled in is not read again."""
+    """Return a template with its names replaced, once: what is filled in is not read again.
+
+    A parenthesis around `{prompt}` goes when nothing is filled in there.
+    """
+    if not values.get("prompt"):
+        template = _PROMPT.sub("", template)
     return _PLACE.sub(lambda match: values.get(match[1], match[0]), template)

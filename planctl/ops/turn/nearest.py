@@ -1,0 +1,42 @@
+"""The nearest thing that is true: what a claim that does not hold may have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from posixpath import basename, dirname
+
+from planctl._text import printable
+from planctl.models.claim import PathClaim, TestClaim
+from planctl.models.claim_paths import PathIndex, places
+
+_MOST = 4_000
+_CUTOFF = 0.6
+
+
+def nearest_path(claim: PathClaim, index: PathIndex, folders: Sequence[str]) -> str:
+    """Return the file a path most likely means: of the same name, else of a name much like it."""
+    name = basename(claim.path.rstrip("/"))
+    same = index.ending(name)
+    if same:
+        return printable(same[0])
+    from difflib import get_close_matches
+
+    near: dict[str, str] = {}
+    for folder in dict.fromkeys(dirname(path) for path in places(claim, folders)):
+        for path in index.below(folder) if folder else ():
+            near.setdefault(basename(path), path)
+            if len(near) >= _MOST:
+                break
+    found = get_close_matches(name, near, 1, _CUTOFF)
+    return printable(near[found[0]]) if found else ""
+
+
+def nearest_test(claim: TestClaim, results: Iterable[tuple[str, str]]) -> str:
+    """Return the recorded run that looks most like what is claimed; the newest without any."""
+    known = list(results)
+    if not known:
+        return "no run of tests is recorded"
+    counted = {str(number) for _, number in claim.counts}
+    alike = (item for item in known if any(number in item[1].split() for number in counted))
+    log, text = next(alike, known[0])
+    return f"{log} says `{text}`"

@@ -1,0 +1,318 @@
+"""The words of a turn against the evidence: every claim judged in the tree that is committed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from planctl import clock
+from planctl._git_history import shallow_commits
+from planctl._text import listed
+from planctl.models.claim import Claim, NumberClaim, PathClaim, TestClaim
+from planctl.models.claim_paths import PathIndex, places, resolve
+from planctl.models.judged import Answer, JudgedClaim
+from planctl.models.prose import parse_prose
+from planctl.models.turn import flat
+from planctl.models.turn_prose import HEADING, TurnProse
+from planctl.models.turn_record import OpenTurn, Skipped
+from planctl.ops.audit.scene import bases
+from planctl.ops.audit.texts import Text, Written
+from planctl.ops.audit.trees import Ever
+from planctl.ops.claims.answers import Found, Judge, Memory, is_order
+from planctl.ops.claims.ends import Ends, Late, distinct, is_name, is_stamp, spelled, stamp_found
+from planctl.ops.turn.changes import Changes
+from planctl.ops.turn.evidence import TurnEvidence
+from planctl.ops.turn.nearest import nearest_path, nearest_test
+from planctl.ops.turn.policy import Chosen
+from planctl.ops.turn.problems import Problem
+from planctl.ops.turn.views import TurnView
+from planctl.workspace import ACTIVE, Workspace
+
+_EVIDENCE = re.compile(rf"{re.escape(ACTIVE)}/[^/]+/reports/[^/]+/[^/]+/(?:green|cli|analysis)/")
+_INVENTORY = re.compile(r"/analysis/artifact_inventory\.(?:txt|sha256)$")
+_PROSE = re.compile(rf"(?:^|/){re.escape(ACTIVE)}/.*\.md$|^docs/fix_plan\.md$")
+_MEND = {
+    "path": "correct the path, leave the sentence out, or produce the file",
+    "test": "run it under planctl (`planctl run-phase`, `planctl run -- CMD`), tell what it says",
+    "number": "tell the number that the artifact holds",
+    "commit": "name the commit as `git log` has it",
+    "stamp": "leave the time out: planctl stamps the turn",
+}
+
+
+@dataclass(frozen=True)
+class JudgedSentence:
+    """A claim with where it stands and what supports it.
+
+    Attributes:
+        place: Number of the sentence; None for `Next:` and `Artifacts:`.
+        evidence: The file that supports it, by path.
+    """
+
+    claim: Claim
+    found: Found
+    place: int | None
+    evidence: str
+
+    @property
+    def told(self) -> str:
+        """The claim in few words."""
+        return spelled(self.claim)
+
+
+class Wording:
+    """Judges what a turn's author says.
+
+    Args:
+        workspace: The repository.
+        turn: The turn.
+        prose: Its words.
+        changes: What it changed.
+        chosen: What of that is committed.
+        evidence: What was recorded in it.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        turn: OpenTurn,
+        prose: TurnProse,
+        changes: Changes,
+        chosen: Chosen,
+        evidence: TurnEvidence,
+    ) -> None:
+        self._workspace = workspace
+        self._turn = turn
+        self._prose = prose
+        self._changes = changes
+        self._chosen = chosen
+        self._evidence = evidence
+        self._memory = Memory()
+        self._written = _written(workspace, turn, prose, evidence)
+        self._skipped = {item.path: item for item in chosen.skipped}
+
+    @cached_property
+    def _tracked(self) -> dict[str, str]:
+        tree = self._workspace.repo.tree(self._changes.head)
+        return {path: entry.blob for path, entry in tree.items()}
+
+    @cached_property
+    def view(self) -> TurnView:
+        """The files of the commit."""
+        return TurnView(self._workspace, self._tracked, self._changes, self._chosen)
+
+    @cached_property
+    def _proof(self) -> TurnView:
+        """Those that may support a test or a number: no prose, nothing that nobody recorded."""
+        prose = (path for path in self._tracked if _PROSE.search(path))
+        without = {*prose, *self.unrecorded, *filter(_PROSE.search, self._chosen.paths)}
+        return TurnView(self._workspace, self._tracked, self._changes, self._chosen, without)
+
+    @cached_property
+    def unrecorded(self) -> frozenset[str]:
+        """Evidence files that the turn brought or changed and that no receipt has."""
+        return frozenset(
+            path
+            for path in self._changes.touched
+            if _EVIDENCE.match(path)
+            and not _INVENTORY.search(path)
+            and not self._evidence.has(path)
+        )
+
+    @cached_property
+    def judged(self) -> tuple[JudgedSentence, ...]:
+        """Every claim, in the order of the text."""
+        full = Judge(self.view, self._written, self._memory)
+        found: list[JudgedSentence] = []
+        late: list[Late] = []
+        for claim in distinct(self._written.block.claims):
+            if is_name(claim) or (is_stamp(claim) and claim.where == "heading"):
+                continue
+            if is_stamp(claim):
+                seen = stamp_found(claim, self.view.when, None)
+            elif isinstance(claim, TestClaim | NumberClaim):
+                seen = Judge(self._proof, self._written, self._memory).claim(claim)
+            else:
+                seen = full.claim(claim)
+            if seen.late:
+                late.append(Late(len(found), claim, self._written, 0))
+            found.append(JudgedSentence(claim, seen, self._place(claim.line), seen.evidence))
+        return tuple(self._ended(found, late))
+
+    def _ended(self, found: list[JudgedSentence], late: list[Late]) -> list[JudgedSentence]:
+        """Decide what needs to know the commits."""
+        shallow = bool(shallow_commits(self._workspace.repo))
+        ends = Ends(self._workspace.repo, late, Ever(PathIndex()), [], shallow)
+        for item in late:
+            old = found[item.at]
+            if isinstance(item.claim, PathClaim):
+                continue  # whether another commit ever had it does not matter here
+            told = JudgedClaim(
+                "", item.claim.line, "", "", item.claim.kind, "", Answer.UNSUPPORTED, ""
+            )
+            found[item.at] = replace(old, found=ends.found(item, told))
+        return found
+
+    def _place(self, line: int) -> int | None:
+        place = line - 2
+        return place if 0 <= place < len(self._prose.sentences) else None
+
+    def counts(self) -> dict[str, int]:
+        """Return answer → how many claims."""
+        return dict(Counter(item.found.answer.value for item in self.judged))
+
+    def passed_tests(self) -> Iterator[JudgedSentence]:
+        """Yield the test runs that are told as passed and that evidence supports."""
+        for item in self.judged:
+            claim = item.claim
+            passed = isinstance(claim, TestClaim) and claim.outcome == "passed"
+            if passed and item.found.answer is Answer.SUPPORTED and item.evidence:
+                yield item
+
+    def counted_sentences(self) -> frozenset[int]:
+        """Return the places of sentences that tell a count of tests which evidence supports."""
+        return frozenset(item.place for item in self.passed_tests() if item.place is not None)
+
+    def cited(self) -> tuple[str, ...]:
+        """Return the paths of the author's `Artifacts:` line, as they were found."""
+        found: list[str] = []
+        for item in self.judged:
+            claim = item.claim
+            if isinstance(claim, PathClaim) and claim.field.lower().startswith("artifact"):
+                placed = resolve(claim, self.view.index, bases(self._written, claim.line))
+                good = item.found.answer is Answer.SUPPORTED
+                found.append(placed.path if good and not claim.glob else claim.path)
+        return tuple(dict.fromkeys(found))
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what the evidence speaks against or does not support."""
+        for item in self.judged:
+            problem = self._problem(item)
+            if problem is not None:
+                yield problem
+
+    def _problem(self, item: JudgedSentence) -> Problem | None:
+        claim = item.claim
+        if isinstance(claim, PathClaim):
+            special = self._skipped_problem(item) or self._unrecorded_problem(item)
+            if special is not None:
+                return special
+        answer = self._answer(item)
+        if not answer.bad:
+            return None
+        return Problem(
+            claim.kind,
+            spelled(claim),
+            self._why(item),
+            self._nearest(claim),
+            _MEND.get(claim.kind, ""),
+            sentence=item.place,
+            answer=answer.value,
+        )
+
+    def _answer(self, item: JudgedSentence) -> Answer:
+        """Return the answer; a number that no artifact of the turn names is unsupported."""
+        found = item.found
+        if found.answer is Answer.NOT_CHECKABLE and isinstance(item.claim, NumberClaim):
+            return Answer.UNSUPPORTED if self._assigned(item.claim) else found.answer
+        return found.answer
+
+    def _assigned(self, claim: NumberClaim) -> bool:
+        """Tell whether a number is told as a result: `name=6.1e-05`, in a turn with artifacts."""
+        if is_order(claim.field) or not claim.name or claim.op != "=":
+            return False
+        line = self._written.text.lines[claim.line - 1]
+        spelled_out = re.search(rf"{re.escape(claim.name)}`?\s?==?\s?", line) is not None
+        cited = any(path.evidence for path in self._written.block.paths)
+        return spelled_out and (cited or bool(self._evidence.filed))
+
+    def _why(self, item: JudgedSentence) -> str:
+        why = item.found.why
+        if isinstance(item.claim, TestClaim) and self.unrecorded:
+            why = f"{why} ({listed(sorted(self.unrecorded), 2)}: no receipt recorded that)"
+        return why
+
+    def _skipped_problem(self, item: JudgedSentence) -> Problem | None:
+        claim = item.claim
+        assert isinstance(claim, PathClaim)
+        if is_order(claim.field) or item.found.answer is Answer.SUPPORTED:
+            return None
+        skipped = self._skipped_at(claim)
+        if skipped is None:
+            return None
+        return Problem(
+            "path",
+            spelled(claim),
+            f"it is not committed: {skipped.why}",
+            way_out=f"commit `{skipped.path}` by the policy (`[evidence]` of planctl.toml), take "
+            "it along (`--include`), or do not cite it",
+            sentence=item.place,
+            answer=Answer.UNSUPPORTED.value,
+        )
+
+    def _skipped_at(self, claim: PathClaim) -> Skipped | None:
+        for path in places(claim, bases(self._written, claim.line)):
+            for name, skipped in self._skipped.items():
+                if name == path or name.startswith(f"{path}/"):
+                    return skipped
+        return None
+
+    def _unrecorded_problem(self, item: JudgedSentence) -> Problem | None:
+        claim = item.claim
+        assert isinstance(claim, PathClaim)
+        if is_order(claim.field) or item.found.answer is not Answer.SUPPORTED:
+            return None
+        placed = resolve(claim, self.view.index, bases(self._written, claim.line))
+        names = {placed.path, *placed.paths}
+        hit = next((path for path in sorted(self.unrecorded) if path in names), None)
+        if hit is None:
+            return None
+        return Problem(
+            "unrecorded",
+            spelled(claim),
+            f"{hit} was written in this turn, and no receipt recorded it",
+            self._copy_of(hit),
+            "let planctl make it: `planctl run-phase`, or `planctl run -- CMD`",
+            sentence=item.place,
+            answer=Answer.UNSUPPORTED.value,
+        )
+
+    def _copy_of(self, path: str) -> str:
+        blob = self.view.blob(path)
+        same = (name for name, known in self._tracked.items() if known == blob and name != path)
+        found = next(same, None) if blob else None
+        return f"it is a copy of {found}" if found else ""
+
+    def _nearest(self, claim: Claim) -> str:
+        if isinstance(claim, PathClaim):
+            return nearest_path(claim, self.view.index, bases(self._written, claim.line))
+        if isinstance(claim, TestClaim):
+            return nearest_test(claim, self._results())
+        return ""
+
+    def _results(self) -> Iterator[tuple[str, str]]:
+        """Yield the closing lines of the runs that receipts of the focus recorded, newest first."""
+        for stored in reversed(self._evidence.focus_runs):
+            log = f"{stored.receipt.hub}/{stored.receipt.log}"
+            for result in self._memory.results(self._proof, log):
+                yield log, result.text
+
+
+def _written(
+    workspace: Workspace, turn: OpenTurn, prose: TurnProse, evidence: TurnEvidence
+) -> Written:
+    """Return the block as it will stand in the hub's summary."""
+    lines = [
+        f"{HEADING} ({clock.stamp(workspace.clock())})",
+        *map(flat, prose.sentences),
+        f"Next: {flat(prose.next)}",
+        f"Artifacts: {flat(prose.artifacts)}",
+    ]
+    folder = evidence.focus.report.hub or f"{ACTIVE}/{turn.focus}"
+    block = parse_prose("\n".join(lines)).blocks[0]
+    numbers = frozenset(range(1, len(lines) + 1))
+    text = Text(f"{folder}/summary.md", "summary", "", lines, numbers, numbers, 0)
+    return Written(text, block)
