@@ -29,7 +29,7 @@ class Sides:
         base: The last common version, made alike.
         ours: The version of the branch that is merged into.
         theirs: The version of the branch that is merged.
-        attempts: New attempts of theirs, in file order.
+        attempts: New attempts of theirs, and those of ours that stand beside changes of theirs.
         items: New items of theirs: id → the region with its markers, and the item above it.
         stray: Lines of an item that both sides made and that only theirs has.
     """
@@ -53,9 +53,25 @@ def prepared(base: str, ours: str, theirs: str, path: str) -> Sides:
     whole = _ids(theirs, path) - _ids(base, path) - _ids(ours, path)
     fresh = [entry for entry in _new_of(theirs, path, base) if entry.item not in whole]
     known = _counted(_new_of(ours, path, base))
-    attempts = tuple(entry for entry in fresh if not _taken(known, entry))
-    text, items, stray = _without_new_items(base, ours, without(theirs, fresh), path)
-    return Sides(base, ours, text, attempts, items, stray)
+    attempts = [entry for entry in fresh if not _taken(known, entry)]
+    theirs = without(theirs, fresh)
+    own = _beside_changes(base, ours, theirs, path)
+    text, items, stray = _without_new_items(base, ours, theirs, path)
+    return Sides(base, without(ours, own), text, (*own, *attempts), items, stray)
+
+
+def _beside_changes(base: str, ours: str, theirs: str, path: str) -> list[Entry]:
+    """Return the new attempts of ours in items that theirs changed: git might not join them."""
+    before, after = _contents(base, path), _contents(theirs, path)
+    return [
+        entry
+        for entry in _new_of(ours, path, base)
+        if entry.item in before and before[entry.item] != after.get(entry.item)
+    ]
+
+
+def _contents(text: str, path: str) -> dict[str, str]:
+    return {region.id: region.of(text) for region in regions(plain_of(text), path)}
 
 
 def _ids(text: str, path: str) -> set[str]:

@@ -279,8 +279,8 @@ def test_merge_prints_what_is_left_and_exits_with_1(
     repo: Repo, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base = ledger.with_item("Words.\n", item("X-001"))
-    for name, text in (("o", base), ("a", base.replace("Words", "A")), ("b", base.replace("Words", "B"))):  # fmt: skip
-        repo.write(name, text)
+    for name, word in (("o", "Words"), ("a", "A"), ("b", "B")):
+        repo.write(name, base.replace("Words", word))
     assert planctl(["ledger", "merge", "o", "a", "b", LEDGER]) == 1
     assert "docs/fix_plan.md: 1 conflicts are left" in capsys.readouterr().err
     assert (repo.root / "a").read_text().startswith("<<<<<<< ours\nA.\n=======\nB.\n>>>>>>> theirs")
