@@ -259,3 +259,36 @@ def test_the_limits_are_true_a_receipt_of_a_run_that_never_was_needs_a_policy(
     settings.write_text(settings.read_text() + '\n[policy]\nrequire = "signed"\n')
     assert engineer.verdict("fit") == "unproven"
     assert "signature:" in engineer.verify().out
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("pytest.py", "print('==== 2 passed in 0.02s ====')\n"),
+        ("conftest.py", "def pytest_pyfunc_call(pyfuncitem):\n    return True\n"),
+    ],
+)
+def test_a_file_that_takes_the_place_of_a_test_run_is_named_by_lint(
+    engineer: Engineer, path: str, text: str
+) -> None:
+    break_code(engineer)
+    engineer.repo.write(path, text)
+    engineer.repo.commit("something for the tests")
+    engineer.run_step("--step", "suite")
+    assert engineer.verdict("suite") == "fresh"
+    answer = engineer.call("lint", ID)
+    assert answer.code == 1
+    assert f"PL017 loads what is no input: loads `{path}`" in answer.said
+
+
+def test_a_plan_whose_inputs_have_all_that_its_commands_name_has_no_finding(
+    engineer: Engineer,
+) -> None:
+    assert engineer.call("lint", ID).code == 0
+    engineer.edit(engineer.plan, '["src/**", "tests/**"]', '["tests/**"]')
+    engineer.edit(engineer.plan, 'inputs: ["src/**"]', 'inputs: ["src/*.py", "!src/use.py"]')
+    answer = engineer.call("lint", ID)
+    assert answer.code == 1
+    assert "steps.use.inputs" in answer.out
+    assert "`src/use.py`" in answer.out
+    assert "steps.fit" not in answer.out
