@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from planctl._files import read_plain
+from planctl._files import atomic_write, read_plain
 from planctl.errors import BadFileError
 from planctl.models.brief import INPUT, BriefCheck, BriefProblem
+from planctl.models.brief_block import BriefBlock, anchored, digest_of, parted, with_block
 from planctl.models.brief_reading import read_brief
 from planctl.ops.brief import rules, words
+from planctl.ops.brief.anchors import Pointer, current, mended, pointers
+from planctl.ops.brief.anchors import problems as anchor_problems
 from planctl.ops.brief.focus import focus_of
 from planctl.ops.brief.scene import Scene
 from planctl.ops.brief.tests_named import tests_named
 from planctl.workspace import Workspace
 
 _MAX_BYTES = 1_000_000
+PERSON = "person"
+"""The role of who is no agent: what planctl takes for granted without `PLANCTL_ROLE`."""
 
 
 def check_brief(
@@ -25,6 +31,7 @@ def check_brief(
     *,
     because: str | None = None,
     collect: bool = True,
+    fix: bool = False,
 ) -> BriefCheck:
     """Check a brief: one focus, an order that can be followed, nothing that is proven already.
 
@@ -33,6 +40,7 @@ def check_brief(
         path: The brief, relative to the root or absolute.
         because: Why a person wants again what is proven; then that is no problem.
         collect: Ask pytest how many tests the selectors collect; it runs none.
+        fix: Write pointers anew whose lines stand elsewhere now.
 
     Returns:
         All that is wrong with it, not only the first.
@@ -41,31 +49,45 @@ def check_brief(
         BadFileError: There is no such file, or it is no text.
         PlanError: The plan of its focus cannot be used.
     """
-    shown, text = read_text_of(workspace, path)
+    shown, whole = read_text_of(workspace, path)
+    text, block = parted(whole)
+    edited = block is not None and digest_of(text) != block.sha256
+    form = "free" if block is None else block.form
     brief = read_brief(text)
     focus, problems = focus_of(workspace, brief)
     if focus is None:
-        return BriefCheck(shown, None, False, False, "free", problems)
+        return BriefCheck(shown, None, block is not None, edited, form, problems)
     scene = Scene(workspace, shown, text, brief, workspace.load_plan(focus))
+    followed = pointers(scene, () if block is None else block.anchors, _base(scene, block))
+    fixed: tuple[str, ...] = ()
+    if fix:
+        text, fixed = mended(text, followed)
+        if fixed:
+            atomic_write(workspace.root / path, _rewritten(scene, text, block, edited))
+            return replace(
+                check_brief(workspace, path, because=because, collect=collect), fixed=fixed
+            )
     counted: dict[str, int] = {}
     ask = collect and workspace.settings().brief.collect
-    found = [*problems, *_found(scene, counted, ask, because)]
+    signed = because or (block.because if block and not edited and block.by == PERSON else "")
+    found = [*problems, *_found(scene, counted, ask), *_pointers(scene, followed)]
+    if not signed:
+        found += rules.proven(scene)
     found.sort(key=lambda item: (item.line, item.kind))
     return BriefCheck(
-        shown,
-        focus,
-        False,
-        False,
-        "free",
-        tuple(found),
-        scene.judged.remaining,
-        tuple(counted.items()),
+        path=shown,
+        focus=focus,
+        by_planctl=block is not None,
+        edited=edited,
+        form=form,
+        problems=tuple(found),
+        orders=scene.judged.remaining,
+        collected=tuple(counted.items()),
+        notes=(f"proven evidence is wanted again: {signed}",) if signed else (),
     )
 
 
-def _found(
-    scene: Scene, counted: dict[str, int], ask: bool, because: str | None
-) -> Iterator[BriefProblem]:
+def _found(scene: Scene, counted: dict[str, int], ask: bool) -> Iterator[BriefProblem]:
     yield from rules.structure(scene)
     yield from rules.branch(scene)
     yield from rules.implement(scene)
@@ -74,8 +96,31 @@ def _found(
     yield from rules.findings(scene)
     yield from words.paths(scene)
     yield from words.times(scene)
-    if because is None:
-        yield from rules.proven(scene)
+
+
+def _pointers(scene: Scene, followed: tuple[Pointer, ...]) -> Iterator[BriefProblem]:
+    labels = {line: label for line, (_, label) in words.fields(scene).items()}
+    yield from anchor_problems(followed, labels)
+
+
+def _base(scene: Scene, block: BriefBlock | None) -> str | None:
+    """Return the commit that a brief was written on: what its pointers meant stands there."""
+    if block is not None:
+        return block.head or None
+    repo = scene.workspace.repo
+    if repo.head is None or scene.path in scene.view.changed:
+        return None
+    found = repo.last_changes([scene.path]).get(scene.path)
+    return None if found is None else found.id
+
+
+def _rewritten(scene: Scene, text: str, block: BriefBlock | None, edited: bool) -> str:
+    """Return a brief with its pointers mended, and planctl's block to fit it."""
+    if block is None:
+        return text
+    moved = anchored(tuple(current(scene, read_brief(text), text)))
+    made = block.model_copy(update={"pointers": moved, "head": scene.workspace.repo.head or ""})
+    return with_block(text, made) if not edited else with_block(text, made, keep_digest=True)
 
 
 def read_text_of(workspace: Workspace, path: str) -> tuple[str, str]:

@@ -35,7 +35,7 @@ _CITING = ("pointers", "findings", "summary", "pitfalls", "focus")
 def paths(scene: Scene) -> Iterator[BriefProblem]:
     """Cited files are there, with as many lines as are cited."""
     lines = scene.text.split("\n")
-    field_at = _fields(scene)
+    field_at = fields(scene)
     wished = {item.line for item in scene.judged.wishes} | {n for n, _ in scene.judged.changes}
     seen: set[tuple[int, str]] = set()
     for block in scene.blocks:
@@ -53,8 +53,8 @@ def paths(scene: Scene) -> Iterator[BriefProblem]:
             yield from _path(scene, claim, placed, label, said, bases)
 
 
-def _fields(scene: Scene) -> dict[int, tuple[str, str]]:
-    """Return line → (key, label) of the section it lies in."""
+def fields(scene: Scene) -> dict[int, tuple[str, str]]:
+    """Return line → (key, label) of the section that it lies in."""
     found = {}
     for section in scene.brief.sections:
         last = section.lines[-1][0] if section.lines else section.line
@@ -100,7 +100,7 @@ def times(scene: Scene) -> Iterator[BriefProblem]:
     """No time lies in the future, and the brief's own fits the commits it was written on."""
     now = scene.workspace.clock()
     lines = scene.text.split("\n")
-    field_at = _fields(scene)
+    field_at = fields(scene)
     for block in scene.blocks:
         for claim in block.times:
             if claim.when is None:
