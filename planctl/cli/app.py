@@ -48,6 +48,8 @@ COMMANDS = {
     "keys": "keys.keys_app",
     "ledger": "ledger.ledger_app",
     "sync": "ledger.sync",
+    "loop": "loop.loop",
+    "turn": "turns.turn_app",
 }
 _CONTEXT = {"run": {"allow_interspersed_args": False, "ignore_unknown_options": False}}
 

@@ -32,6 +32,7 @@ from planctl.ops.turn.wording import Wording
 from planctl.workspace import ACTIVE, LEDGER, Workspace
 
 _RULES = ".gitattributes"
+_LEFT = "nothing is committed: a turn that is opened before you commit takes these files for yours"
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,8 @@ def _write(scene: Scene, wishes: _Wishes, told: ClosedTurn) -> ClosedTurn:
         message=told.message if wishes.commit else "",
     )
     made, notes = finish(workspace, closing)
-    return replace(told, commit=made, notes=(*told.notes, *notes))
+    left = () if wishes.commit else (_LEFT,)
+    return replace(told, commit=made, notes=(*told.notes, *left, *notes))
 
 
 def _edits(workspace: Workspace, told: ClosedTurn, hub: str | None) -> Iterator[Edit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from posixpath import basename
@@ -20,6 +21,7 @@ from planctl.ops.turn.evidence import TurnEvidence
 
 _SUMMARY = 72
 _LINE = 400
+_RECEIPTS = re.compile(r"^receipts/.*")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def _folded(paths: Sequence[str], hubs: Sequence[str]) -> list[str]:
     rest = list(paths)
     for hub in hubs:
         inside = [path.removeprefix(f"{hub}/") for path in rest if path.startswith(f"{hub}/")]
+        # Named one by one they would count as told, also those that no block has told of yet.
+        inside = list(dict.fromkeys(_RECEIPTS.sub("receipts/", path) for path in inside))
         rest = [path for path in rest if not path.startswith(f"{hub}/")]
         found += [braced(hub, inside)] if inside else []
     return [*found, *rest]
