@@ -17,6 +17,7 @@ from planctl.ops.turn.opening import require_turn
 from planctl.ops.turn.problems import Problem
 from planctl.ops.turn.proof import proof_problems
 from planctl.ops.turn.records import record_path
+from planctl.ops.turn.rows import row_edits, row_problems
 from planctl.ops.turn.scene import Scene, look
 from planctl.ops.turn.settling import Words, settled
 from planctl.ops.turn.telling import (
@@ -178,6 +179,7 @@ def _problems(scene: Scene, wording: Wording, strike: bool) -> Iterator[Problem]
     yield from proof_problems(
         workspace, prose.sentences, evidence, scene.changes, scene.chosen, wording
     )
+    yield from row_problems(scene)
     yield from weaker_problems(workspace, scene.turn.base, scene.changes, evidence)
 
 
@@ -218,7 +220,7 @@ def _write(scene: Scene, wishes: _Wishes, told: ClosedTurn) -> ClosedTurn:
     closing = Closing(
         record=told.record,
         dirty={quoted_path(name): "" for name in scene.turn.dirty},
-        edits=tuple(_edits(workspace, told, hub_summary(scene.evidence))),
+        edits=(*row_edits(scene), *_edits(workspace, told, hub_summary(scene.evidence))),
         entries={quoted_path(name): entry for name, entry in scene.stored.items()},
         message=told.message if wishes.commit else "",
     )

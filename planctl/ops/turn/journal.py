@@ -52,12 +52,12 @@ class Edit(BaseModel):
 
     Attributes:
         kind: `prepend` puts `text` on top, `attempt` adds it to the focus's item of the ledger,
-            `rules` adds the merge rules that are missing.
+            `rules` adds the merge rules that are missing, `whole` is a file as it shall be.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["prepend", "attempt", "rules"]
+    kind: Literal["prepend", "attempt", "rules", "whole"]
     path: str
     text: str = ""
 
@@ -200,6 +200,8 @@ def edited(workspace: Workspace, closing: Closing, edit: Edit, old: bytes | None
     if edit.kind == "prepend":
         known = edit.text.encode() in content
         return content if known else blocks.prepended(edit.text, content)
+    if edit.kind == "whole":
+        return edit.text.encode()
     if edit.kind == "rules":
         return with_lines(content, MERGE_RULES)
     text = (content or _TITLE).decode("utf-8", "surrogateescape")
@@ -301,7 +303,7 @@ def without(edit: Edit, content: bytes) -> bytes:
     if edit.kind == "prepend":
         block = edit.text.encode()
         return content.replace(block + b"\n", b"", 1) if block in content else content
-    if edit.kind == "rules":
+    if edit.kind != "attempt":
         return content
     mark = edit.text.encode()
     lines = content.splitlines(keepends=True)

@@ -12,6 +12,7 @@ from planctl import clock
 from planctl._git_history import shallow_commits
 from planctl._text import listed
 from planctl.models.claim import Claim, NumberClaim, PathClaim, TestClaim
+from planctl.models.claim_numbers import agrees
 from planctl.models.claim_paths import PathIndex, places, resolve
 from planctl.models.judged import Answer, JudgedClaim
 from planctl.models.prose import parse_prose
@@ -34,6 +35,14 @@ from planctl.workspace import ACTIVE, Workspace
 _EVIDENCE = re.compile(rf"{re.escape(ACTIVE)}/[^/]+/reports/[^/]+/[^/]+/(?:green|cli|analysis)/")
 _INVENTORY = re.compile(r"/analysis/artifact_inventory\.(?:txt|sha256)$")
 _PROSE = re.compile(rf"(?:^|/){re.escape(ACTIVE)}/.*\.md$|^docs/fix_plan\.md$")
+# A sentence that says itself that a file is gone, was missing, or is still to come.
+_NOT_THERE = re.compile(
+    r"\b(?:missing|absent|removed?|deleted?|dropped|gone|no longer|renamed?|moved|lacks?|lacking|"
+    r"(?:not|n['’]t) exist|never|no such|without|not (?:yet|there|"
+    r"written|produced|created|found)|will|would|should|must|needs?|planned|pending|todo|future|"
+    r"instead of|rather than|ignored|nowhere)\b",
+    re.IGNORECASE,
+)
 _MEND = {
     "path": "correct the path, leave the sentence out, or produce the file",
     "test": "run it under planctl (`planctl run-phase`, `planctl run -- CMD`), tell what it says",
@@ -162,7 +171,7 @@ class Wording:
 
     def counts(self) -> dict[str, int]:
         """Return answer → how many claims."""
-        return dict(Counter(item.found.answer.value for item in self.judged))
+        return dict(Counter(self._answer(item).value for item in self.judged))
 
     def passed_tests(self) -> Iterator[JudgedSentence]:
         """Yield the test runs that are told as passed and that evidence supports."""
@@ -214,23 +223,47 @@ class Wording:
         )
 
     def _answer(self, item: JudgedSentence) -> Answer:
-        """Return the answer; a number that no artifact of the turn names is unsupported."""
+        """Return the answer; a closing is asked for more than a text of long ago.
+
+        A file that is named in a sentence and is nowhere is unsupported, unless the sentence itself
+        says that it is gone or to come; so is a number that is told as a result.
+        """
         found = item.found
-        if found.answer is Answer.NOT_CHECKABLE and isinstance(item.claim, NumberClaim):
-            return Answer.UNSUPPORTED if self._assigned(item.claim) else found.answer
+        if found.answer is not Answer.NOT_CHECKABLE or is_order(item.claim.field):
+            return found.answer
+        if isinstance(item.claim, PathClaim) and found.kind in ("absent", "ignored"):
+            return Answer.UNSUPPORTED if self._cites(item.claim) else found.answer
+        if isinstance(item.claim, NumberClaim):
+            return self._assigned(item.claim)
         return found.answer
 
-    def _assigned(self, claim: NumberClaim) -> bool:
-        """Tell whether a number is told as a result: `name=6.1e-05`, in a turn with artifacts."""
-        if is_order(claim.field) or not claim.name or claim.op != "=":
+    def _cites(self, claim: PathClaim) -> bool:
+        """Tell whether a sentence speaks of a file as one that is there."""
+        if claim.planned or claim.placeholder or claim.glob:
             return False
+        wanted = places(claim, bases(self._written, claim.line))
+        if any(path in self._changes.touched for path in wanted):
+            return False  # it was removed in the turn
+        sentence = self._written.text.lines[claim.line - 1]
+        return _NOT_THERE.search(sentence) is None
+
+    def _assigned(self, claim: NumberClaim) -> Answer:
+        """Judge a number that no artifact names: by the files that the turn changed.
+
+        Only one that is told as a result, `name=6.1e-05`, must be found.
+        """
         line = self._written.text.lines[claim.line - 1]
-        spelled_out = re.search(rf"{re.escape(claim.name)}`?\s?==?\s?", line) is not None
-        cited = any(path.evidence for path in self._written.block.paths)
-        return spelled_out and (cited or bool(self._evidence.filed))
+        shown = re.search(rf"{re.escape(claim.name)}`?\s?==?\s?", line)
+        if not claim.name or claim.op != "=" or shown is None:
+            return Answer.NOT_CHECKABLE
+        for path in (path for path in self._changes.touched if not _PROSE.search(path)):
+            values = self._memory.values(self._proof, path, claim.name)
+            if any(agrees(claim, value.value) for value in values):
+                return Answer.SUPPORTED
+        return Answer.UNSUPPORTED
 
     def _why(self, item: JudgedSentence) -> str:
-        why = item.found.why
+        why = item.found.why.removesuffix("; only mentioned")
         if isinstance(item.claim, TestClaim) and self.unrecorded:
             why = f"{why} ({listed(sorted(self.unrecorded), 2)}: no receipt recorded that)"
         return why
