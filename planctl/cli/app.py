@@ -46,6 +46,7 @@ COMMANDS = {
     "hub": "plans.hub_app",
     "sign": "keys.sign",
     "keys": "keys.keys_app",
+    "brief": "brief.brief",
     "ledger": "ledger.ledger_app",
     "sync": "ledger.sync",
     "loop": "loop.loop",

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Fate = Literal["there", "moved", "changed", "deleted", "ambiguous", "renamed", "no-file"]
 
+# A row that is ticked, or told as stale, is the same row.
+_TICK = re.compile(r"^(\s*[-*+] +)\[[xX ]\]")
+_REMARK = re.compile(r"<!-- planctl: .*?-->")
 _LONGEST = 160
 _ALIKE = 0.72
 _CLEARLY = 0.08
@@ -158,8 +162,8 @@ def _alike(anchor: Anchor, plain: Sequence[str]) -> Found:
 
 
 def evened(line: str) -> str:
-    """Return a line with its blanks evened out."""
-    return " ".join(line.split())
+    """Return a line with its blanks evened out, and without what planctl marks rows with."""
+    return " ".join(_TICK.sub(r"\1[ ]", _REMARK.sub("", line)).split())
 
 
 def _letters(text: str) -> str:

@@ -37,6 +37,39 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class Brief:
+    """A brief that planctl wrote.
+
+    Attributes:
+        path: Where it lies; None when it was not written to a file.
+        steps: The steps it orders.
+        implement: What it wants changed.
+        tests: Selector → how many it collects; None where that is not known.
+        pointers: `path:line` that it cites.
+    """
+
+    path: str | None
+    focus: str
+    phase: str
+    form: str
+    text: str
+    steps: tuple[str, ...]
+    implement: tuple[str, ...] = ()
+    tests: tuple[tuple[str, int | None], ...] = ()
+    pointers: tuple[str, ...] = ()
+    because: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """There is something to do."""
+        return True
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        return asdict(self) | {"ok": self.ok, "tests": dict(self.tests)}
+
+
+@dataclass(frozen=True)
 class BriefProblem:
     """Something wrong with a brief.
 

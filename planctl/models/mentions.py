@@ -88,7 +88,7 @@ class PlanWords:
 
     def __init__(self, plan: Plan, rows: Mapping[str, str]) -> None:
         self.plan = plan
-        self._rows = rows
+        self.rows = rows
 
     @cached_property
     def steps(self) -> dict[str, StepWords]:
@@ -97,7 +97,7 @@ class PlanWords:
 
     def _step(self, phase: str, step: Step) -> StepWords:
         names = [step.log, *(item.to.rstrip("/") for item in step.collect)]
-        told = [step.id, step.title or "", *names, *(self._rows.get(r, "") for r in step.rows)]
+        told = [step.id, step.title or "", *names, *(self.rows.get(r, "") for r in step.rows)]
         made = commands(step.run, self.plan.env)
         programs = [word for item in made for word in (item.program, *item.selectors)]
         words = {word for text in (*told, *programs) for word in words_of(text)}

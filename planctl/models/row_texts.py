@@ -24,6 +24,8 @@ def rows_with_text(text: str) -> dict[str, RowText]:
     found: dict[str, RowText] = {}
     for item in row_lines(text):
         said = _COMMENT.sub("", _HEAD.sub("", text[item.start : item.end]))
-        said = said.strip(" *`")[len(item.row) :].lstrip(" *`:.—–-").strip()
-        found.setdefault(item.row, RowText(item.line, said))
+        name = re.match(rf"(\*\*|`)?{re.escape(item.row)}(?:\*\*|`)?\s*[:.—–-]*\s*", said)
+        rest = said[name.end() :].strip() if name else said.strip()
+        whole_bold = name is not None and name[1] == "**" and rest.endswith("**")
+        found.setdefault(item.row, RowText(item.line, rest.strip("* ") if whole_bold else rest))
     return found

@@ -1,0 +1,33 @@
+"""Why no brief is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planctl.errors import PlanctlError, PreconditionError
+from planctl.models.brief import Proof
+
+_TOLD = 8
+
+
+class AlreadyProvenError(PlanctlError):
+    """What a brief would order is there already.
+
+    Attributes:
+        proofs: What proves it.
+    """
+
+    slug = "already-proven"
+    exit_code = 1
+
+    def __init__(self, what: str, proofs: Sequence[Proof], hint: str) -> None:
+        told = "; ".join(item.text for item in proofs[:_TOLD])
+        more = f"; and {len(proofs) - _TOLD} more" if len(proofs) > _TOLD else ""
+        super().__init__(f"{what} is proven: {told}{more}", hint)
+        self.proofs = tuple(proofs)
+
+
+class NotReadyError(PreconditionError):
+    """The focus cannot be worked on: it is blocked, waits, or is locked."""
+
+    slug = "focus-not-ready"
