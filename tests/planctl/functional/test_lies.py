@@ -267,7 +267,7 @@ def test_a_commit_that_imitates_a_turn_is_named_by_turn_check(engineer: Engineer
     answer = engineer.call("turn", "check")
     assert answer.code == 1
     assert commit[:8] in answer.said
-    assert "record" in answer.said
+    assert "imitation" in answer.said
 
 
 def test_a_claim_that_its_author_accepts_himself_is_there_for_everybody_to_see(
