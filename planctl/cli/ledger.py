@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from planctl.cli.evidence import Json
+from planctl.cli.formats import Format, FormatOption
 
 if TYPE_CHECKING:
+    from planctl.ops.ledger_check import CheckReport
     from planctl.ops.ledger_next import NextAnswer
 
 ledger_app = typer.Typer(
@@ -124,6 +126,44 @@ def ledger_archive(
             render.talk("still over budget: `planctl ledger check` says what to do")
     if not report.within:
         raise typer.Exit(1)
+
+
+@ledger_app.command("check")
+def ledger_check(json_: Json = False, form: FormatOption = Format.TABLE) -> None:
+    """Look for contradictions in ledger, plans, brief and turns; exit 1 if there are any."""
+    from planctl.cli import render
+    from planctl.cli.formats import chosen, print_findings
+    from planctl.models.contradiction import RULES
+    from planctl.ops.ledger_check import check
+    from planctl.workspace import Workspace
+
+    form = chosen(form, json_)
+    workspace = Workspace.open()
+    report = check(workspace)
+    if form is Format.JSON:
+        render.emit_json(report.as_dict())
+    elif form is not Format.TABLE:
+        found = [item.annotation() for item in report.contradictions]
+        print_findings(form, workspace, found, RULES, "ledger check")
+    else:
+        _print_check(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _print_check(report: CheckReport) -> None:
+    from planctl.cli import render
+
+    for item in report.contradictions:
+        note = "" if item.counts else "note: "
+        render.line(f"{item.one.path}:{item.one.line}: {note}{item.kind}: {item.text}")
+        for side in (item.one, item.other):
+            if side is not None:
+                render.line(f"  {side}")
+        render.line(f"  way out: {item.way_out}")
+    counted = sum(item.counts for item in report.contradictions)
+    items = "1 item" if report.items == 1 else f"{report.items} items"
+    render.talk(f"{items}, {counted or 'no'} contradiction{'' if counted == 1 else 's'}")
 
 
 @ledger_app.command("merge")

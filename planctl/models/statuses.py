@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 _HEADING = re.compile(r"^(-?#{1,6})\s+(.*)$")
@@ -81,6 +81,35 @@ def statuses(lines: list[str], item: str = "") -> Iterator[StatusClaim]:
         match = _STATUS.match(line)
         if match and owner and (done := _done(match[1])) is not None:
             yield StatusClaim(owner, done, match[1].strip(), number)
+
+
+_SENTENCE = re.compile(
+    r"^\s*(?:[-*+>] +|\d+[.)] +|#{1,6} +)*[`*_\[]*(?P<item>[A-Za-z][\w.]*(?:-[\w.]+)+?)[`*_\]]*"
+    r"(?: +(?:is|was|has been)(?: now| fully| all)*|:| *[—–-]) *[`*_(]*"
+    r"(?P<said>(?:done|complete|completed|closed|finished|shipped|in progress|in_progress|pending|"
+    r"blocked|open)\b)(?P<rest>[^\n]*)$",
+    re.I,
+)
+# `X is complete when …`: what would be, no status.
+_CONDITION = re.compile(
+    r"^[`*_)]*,? *(?:when|once|if|unless|until|after|except|but|for|by)\b", re.I
+)
+
+
+def sentences_of_status(lines: list[str], items: Collection[str]) -> Iterator[StatusClaim]:
+    """Yield what sentences say of items that they begin with: `X-001 is complete.`, `X-001: done`.
+
+    Args:
+        lines: The text.
+        items: The items that are meant; other names say nothing.
+    """
+    for number, line in _outside_fences(lines, lambda text: "-" in text):
+        match = _SENTENCE.match(line)
+        if match is None or match["item"] not in items or _CONDITION.match(match["rest"]):
+            continue
+        done = _done(match["said"] + match["rest"])
+        if done is not None:
+            yield StatusClaim(match["item"], done, line.strip(), number)
 
 
 def _may_tell(line: str) -> bool:

@@ -63,7 +63,8 @@ def archive(workspace: Workspace, item: str | None = None) -> ArchiveReport:
     Args:
         workspace: The repository.
         item: The item, with all that it holds; None to move the oldest attempts of done items
-            until the ledger is within its budget.
+            until the ledger is within its budget. Attempts that an archive has already, which a
+            merge brought back, are taken out in any case.
 
     Raises:
         NotFoundError: No ledger, or no such item.
@@ -74,17 +75,27 @@ def archive(workspace: Workspace, item: str | None = None) -> ArchiveReport:
         old = read_ledger(workspace)
         if not old:
             raise NotFoundError(f"there is no `{LEDGER}`", "`planctl init` writes one")
-        if item is None:
-            moved = _within_budget(workspace, old)
-        else:
-            moved = _whole_item(workspace, old, item)
-        _write(workspace, old, moved)
+        once = _without_archived(workspace, old)
+        moved = _whole_item(workspace, once, item) if item else _within_budget(workspace, once)
+        _write(workspace, once, moved)
         if moved.text != old:
             write_document(workspace, LEDGER, moved.text)
     settings = workspace.settings().ledger
     lines, size = measure(moved.text)
     files = tuple(name for name in sorted(moved.archives) if name != INDEX)
     return ArchiveReport(moved.counts, files, lines, size, _over(moved.text, settings) == (0, 0))
+
+
+def _without_archived(workspace: Workspace, text: str) -> str:
+    """Return a ledger without attempts that an archive has: a merge brought them back."""
+    gone: list[Entry] = []
+    for item in ledger.parse(text, LEDGER).items:
+        there = Counter(_archived(workspace, item))
+        for entry in ledger_archive.entries(text, LEDGER, [item.id]) if there else ():
+            if there[entry.text] > 0:
+                there[entry.text] -= 1
+                gone.append(entry)
+    return ledger_archive.without(text, gone)
 
 
 def measure(text: str) -> tuple[int, int]:
@@ -112,11 +123,15 @@ def fitted(workspace: Workspace, old: str, text: str) -> str:
 
 def told_in_archive(workspace: Workspace, item: LedgerItem) -> str:
     """Return the archived attempts of an item, as one text."""
+    return "".join(_archived(workspace, item))
+
+
+def _archived(workspace: Workspace, item: LedgerItem) -> list[str]:
     found: list[str] = []
     for name in item.archive:
         text = read_document(workspace, name)
         found += [entry.text for entry in ledger_archive.entries(text, name, [item.id])]
-    return "".join(found)
+    return found
 
 
 def _over(text: str, settings: LedgerSettings) -> tuple[int, int]:
