@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from planctl.models.paths import matches
 from planctl.models.verdict import Verdict, VerifyReport
 from planctl.models.working_plan import checklist_rows
 from planctl.ops.ledger_file import read_document
@@ -19,9 +20,12 @@ from planctl.workspace import Workspace
 def row_edits(scene: Scene) -> Iterator[Edit]:
     """Yield the working plans whose rows the commit makes true or untrue.
 
-    One that was dirty before the turn is its author's, and stays.
+    One that was dirty before the turn is its author's, and stays. Where somebody's own uncommitted
+    changes are inputs, the verdicts here are not those of the commit: its rows stay as they are.
     """
     for standing in _standings(scene):
+        if _is_clouded(standing):
+            continue
         path = _place(scene.workspace, standing)
         text = read_document(scene.workspace, path)
         found, after = rows_of(path, text, _then(standing))
@@ -57,6 +61,11 @@ def _standings(scene: Scene) -> Iterator[Standing]:
     for part in scene.evidence.initiatives:
         if any(step.rows for _, step in part.plan.steps()):
             yield standing_of(part.plan, part.report, scene.changes, scene.chosen)
+
+
+def _is_clouded(standing: Standing) -> bool:
+    globs = [standing.plan.inputs_of(phase, step) for phase, step in standing.plan.steps()]
+    return any(matches(path, wanted) for path in standing.uncommitted for wanted in globs)
 
 
 def _place(workspace: Workspace, standing: Standing) -> str:
