@@ -36,6 +36,12 @@ _ROWS_MOST = 60
 # What says that tests are meant, or commands, and not which.
 _TESTS = word_set("selector test pytest suite")
 _PROGRAMS = word_set("command cli script program baseline")
+# Words of asking, which say nothing of what is asked for.
+_FILLER = word_set(
+    "one once more over anew afresh time pass round old stale previous must need should please we "
+    "you ralph done sure last late date dated today whole everything thing rest same way place put "
+    "into green recent clean own"
+)
 _OWN = re.compile(r"artifact_inventory|^summary$|^input$|^blocked_")
 
 
@@ -244,7 +250,7 @@ class PlanWords:
             None when its words are about something else; all of them when they say nothing.
         """
         among = {name: self.steps[name] for name in scope}
-        said = {word for word in words_of(_QUOTED.sub(" ", text)) if word not in SKIPPED}
+        said = {word for word in words_of(_QUOTED.sub(" ", text)) if word not in SKIPPED | _FILLER}
         kinds = frozenset(
             name
             for name, item in among.items()

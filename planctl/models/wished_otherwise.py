@@ -24,6 +24,11 @@ _ELSE = re.compile(
     r"additional)\s+(?P<noun>[a-z][\w-]+(?: [a-z][\w-]+)?)",
     re.IGNORECASE,
 )
+_INSTEAD = re.compile(
+    r"\b\d[\d.e+-]*\s+(?:[\w-]+\s+)?(?:instead of|rather than|not)\s+\d[\d.e+-]*"
+    r"|\b(?:new|additional|extra|other)\s+(?:flags?|options?|parameters?|arguments?|settings?)\b",
+    re.IGNORECASE,
+)
 # Another day, another log: the same thing again.
 _SAME = word_set(
     "day date hour week month morning session clock time timestamp stamp turn loop iteration round "
@@ -90,6 +95,7 @@ def _is_number(text: str) -> bool:
 
 
 def _things(text: str) -> Iterator[str]:
+    yield from (match[0] for match in _INSTEAD.finditer(text))
     for match in _ELSE.finditer(text):
         nouns = set(words_of(match["noun"].lower()))
         if not nouns & (_SAME | GENERAL):

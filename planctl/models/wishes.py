@@ -12,86 +12,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from planctl.clock import find_stamps
-from planctl.models.lexicon import NOUNS, PRODUCES, is_past, lemma, word_set
+from planctl.models.lexicon import NOUNS, is_past, lemma
 from planctl.models.mentions import Mention, PlanWords
 from planctl.models.orders import RECORDED, Deed, head_verb, is_code
 from planctl.models.phrases import Part, parts
 from planctl.models.requests import CHECKS
+from planctl.models.wish_words import (
+    AGAIN,
+    ARTICLE,
+    CLOCK,
+    CONTEXT,
+    DEMAND,
+    GERUND,
+    LEADING,
+    LISTING,
+    MAKING,
+    NEGATED_AFTER,
+    NEGATION,
+    OBJECT,
+    PASSIVE,
+    PAST,
+    PRONOUN,
+    REDO,
+    REPORT,
+    TEST,
+    USES,
+)
 from planctl.models.wished_otherwise import otherwise
-
-_MAKING = PRODUCES - CHECKS
-_NEGATION = re.compile(
-    r"\b(?:not|never|no|without|avoid|skip|stop|refrain|cease|neither|nor|nothing|rather than|"
-    r"instead of|unnecessar\w+|needless\w*|superfluous|redundant|pointless|forbidden|waste\w*)\b"
-    r"|n['’]t\b",
-    re.IGNORECASE,
-)
-_NEGATED_AFTER = re.compile(
-    r"\b(?:is|are|be|was|were|would be)\s+(?:\w+\s+)?(?:not|un\w+|super\w+|redundant|pointless|"
-    r"forbidden|refused|wast\w+)\b",
-    re.IGNORECASE,
-)
-_PASSIVE = re.compile(
-    r"\b(?:must|should|shall|ha(?:s|ve) to|needs? to|to|will|can|ought to)\s+(?:\w+\s+)?"
-    r"(?:be|get)\b"
-    r"|\b(?:is|are|gets?)\b(?=.*\b(?:again|anew|afresh|once more|from scratch)\b)"
-    r"|\bneeds?\b|\b(?:ensure|sure|see to it)\b",
-    re.IGNORECASE,
-)
-_PAST = re.compile(r"\b(?:was|were|been|had|has|have|already|previously)\b", re.IGNORECASE)
-_GERUND = re.compile(
-    r"\b(?:by|via|through|with|before|after|when|while|for|of|keep|start)\s+$", re.I
-)
-_EVIDENCE = (
-    r"(?:evidence|proofs?|logs?|artifacts?|results?|captures?|dumps?|receipts?|runs?|pass(?:es)?|"
-    r"executions?|outputs?|stats|copy|copies|round|go|measurements?)"
-)
-_DEMAND = re.compile(
-    r"\b(?:again|anew|afresh|once more|one more|one last|from scratch|re-?runs?|refresh|redo|"
-    r"repeat|"
-    rf"up-to-date|another (?:\w+ )?{_EVIDENCE}|(?:fresh|new|clean|recent|current|updated) "
-    rf"(?:[\w/-]+ ){{0,4}}{_EVIDENCE}|needs?|needed|requires?|required|must|wants?|wanted|"
-    r"missing|outstanding|overdue|due|owed|to ?do)\b",
-    re.IGNORECASE,
-)
-_AGAIN = re.compile(
-    r"\b(?:re-?(?:run|running|ran|capture|collect|generate|fresh|execut|do|peat|produce|train|"
-    r"measure|test|compute|take)\w*|again|anew|once more|one more|another|fresh|new|v\d+)\b",
-    re.IGNORECASE,
-)
-_OBJECT = re.compile(rf"\b{_EVIDENCE}\b", re.IGNORECASE)
-_REPORT = re.compile(
-    r"\b(?:is|are|was|were|stays?|remains?|stands?|counts?|has|have|had|shows?|says?|begins?|"
-    r"carr(?:y|ies)|predates?|depends?|needs? no)\b",
-    re.IGNORECASE,
-)
-_CONTEXT = re.compile(
-    r"\s(?:using|against|per|following|based on|like|versus|vs\.?|see|because|since|given|"
-    r"relative to|compared (?:to|with)|than|built on|on top of|according to|as (?:in|is|it|they|"
-    r"before)|citing|from|with)\s",
-    re.IGNORECASE,
-)
-_SOFT = re.compile(r"^\s(?:from|with)\s$", re.IGNORECASE)
-_CLOCK = re.compile(
-    r"\b(?:date[ds]?|timestamps?|stamps?|mtimes?|clock|older|newer|days?|yesterday|today|"
-    r"still (?:say|begin|carry|show|read)s?|predat\w+)\b",
-    re.IGNORECASE,
-)
-_TEST = re.compile(r"[\w./-]*\w\.py::[\w:.\[\]-]*[\w\]]")
-_PRONOUN = re.compile(r"\b(?:it|them|this|that|those|these)\b", re.IGNORECASE)
-_LEADING = word_set(
-    "given with since for regarding in on under as unlike beyond from after once because about "
-    "like per via within during until by at of note phase phases stage row rows step steps the "
-    "this that these those its their our all both each and or but see also then now only context "
-    "background"
-)
-_USES = word_set(
-    "use keep leave compare load take reuse consume rely cite inspect reference refer trust treat "
-    "consider assume preserve describe explain summarise summarize study view open look link quote "
-    "respect follow remember expect depend share contain mention name compute interpret diff parse "
-    "analyse analyze browse scan skim learn recall reread read understand accept acknowledge commit"
-)
-_LISTING = ("", ",", "and", "plus", "+", ":", "and then", "–", "—", "-", "to", "then")
 
 
 @dataclass(frozen=True)
@@ -206,8 +153,8 @@ class _Reader:
         carried = self._negated and part.cut in ("to", "and", "or", "plus")
         at = _making_verb(text, part.cut in ("and", "plus", "+"))
         before = text if at is None else text[:at]
-        negations = len(_NEGATION.findall(before)) + (carried and not mention.any)
-        odd = negations % 2 == 1 or (at is not None and _NEGATED_AFTER.search(text) is not None)
+        negations = len(NEGATION.findall(before)) + (carried and not mention.any)
+        odd = negations % 2 == 1 or (at is not None and NEGATED_AFTER.search(text) is not None)
         self._negated = odd
         if odd:
             return "no"
@@ -219,41 +166,41 @@ class _Reader:
         """Judge a part without a verb that makes evidence."""
         text = part.text
         head = head_verb(text, part.cut in ("and", "plus", "+"))
-        if head is not None and head[0] is Deed.CHANGE:
-            evidence = mention.any and _OBJECT.search(text) and not _codes(text)
-            return "ask" if evidence and not head[3] else "change"
-        if head is not None and head[1] in CHECKS:
-            return "ask" if mention.strong and mention.steps and _names_run(text) else "check"
         first = _first_word(text)
-        if head is not None and head[1] in ("start", "begin", "continue") and mention.any:
-            return "ask"
+        if head is not None and not _is_noun(text, head[2]):
+            mode = _by_verb(head, text, mention)
+            if mode:
+                return mode
         if head is not None and head[1] in NOUNS and lemma(first) != head[1]:
             head = None  # `we need fresh logs`
-        if lemma(first) in _USES or first in _USES or head is not None:
+        if lemma(first) in USES or first in USES or head is not None:
             return "no"
         if not mention.any and not mention.other:
-            return self._mode if part.cut in _LISTING else "no"
-        if _DEMAND.search(text):
+            if REDO.match(text):
+                self._bare = text
+                return "ask"
+            return self._mode if part.cut in LISTING else "no"
+        if DEMAND.search(text):
             return "ask"
-        if _REPORT.search(text):
+        if REPORT.search(text):
             return "no"
         return self._named(part, mention, first)
 
     def _named(self, part: Part, mention: Mention, first: str) -> str:
         """Judge a part that only names something."""
-        if part.cut in _LISTING and self._mode in ("ask", "no", "change"):
+        if part.cut in LISTING and self._mode in ("ask", "no", "change"):
             listed = self._mode == "ask" or not _names_run(part.text)
             return self._mode if listed else "ask"
-        if part.cut and part.cut not in _LISTING:
+        if part.cut and part.cut not in LISTING:
             return "no"
         bare = not re.sub(r"[\W\d_]+", "", self._words.without_names(part.text))
-        imperative = first not in _LEADING and mention.strong is not False
+        imperative = first not in LEADING and mention.strong is not False
         return "ask" if bare or imperative or _names_run(part.text) else "no"
 
     def _ask(self, item: Item, text: str, mention: Mention) -> None:
         if not mention.any and not mention.other:
             mention = self._words.named(text)
-        if not mention.any and not mention.other and _PRONOUN.search(text):
+        if not mention.any and not mention.other and PRONOUN.search(text):
             mention = self._last
         at = _making_verb(text, False)
         if not mention.any and at is not None and not re.search(r"\w\W+\w", text[at:]):
@@ -281,11 +228,12 @@ class _Reader:
         if mention.steps:
             return mention.steps, False
         at = _making_verb(text, False)
-        rest = text if at is None else text[at:]
+        # `the fit must be measured`: what is meant stands before the verb.
+        rest = text if at is None or PASSIVE.search(text[:at]) else text[at:]
         if mention.phases:
             among = self._words.of_phases(mention.phases)
             return self._words.by_words(rest, among) or among, False
-        scope = (self._scope & self._ran or self._ran) if _AGAIN.search(text) else self._scope
+        scope = (self._scope & self._ran or self._ran) if AGAIN.search(text) else self._scope
         return self._words.by_words(_core(rest), scope or self._scope), True
 
     def _change(self, item: Item, text: str) -> None:
@@ -293,6 +241,19 @@ class _Reader:
         self.found.changes += [(item.line, name) for name in named]
         if not named and _paths(item.text) == []:
             self.found.vague.append((item.line, item.text.strip()))
+
+
+def _by_verb(head: tuple[Deed, str, str, bool], text: str, mention: Mention) -> str:
+    """Judge a part by a verb that makes no evidence; empty when it says nothing."""
+    deed, verb, _, past = head
+    if deed is Deed.CHANGE:
+        if OBJECT.search(text) and not _codes(text):
+            # `create new logs of A1`; `delete the old logs` is no change of code either.
+            return "ask" if mention.any and not past else "no"
+        return "change"
+    if verb in CHECKS:
+        return "ask" if mention.strong and mention.steps and _names_run(text) else "check"
+    return "ask" if verb in ("start", "begin", "continue") and mention.any else ""
 
 
 def _unfolded(text: str, words: PlanWords) -> str:
@@ -307,47 +268,53 @@ def _unfolded(text: str, words: PlanWords) -> str:
 def _quoted(text: str) -> str:
     """Return a text whose tests are quoted, so that their colons end nothing."""
     return "`".join(
-        piece if at % 2 else _TEST.sub(r"`\g<0>`", piece)
-        for at, piece in enumerate(text.split("`"))
+        piece if at % 2 else TEST.sub(r"`\g<0>`", piece) for at, piece in enumerate(text.split("`"))
     )
 
 
 def _core(text: str) -> str:
     """Return a part without what it only rests on: `using …`, `per …`, `from …`."""
-    found = _CONTEXT.search(text)
+    found = CONTEXT.search(text)
     return text if found is None or found.start() == 0 else text[: found.start()]
 
 
 def _making_verb(text: str, joined: bool) -> int | None:
     """Return where a part has the verb that asks for evidence, or None."""
     head = head_verb(text, joined)
-    if head is not None and head[0] is Deed.PRODUCE and head[1] in _MAKING:
+    if head is not None and head[0] is Deed.PRODUCE and head[1] in MAKING:
         start = len(text) - len(head[2])
         word = re.findall(r"[\w-]+", text[:start])[-1]
         begin = text[:start].rfind(word)
-        if not is_past(word) and not _PAST.search(text[:begin]):
+        if not is_past(word) and not PAST.search(text[:begin]):
             return begin
-        return begin if _PASSIVE.search(text[:begin]) else None
+        return begin if PASSIVE.search(text[:begin]) else None
     shown = re.sub(r"`[^`]*`", lambda match: "`" + "." * (len(match[0]) - 2) + "`", text)
     for match in re.finditer(r"[A-Za-z][\w-]*", shown):
-        if lemma(match[0]) not in _MAKING:
+        if lemma(match[0]) not in MAKING:
             continue
         before = text[: match.start()]
-        if match[0].endswith("ing") and (_GERUND.search(before) or not before.strip()):
+        if match[0].endswith("ing") and (GERUND.search(before) or not before.strip()):
             return match.start()
-        if is_past(match[0]) and _PASSIVE.search(text) and not _PAST.search(before):
+        if is_past(match[0]) and PASSIVE.search(text) and not PAST.search(before):
             return match.start()
     return None
 
 
 def _is_clock(condition: str) -> bool:
     """Tell whether a condition is about times, which are no reason to run anything."""
-    return bool(_CLOCK.search(condition) or find_stamps(condition))
+    return bool(CLOCK.search(condition) or find_stamps(condition))
 
 
 def _first_word(text: str) -> str:
     found = re.search(r"[A-Za-z][\w-]*", re.sub(r"`[^`]*`", " ", text))
     return found[0].lower() if found else ""
+
+
+def _is_noun(text: str, rest: str) -> bool:
+    """Tell whether what looks like a verb is a noun: `the fix is of Monday`."""
+    before = text[: len(text) - len(rest)]
+    word = re.findall(r"[\w-]+", before)[-1]
+    return ARTICLE.search(before[: before.rfind(word)]) is not None
 
 
 def _names_run(text: str) -> bool:

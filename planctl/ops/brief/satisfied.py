@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from planctl import clock
 from planctl._files import read_text
 from planctl.models.brief import Proof
+from planctl.models.brief_reading import BriefSection, BriefText, read_brief
 from planctl.models.mentions import PlanWords
 from planctl.models.paths import matches
 from planctl.models.plan import Plan
@@ -93,14 +95,16 @@ def satisfied(
     Args:
         workspace: The repository.
         plan: The plan that the order is about.
-        request: The order; fenced blocks in it are commands.
+        request: The order, or a brief with one; fenced blocks in it are commands.
         phase: What `the selector` or `the commands` mean where the order names none; all without.
         report: The plan's verdicts, where they are known already.
 
     Returns:
         Every thing it asks for, with what is proven of it and what is open.
     """
-    items = tuple(items_of(request, 1))
+    brief = read_brief(request)
+    # Of a whole brief the order counts, not the arguments around it.
+    items = tuple(orders_of(brief)) or tuple(items_of(request, 1))
     scope = frozenset(step.id for name, step in plan.steps() if phase in (None, name))
     return judge_items(workspace, plan, items, scope, report, request)
 
@@ -116,6 +120,28 @@ def items_of(text: str, first_line: int) -> Iterator[Item]:
             yield Item(number, line.rstrip(), code=bool(fence))
 
 
+def orders_of(brief: BriefText) -> Iterator[Item]:
+    """Yield the lines of a brief's order."""
+    for section in brief.all("do now"):
+        yield from lines_of(section)
+
+
+def lines_of(section: BriefSection) -> Iterator[Item]:
+    """Yield the lines of an order; a wrapped line belongs to the one before."""
+    kept: Item | None = None
+    for number, text, code in section.lines:
+        begins = code or kept is None or kept.code
+        begins = begins or re.match(r"\s*(?:[-*+•]|\d{1,2}[.)])\s", text) is not None
+        if not begins and kept is not None:
+            kept = Item(kept.line, f"{kept.text.rstrip()} {text.strip()}")
+            continue
+        if kept is not None:
+            yield kept
+        kept = Item(number, text, code)
+    if kept is not None:
+        yield kept
+
+
 def judge_items(
     workspace: Workspace,
     plan: Plan,
@@ -123,18 +149,28 @@ def judge_items(
     scope: frozenset[str],
     report: VerifyReport | None = None,
     request: str = "",
+    lenient: bool = True,
+    also: Sequence[str] = (),
 ) -> Satisfied:
     """Judge the lines of an order; see `satisfied`.
 
     Args:
+        workspace: The repository.
+        plan: The plan that the order is about.
+        items: The lines.
         scope: Steps that are meant where the order says only `the selector`, `the commands`.
+        report: The plan's verdicts, where they are known already.
+        request: What to call the order.
+        lenient: A change for which no file is named may touch every step.
+        also: Files that are to be changed by another part of the order.
     """
     words = plan_words(workspace, plan)
     verdicts = report or verify(workspace, plan)
     ready = {step.step: step for step in verdicts.steps}
     ran = frozenset(name for name, step in ready.items() if step.receipt is not None)
     found = wishes_in(items, words, scope, ran)
-    spared = _touched(plan, [name for _, name in found.changes], bool(found.vague))
+    changes = [*also, *(name for _, name in found.changes)]
+    spared = _touched(plan, changes, lenient and bool(found.vague))
     judged = tuple(_judged(plan, wish, ready, spared) for wish in found.wishes)
     return Satisfied(request, judged, tuple(_targets(found)), tuple(found.vague))
 

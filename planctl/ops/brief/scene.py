@@ -15,7 +15,7 @@ from planctl.models.plan import Plan
 from planctl.models.prose import parse_prose
 from planctl.models.verdict import VerifyReport
 from planctl.models.wishes import Item
-from planctl.ops.brief.satisfied import Satisfied, judge_items, plan_words
+from planctl.ops.brief.satisfied import Satisfied, judge_items, orders_of, plan_words
 from planctl.ops.claims.views import WorktreeView
 from planctl.ops.verify import verify
 from planctl.workspace import ACTIVE, FINDINGS, Workspace
@@ -89,20 +89,30 @@ class Scene:
     @cached_property
     def orders(self) -> tuple[Item, ...]:
         """The lines of its Do Now."""
-        return tuple(item for section in self.brief.all("do now") for item in lines_of(section))
+        return tuple(orders_of(self.brief))
 
     @cached_property
     def judged(self) -> Satisfied:
         """Its Do Now, judged against the verdicts."""
         return judge_items(
-            self.workspace, self.plan, self.orders, self._scope, self.report, "Do Now"
+            self.workspace, self.plan, self.orders, self._scope, self.report, "Do Now", False
         )
 
     @cached_property
     def mapped(self) -> Satisfied:
         """The commands of its How-To Map, judged."""
         items = tuple(item for section in self.brief.all("how-to") for item in commands_of(section))
-        return judge_items(self.workspace, self.plan, items, self._scope, self.report, "How-To Map")
+        changed = [name for _, name in self.judged.changes]
+        return judge_items(
+            self.workspace,
+            self.plan,
+            items,
+            self._scope,
+            self.report,
+            "How-To Map",
+            lenient=False,
+            also=changed,
+        )
 
     @cached_property
     def _scope(self) -> frozenset[str]:
@@ -126,21 +136,6 @@ class Scene:
             if phases:
                 return words.of_phases(phases)
         return frozenset(words.steps)
-
-
-def lines_of(section: BriefSection) -> Iterator[Item]:
-    """Yield the lines of an order; a wrapped line belongs to the one before."""
-    kept: Item | None = None
-    for number, text, code in section.lines:
-        begins = code or re.match(r"\s*(?:[-*+•]|\d{1,2}[.)])\s", text) or kept is None
-        if not begins and kept is not None and not kept.code:
-            kept = Item(kept.line, f"{kept.text.rstrip()} {text.strip()}")
-            continue
-        if kept is not None:
-            yield kept
-        kept = Item(number, text, code)
-    if kept is not None:
-        yield kept
 
 
 def commands_of(section: BriefSection) -> Iterator[Item]:
