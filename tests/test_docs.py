@@ -50,6 +50,7 @@ COMMANDS = {
     "sign": ("sign",),
     "export": ("export",),
     "adopt": ("adopt",),
+    "loop": ("loop",),
     "mcp": ("mcp",),
 }
 GENERAL = {"--help", "--version"}
