@@ -13,7 +13,6 @@ from mcp import Client, MCPError
 from planctl.mcp.tools import TOOLS
 from tests.planctl.functional.conftest import ID, Project
 from tests.planctl.functional.mcp_clients import (
-    Mode,
     connected,
     error_of,
     talk,
@@ -58,14 +57,13 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-def test_tools_answer_what_the_commands_print(proven: Project, mode: Mode) -> None:
+def test_tools_answer_what_the_commands_print(proven: Project) -> None:
     proven.repo.write("src/two.txt", "changed\n")
 
     async def say(client: Client) -> Any:
         return {name: await client.call_tool(name, given) for name, (given, _) in READ.items()}
 
-    answers = talk(proven.root, say, mode)
+    answers = talk(proven.root, say)
     for name, (_, words) in READ.items():
         code, printed, _ = proven.call(*words, "--json")
         answer = answers[name]
@@ -79,10 +77,12 @@ def test_tools_answer_what_the_commands_print(proven: Project, mode: Mode) -> No
 
 
 def test_a_verdict_is_never_of_a_moment_ago(project: Project) -> None:
+    commits: list[str] = []
+
     async def say(client: Client) -> Any:
         ran = await client.call_tool("run_phase", {"initiative": ID, "phase": "A"})
         assert ran.structured_content["ok"]
-        project.repo.commit("evidence")
+        commits.append(project.repo.commit("evidence"))
         fresh = await client.call_tool("verify", {"initiative": ID})
         project.repo.write("src/solo.txt", "changed\n")
         moved = await client.call_tool("verify", {"initiative": ID})
@@ -96,6 +96,7 @@ def test_a_verdict_is_never_of_a_moment_ago(project: Project) -> None:
         [step["verdict"] for step in answer.structured_content["steps"]]
         for answer in (fresh, moved, back)
     ]
+    assert fresh.structured_content["head"] == commits[0]
     assert verdicts == [["fresh"] * 3, ["fresh", "fresh", "stale"], ["fresh"] * 3]
     assert {step["action"] for step in again.structured_content["steps"]} == {"skipped"}
     assert all(step["receipt"] for step in again.structured_content["steps"])
@@ -205,7 +206,7 @@ def test_resources_are_the_documents_as_they_are_now(proven: Project) -> None:
             held[uri] = content
         return listed, [item.uri_template for item in named], held
 
-    listed, templates, held = talk(proven.root, say)
+    listed, templates, held = talk(proven.root, say, mode="legacy")
     assert listed == [
         "planctl://status",
         "planctl://ledger",
@@ -227,7 +228,7 @@ def test_resources_are_the_documents_as_they_are_now(proven: Project) -> None:
 
 NO_RESOURCE = (
     "planctl://plan/NO-001",
-    "planctl://plan/..%2F..%2F..%2F..%2Fetc%2Fpasswd",
+    "planctl://plan/..%2F..%2F..%2Foutside",
     "planctl://plan/../../../README.md",
     "planctl://plan/",
     "planctl://receipt/*",
@@ -240,7 +241,8 @@ NO_RESOURCE = (
 
 
 def test_an_address_of_nothing_is_an_error(proven: Project) -> None:
-    outside = proven.root.parent / "secret.md"
+    outside = proven.root.parent / "outside/plan.yaml"
+    outside.parent.mkdir()
     outside.write_text("secret")
     (proven.root / "plans/active/X-001/summary.md").unlink()
     (proven.root / "plans/active/X-001/summary.md").symlink_to(outside)

@@ -63,7 +63,9 @@ def _begun(project: Project) -> bool:
 
 
 def test_progress_tells_of_steps_and_of_the_last_line(project: Project) -> None:
-    project.edit("run: echo solo", "run: 'echo first; echo now; sleep 2.6; echo \"\\x1b[2J\"'")
+    project.edit(
+        "run: echo solo", r"""run: 'echo first; printf "\033[2Jnow\n"; sleep 2.6; echo end'"""
+    )
     heard: list[tuple[float, str]] = []
 
     async def listen(progress: float, total: float | None, message: str | None) -> None:
@@ -79,7 +81,7 @@ def test_progress_tells_of_steps_and_of_the_last_line(project: Project) -> None:
     for step in ("one", "two", "solo"):
         assert any(text.startswith(f"{step}: runs") for text in messages)
         assert any(text.startswith(f"{step}: done") for text in messages)
-    assert any(text.startswith("solo: 2 s: now") for text in messages)
+    assert any(text.startswith("solo: 2 s: \\x1b[2Jnow") for text in messages)
     assert all(text.isprintable() for text in messages)
     elapsed = [seconds for seconds, _ in heard]
     assert elapsed == sorted(set(elapsed))
