@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 Subject = Literal["phase", "row", "step", "tests", "everything"]
 
 _CLAUSE = re.compile(r"(?:[;!?]|\.(?=\s|$)|,?\s+\b(?:but|so|while|whereas|although|though)\b)\s*")
+_VERB = r"\b(?:is|are|was|were|remains?|stays?|has|have)\b"
+# `A is complete, B1 is open`: the second half has a verb of its own.
+_SECOND = re.compile(rf"(?:,|\s+and)\s+(?=[^,;]{{1,60}}?{_VERB})")
 _DONE = re.compile(
     r"\b(?P<word>complete[sd]?|done|finished|finishes|proven|proved|verified|succeed(?:s|ed)|"
     r"successful(?:ly)?|satisfied|closed|green|ok|fresh|validated|achieved|"
@@ -28,7 +31,7 @@ _NOT = re.compile(
     r"ing)?|pending|to (?:be|complete|finish|verify|prove|pass|close|validate)|ready (?:for|to)|"
     r"partially|partly|nearly|almost|half|expect(?:s|ed)?|requires?|wants?|waits?|waiting|"
     r"attempt(?:s|ed)?|try|tried|fail(?:s|ed|ing)?|none|neither|nor|plans? to|in order to|"
-    r"unproven|stale|re-?open(?:s|ed)?)\b|n['’]t\b",
+    r"unproven|stale|(?:re-?)?open(?:s|ed)?|outstanding|unfinished|blocked)\b|n['’]t\b",
     re.IGNORECASE,
 )
 _JOIN = r"(?:\s*(?:/|,|&|\+|;)\s*|\s+(?:and|or|plus)\s+)+"
@@ -69,10 +72,14 @@ class ProofClaim:
 
 @dataclass(frozen=True)
 class Known:
-    """The names that mean something in a plan."""
+    """The names that mean something in a plan.
+
+    Attributes:
+        rows: Row → the phase that proves it.
+    """
 
     phases: Collection[str]
-    rows: Collection[str]
+    rows: Mapping[str, str]
     steps: Collection[str]
 
 
@@ -86,11 +93,23 @@ def proof_claims(sentence: str, known: Known) -> tuple[ProofClaim, ...]:
         known: Names of the plan it speaks of.
     """
     found: list[ProofClaim] = []
-    for clause in _CLAUSE.split(sentence):
+    for clause in _clauses(sentence):
         if not _says_done(clause) or _NOT.search(_QUOTED.sub(r"\1", clause)):
             continue
         found += _subjects(clause.strip(), known)
     return tuple(dict.fromkeys(found))
+
+
+def _clauses(sentence: str) -> Iterator[str]:
+    for part in _CLAUSE.split(sentence):
+        start = 0
+        for match in _SECOND.finditer(part):
+            half = part[start : match.start()]
+            # `A1 and A2 are proven` is one clause: its first half says nothing yet.
+            if re.search(_VERB, half) or _DONE.search(half):
+                yield half
+                start = match.end()
+        yield part[start:]
 
 
 def _says_done(clause: str) -> bool:
@@ -110,17 +129,19 @@ def _subjects(clause: str, known: Known) -> Iterator[ProofClaim]:
     ]
     steps += [name for name in _QUOTED.findall(clause) if name in known.steps]
     # `Phase A checklist A0/A1 complete` speaks of these rows.
-    if rows:
-        yield ProofClaim("row", tuple(dict.fromkeys(rows)), clause)
-    elif phases:
-        yield ProofClaim("phase", tuple(dict.fromkeys(phases)), clause)
-    if steps:
-        yield ProofClaim("step", tuple(dict.fromkeys(steps)), clause)
-    if not (rows or phases or steps):
-        if _near_done(_TESTS, clause):
-            yield ProofClaim("tests", (), clause)
-        if _near_done(_EVERYTHING, clause):
-            yield ProofClaim("everything", (), clause)
+    phases = [name for name in phases if name not in {known.rows[row] for row in rows}]
+    named: tuple[tuple[Subject, list[str]], ...] = (
+        ("phase", phases),
+        ("row", rows),
+        ("step", steps),
+    )
+    for kind, names in named:
+        if names:
+            yield ProofClaim(kind, tuple(dict.fromkeys(names)), clause)
+    if _near_done(_TESTS, clause):
+        yield ProofClaim("tests", (), clause)
+    if _near_done(_EVERYTHING, clause):
+        yield ProofClaim("everything", (), clause)
 
 
 def _names(text: str, known: Collection[str]) -> list[str]:

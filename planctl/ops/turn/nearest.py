@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from posixpath import basename, dirname
 
 from planctl._text import printable
-from planctl.models.claim import PathClaim, TestClaim
+from planctl.models.claim import NumberClaim, PathClaim, TestClaim
 from planctl.models.claim_paths import PathIndex, places
+from planctl.ops.claims.answers import Memory
+from planctl.ops.claims.views import View
 
 _MOST = 4_000
 _CUTOFF = 0.6
+_FILES = 200
+_VALUES = (".json", ".jsonl", ".csv", ".yaml", ".yml", ".log", ".txt", ".out")
 
 
 def nearest_path(claim: PathClaim, index: PathIndex, folders: Sequence[str]) -> str:
@@ -40,3 +45,14 @@ def nearest_test(claim: TestClaim, results: Iterable[tuple[str, str]]) -> str:
     alike = (item for item in known if any(number in item[1].split() for number in counted))
     log, text = next(alike, known[0])
     return f"{log} says `{text}`"
+
+
+def nearest_number(claim: NumberClaim, view: View, memory: Memory, paths: Iterable[str]) -> str:
+    """Return the value nearest to the one told, among files that have one of that name."""
+    found: list[tuple[float, str]] = []
+    if claim.name:
+        for path in islice((path for path in paths if path.endswith(_VALUES)), _FILES):
+            for value in memory.values(view, path, claim.name):
+                away = abs(value.value - claim.value)
+                found.append((away, f"{path} {value.place} is {value.value!r}"))
+    return min(found, default=(0.0, ""))[1]

@@ -94,9 +94,9 @@ def proof_problems(
 
 
 def _known(plan: Plan) -> Known:
-    steps = [step for _, step in plan.steps()]
-    rows = {row for step in steps for row in step.rows}
-    return Known(frozenset(plan.phases), frozenset(rows), frozenset(step.id for step in steps))
+    steps = list(plan.steps())
+    rows = {row: phase for phase, step in steps for row in step.rows}
+    return Known(frozenset(plan.phases), rows, frozenset(step.id for _, step in steps))
 
 
 def _problem(claim: ProofClaim, about: Standing) -> Problem | None:

@@ -26,7 +26,7 @@ from planctl.ops.claims.answers import Found, Judge, Memory, is_order
 from planctl.ops.claims.ends import Ends, Late, distinct, is_name, is_stamp, spelled, stamp_found
 from planctl.ops.turn.changes import Changes
 from planctl.ops.turn.evidence import TurnEvidence
-from planctl.ops.turn.nearest import nearest_path, nearest_test
+from planctl.ops.turn.nearest import nearest_number, nearest_path, nearest_test
 from planctl.ops.turn.policy import Chosen
 from planctl.ops.turn.problems import Problem
 from planctl.ops.turn.views import TurnView
@@ -264,6 +264,8 @@ class Wording:
 
     def _why(self, item: JudgedSentence) -> str:
         why = item.found.why.removesuffix("; only mentioned")
+        if isinstance(item.claim, NumberClaim) and item.found.answer is Answer.NOT_CHECKABLE:
+            why = "no artifact says so"
         if isinstance(item.claim, TestClaim) and self.unrecorded:
             why = f"{why} ({listed(sorted(self.unrecorded), 2)}: no receipt recorded that)"
         return why
@@ -324,7 +326,20 @@ class Wording:
             return nearest_path(claim, self.view.index, bases(self._written, claim.line))
         if isinstance(claim, TestClaim):
             return nearest_test(claim, self._results())
+        if isinstance(claim, NumberClaim):
+            return nearest_number(claim, self._proof, self._memory, self._near(claim))
         return ""
+
+    def _near(self, claim: Claim) -> list[str]:
+        """Return the files that a claim is most likely about: named beside it, then the hub's."""
+        folders = bases(self._written, claim.line)
+        named = (
+            resolve(path, self._proof.index, folders).path
+            for path in self._written.block.paths
+            if path.line == claim.line
+        )
+        below = (path for folder in folders[:2] for path in self._proof.index.below(folder))
+        return list(dict.fromkeys((*named, *below)))
 
     def _results(self) -> Iterator[tuple[str, str]]:
         """Yield the closing lines of the runs that receipts of the focus recorded, newest first."""
