@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from planctl._text import count, listed, printable
 
@@ -47,6 +47,7 @@ class BriefFacts:
         first: Commands that come before the run: `git checkout …`, `planctl hub new …`, with why.
         run: The command of the run; empty when nothing is to be run.
         tests: Selector and how many it collects, or why it is not counted.
+        closes: Who works on it closes the turn.
     """
 
     focus: str
@@ -70,7 +71,7 @@ class BriefFacts:
     pointers: tuple[PointerFacts, ...] = ()
     next_up: Lines = ()
     because: str = ""
-    step_flags: str = field(default="")
+    closes: bool = True
 
 
 _SHORT = ("Summary", "Focus", "Do Now", "Artifacts", "If Blocked", "Pointers")
@@ -127,7 +128,8 @@ def _do_now(facts: BriefFacts) -> list[str]:
         names = listed([step.id for step in facts.steps])
         forced = f"; wanted again: {_flat(facts.because)}" if facts.because else ""
         lines.append(f"Run: `{facts.run}` ({names}{forced})")
-    lines.append("Close: `planctl turn close`, which files summary, evidence and commit.")
+    if facts.closes:
+        lines.append("Close: `planctl turn close`, which files summary, evidence and commit.")
     return [f"{number}. {line}" for number, line in enumerate(lines, 1)]
 
 

@@ -9,7 +9,8 @@ from planctl.models.requests import CHECKS
 
 MAKING = PRODUCES - CHECKS
 NEGATION = re.compile(
-    r"\b(?:not|never|no|without|avoid|skip|stop|refrain|cease|neither|nor|nothing|rather than|"
+    r"\b(?:not|never|no|without|avoid|skip|stop|refrain|cease|forget|neglect|hesitate|omit|wait|delay|"
+    r"postpone|neither|nor|nothing|rather than|"
     r"instead of|unnecessar\w+|needless\w*|superfluous|redundant|pointless|forbidden|waste\w*)\b"
     r"|n['’]t\b",
     re.IGNORECASE,
@@ -39,7 +40,8 @@ DEMAND = re.compile(
     r"repeat|(?:do|start|begin|go)\b[^.;]{0,40}\bover|"
     rf"up-to-date|up to date|another (?:\w+ )?{EVIDENCE}|"
     rf"(?:fresh|new|clean|recent|current|updated) (?:[\w/-]+ ){{0,4}}{EVIDENCE}|"
-    r"needs?|needed|requires?|required|must|wants?|wanted|missing|outstanding|overdue|due|owed|to ?do)\b",
+    r"needs?|needed|requires?|required|must|wants?|wanted|missing|outstanding|overdue|due|owed|"
+    r"to ?do)\b",
     re.IGNORECASE,
 )
 AGAIN = re.compile(

@@ -150,10 +150,11 @@ class _Reader:
         if part.condition and not _is_clock(part.condition):
             return "no"
         text = part.text
-        carried = self._negated and part.cut in ("to", "and", "or", "plus")
+        listed = part.cut in ("and", "or", "plus") and not mention.any
+        carried = self._negated and (part.cut == "to" or listed)
         at = _making_verb(text, part.cut in ("and", "plus", "+"))
         before = text if at is None else text[:at]
-        negations = len(NEGATION.findall(before)) + (carried and not mention.any)
+        negations = len(NEGATION.findall(before)) + carried
         odd = negations % 2 == 1 or (at is not None and NEGATED_AFTER.search(text) is not None)
         self._negated = odd
         if odd:

@@ -16,13 +16,12 @@ from planctl.ops.brief import rules, words
 from planctl.ops.brief.anchors import Pointer, current, mended, pointers
 from planctl.ops.brief.anchors import problems as anchor_problems
 from planctl.ops.brief.focus import focus_of
+from planctl.ops.brief.refusals import PERSON, require_person
 from planctl.ops.brief.scene import Scene
 from planctl.ops.brief.tests_named import tests_named
 from planctl.workspace import Workspace
 
 _MAX_BYTES = 1_000_000
-PERSON = "person"
-"""The role of who is no agent: what planctl takes for granted without `PLANCTL_ROLE`."""
 
 
 def check_brief(
@@ -48,7 +47,9 @@ def check_brief(
     Raises:
         BadFileError: There is no such file, or it is no text.
         PlanError: The plan of its focus cannot be used.
+        PreconditionError: `because` by somebody who is no person.
     """
+    require_person(workspace, because)
     shown, whole = read_text_of(workspace, path)
     text, block = parted(whole)
     edited = block is not None and digest_of(text) != block.sha256

@@ -62,6 +62,7 @@ def facts_of(
         pointers=tuple(PointerFacts(cited(a.path, a.line, a.last), why) for a, why in pointed),
         next_up=tuple(_next_up(task)),
         because=task.because,
+        closes=task.closes,
     )
     return facts, anchors
 

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from planctl.errors import PlanctlError, PreconditionError
 from planctl.models.brief import Proof
+from planctl.workspace import Workspace
 
+PERSON = "person"
+"""The role of who is no agent: what planctl takes for granted without `PLANCTL_ROLE`."""
 _TOLD = 8
 
 
@@ -31,3 +34,20 @@ class NotReadyError(PreconditionError):
     """The focus cannot be worked on: it is blocked, waits, or is locked."""
 
     slug = "focus-not-ready"
+
+
+def require_person(workspace: Workspace, because: str | None) -> None:
+    """Make sure that who wants proven evidence again is a person, and says why.
+
+    Raises:
+        PreconditionError: An agent, or no reason.
+    """
+    if because is None:
+        return
+    if not because.strip():
+        raise PreconditionError("`--because` says nothing", "say why it is wanted again")
+    if workspace.role != PERSON:
+        raise PreconditionError(
+            f"role `{workspace.role}` cannot order again what is proven",
+            "a person does, without `PLANCTL_ROLE`: `planctl brief ID --because WHY`",
+        )

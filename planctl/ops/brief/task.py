@@ -29,6 +29,7 @@ class Task:
         implement: Targets that the caller named; else they are found.
         later: Other phases that are not proven.
         because: Why a person wants the whole phase again.
+        closes: Who works on it closes the turn.
     """
 
     workspace: Workspace
@@ -42,6 +43,7 @@ class Task:
     implement: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     because: str = ""
+    closes: bool = True
 
     @cached_property
     def rows(self) -> dict[str, RowText]:

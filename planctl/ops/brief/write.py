@@ -14,11 +14,12 @@ from planctl.models.brief_block import BriefBlock, anchored, digest_of, parted, 
 from planctl.models.brief_text import render
 from planctl.models.plan import Plan
 from planctl.models.verdict import StepVerdict, VerifyReport
-from planctl.ops.brief.check import PERSON, read_text_of
+from planctl.ops.brief.check import read_text_of
 from planctl.ops.brief.compose import facts_of
-from planctl.ops.brief.refusals import AlreadyProvenError, NotReadyError
+from planctl.ops.brief.refusals import AlreadyProvenError, NotReadyError, require_person
 from planctl.ops.brief.satisfied import proof_of, satisfied
 from planctl.ops.brief.selectors import collect
+from planctl.ops.brief.symbols import has_symbol, symbols_like
 from planctl.ops.brief.task import Task
 from planctl.ops.focus import focus_state
 from planctl.ops.ledger_next import next_item
@@ -40,6 +41,7 @@ def write_brief(
     out: str | None = INPUT,
     because: str | None = None,
     count: bool = True,
+    closes: bool = True,
 ) -> Brief:
     """Write the order for the next turn, for what is not proven.
 
@@ -53,11 +55,12 @@ def write_brief(
         out: Where it goes, relative to the root; None writes nothing.
         because: Why a person wants a proven phase again.
         count: Ask pytest how many tests the selectors collect.
+        closes: Who works on it closes the turn; False where somebody else does.
 
     Raises:
         AlreadyProvenError: There is nothing to order: names the receipts.
         NotReadyError: The focus is blocked, waits or is locked, or nothing of it can run.
-        NotFoundError: No such initiative or phase.
+        NotFoundError: No such initiative or phase, file or symbol.
         PreconditionError: `because` by somebody who is no person, or `out` holds what somebody
             wrote and did not commit.
     """
@@ -65,17 +68,18 @@ def write_brief(
     plan = workspace.load_plan(focus)
     if phase is not None and phase not in plan.phases:
         raise NotFoundError(f"`{focus}` has no phase `{phase}`", f"it has {listed([*plan.phases])}")
-    _require_person(workspace, because)
+    require_person(workspace, because)
+    _require_targets(workspace, implement)
     state = focus_state(workspace, focus)
     if not state.workable:
         raise NotReadyError(f"`{focus}`: {state.why}", f"`{state.way_out}`")
     with temporary_blobs(workspace.repo) as (blobs, _):
         look = look_at(workspace, plan, blobs)
     way = way_of(workspace, [look])
-    chosen = _phase(workspace, look, phase, because)
+    stopped = {item.step: item.reason for item in way.blocked}
+    chosen = _phase(workspace, look, phase, because, frozenset(stopped))
     steps = tuple(step for step in look.now.steps if step.phase == chosen)
     still = tuple(step for step in steps if because or not step.verdict.accepted)
-    stopped = {item.step: item.reason for item in way.blocked}
     if not because and all(step.step in stopped for step in still):
         told = "; ".join(f"`{step.step}` {stopped[step.step]}" for step in still)
         way_out = "`planctl next-green` says what has to be there first"
@@ -93,6 +97,7 @@ def write_brief(
         tuple(implement),
         tuple(note),
         " ".join((because or "").split()),
+        closes,
     )
     return _written(task, form, out, count)
 
@@ -105,20 +110,30 @@ def _next(workspace: Workspace) -> str:
     return found.item.id
 
 
-def _require_person(workspace: Workspace, because: str | None) -> None:
-    if because is None:
-        return
-    if not because.strip():
-        raise PreconditionError("`--because` says nothing", "say why it is wanted again")
-    if workspace.role != PERSON:
-        raise PreconditionError(
-            f"role `{workspace.role}` cannot order again what is proven",
-            "a person does, without `PLANCTL_ROLE`: `planctl brief ID --because WHY`",
-        )
+def _require_targets(workspace: Workspace, named: Sequence[str]) -> None:
+    """Make sure that what is to be changed is there, or said to be new."""
+    for target in named:
+        path, _, symbol = target.partition("::")
+        place = workspace.root / path
+        if target.rstrip().endswith("(new)"):
+            continue
+        if not place.exists():
+            hint = f"write `--implement '{target} (new)'` if this turn creates it"
+            raise NotFoundError(f"`{path}` does not exist", hint)
+        if symbol and place.suffix == ".py" and not has_symbol(place, symbol):
+            like = listed(symbols_like(place, symbol)) or "nothing like it"
+            hint = f"it has {like}; `--implement '{target} (new)'` if it is new"
+            raise NotFoundError(f"`{path}` has no `{symbol}`", hint)
 
 
-def _phase(workspace: Workspace, look: Look, wanted: str | None, because: str | None) -> str:
-    """Return the phase that a brief is about.
+def _phase(
+    workspace: Workspace,
+    look: Look,
+    wanted: str | None,
+    because: str | None,
+    stopped: frozenset[str],
+) -> str:
+    """Return the phase that a brief is about: the first with a step that can run.
 
     Raises:
         AlreadyProvenError: Nothing of it is open, and no person wants it again.
@@ -127,7 +142,7 @@ def _phase(workspace: Workspace, look: Look, wanted: str | None, because: str | 
     if wanted is not None and (because or any(step.phase == wanted for step in still)):
         return wanted
     if wanted is None and still:
-        return still[0].phase
+        return next((step for step in still if step.step not in stopped), still[0]).phase
     if wanted is None and because:
         return next(iter(look.plan.phases))
     raise _proven(workspace, look, wanted, still)

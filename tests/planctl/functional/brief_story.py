@@ -145,7 +145,10 @@ def nine() -> dict[int, str]:
     return found
 
 
-def brief_of(order: str, summary: str = "Phase A proof remains stale; logs still say 2025-11-14.") -> str:
+STALE = "Phase A proof remains stale; logs still say 2025-11-14."
+
+
+def brief_of(order: str, summary: str = STALE) -> str:
     """Return a brief as a supervisor writes it, around an order."""
     return f"""\
 Summary: {summary}
@@ -234,7 +237,8 @@ Branch: main
 Mapped tests: tests/torch/test_config_factory.py
 Artifacts: {HUB}/
 Do Now:
-Run the selector and the bundle command of Phase B (`planctl run-phase {ID} B`), then close the turn.
+Run the selector and the bundle command of Phase B (`planctl run-phase {ID} B`), then close the \
+turn.
 If Blocked: planctl block {ID} --reason "…"
 """,
     "the_same_program_with_another_seed": f"""\
@@ -243,7 +247,8 @@ Focus: {ID}
 Branch: main
 Artifacts: {HUB}/
 Do Now:
-- Run `planctl run --log cli/train_seed_7.log -- python ptycho_torch/train.py --output_dir outputs/seed7 --n_images 256 --max_epochs 10 --seed 7`.
+- Run `planctl run --log cli/train_seed_7.log -- python ptycho_torch/train.py --output_dir \
+outputs/seed7 --n_images 256 --max_epochs 10 --seed 7`.
 - Compare its `torch_patch_stats.json` with the one of Phase A.
 Mapped tests: none (a measurement)
 If Blocked: planctl block {ID} --reason "…"
@@ -265,7 +270,8 @@ Focus: {ID}
 Branch: main
 Mapped tests: none (documentation)
 Artifacts: {HUB}/
-Do Now: Implement: `docs/specs/scale.md` (new) — describe the scale, citing `{HUB}/analysis/torch_patch_stats.json`.
+Do Now: Implement: `docs/specs/scale.md` (new) — describe the scale, citing \
+`{HUB}/analysis/torch_patch_stats.json`.
 If Blocked: planctl block {ID} --reason "…"
 """,
     "a_test_that_is_to_be_written": f"""\
@@ -274,7 +280,8 @@ If Blocked: planctl block {ID} --reason "…"
 - **Branch:** main
 - **Mapped tests:** `tests/torch/test_model_manager.py::test_scale_survives` (new)
 - **Artifacts:** `{HUB}/`
-- **Do Now:** Implement: `tests/torch/test_model_manager.py::test_scale_survives` (to be created) and make it pass in `ptycho_torch/info.py`; capture `green/pytest_model_manager.log`.
+- **Do Now:** Implement: `tests/torch/test_model_manager.py::test_scale_survives` (to be \
+created) and make it pass in `ptycho_torch/info.py`; capture `green/pytest_model_manager.log`.
 - **If Blocked:** planctl block {ID} --reason "…"
 """,
     "read_compare_and_plan": f"""\
@@ -284,14 +291,16 @@ Branch: main
 Mapped tests: tests/torch/test_config_factory.py::test_defaults
 Artifacts: {HUB}/
 Do Now:
-1. Read `{HUB}/cli/train_patch_stats.log:1-3` and compare it with `{HUB}/cli/inference_patch_stats.log`.
+1. Read `{HUB}/cli/train_patch_stats.log:1-3` and compare it with \
+`{HUB}/cli/inference_patch_stats.log`.
 2. Implement: `ptycho_torch/config_factory.py::defaults` — take the scale from the payload.
 3. Mark row B2 in the checklist and update docs/fix_plan.md.
 If Blocked: planctl block {ID} --reason "…"
 """,
     "short_and_plain": f"""\
 Focus: {ID}
-Do Now: Implement `ptycho_torch/config_factory.py::defaults` so that B1 holds, then run `pytest tests/torch/test_config_factory.py -q`.
+Do Now: Implement `ptycho_torch/config_factory.py::defaults` so that B1 holds, then run `pytest \
+tests/torch/test_config_factory.py -q`.
 Artifacts: {HUB}/
 If Blocked: planctl block {ID} --reason "…"
 """,
@@ -303,7 +312,8 @@ Mapped tests: tests/torch/test_config_factory.py
 Artifacts: {HUB}/
 Do Now:
 - Implement: `tests/torch/test_config_factory.py::test_defaults` — assert `object_big`.
-- Run `planctl run-phase {ID} B --step defaults`. If `planctl verify` then says that Phase A is stale, run it again; else leave it alone.
+- Run `planctl run-phase {ID} B --step defaults`. If `planctl verify` then says that Phase A is \
+stale, run it again; else leave it alone.
 If Blocked: planctl block {ID} --reason "…"
 """,
     "another_measurement": f"""\
@@ -339,7 +349,7 @@ AGAIN = (
     "Rows A2/A3 need another run.",
     f"`planctl run-phase {ID} A --force`",
     "If the logs still say 14 November, rerun Phase A.",
-    "Reproduce Phase A from a clean checkout and copy the refreshed artifacts into `$HUB/analysis/`.",
+    "Reproduce Phase A from a clean checkout and copy the refreshed artifacts into `$HUB`.",
     "Kick off Phase A once more.",
     "Make sure that Phase A is executed anew.",
     "Redo A2.",
@@ -347,9 +357,15 @@ AGAIN = (
     "Implement: `docs/specs/bundle.md` — fix a typo. Then rerun Phase A.",
     "Ralph reruns the selector and both CLI commands with --log-patch-stats --patch-stats-limit 2.",
     "Validate Phase A by rerunning the selector.",
-    "```bash\nexport HUB OUT\npython ptycho_torch/train.py --output_dir $OUT --n_images 256 --max_epochs 10 "
-    "--log-patch-stats --patch-stats-limit 2\n```",
+    "```bash\nexport HUB OUT\npython ptycho_torch/train.py --output_dir $OUT --n_images 256 "
+    "--max_epochs 10 --log-patch-stats --patch-stats-limit 2\n```",
     "Repeat the inference with debug dumps for a new `inference_patch_stats.log`.",
     "Obtain up-to-date proof of A1.",
     "Evidence refresh: A0 through A3.",
+    "Do not forget to rerun Phase A.",
+    "Do it over: the whole of Phase A.",
+    "Please make sure the hub has up-to-date evidence for A2.",
+    "The training must be measured once more.",
+    "Delete the stale logs and generate new ones for train and infer.",
+    "Don't run Phase B yet, rerun Phase A.",
 )
