@@ -20,6 +20,7 @@ from planctl.workspace import ACTIVE, Workspace
 
 _TRACE = re.compile(r'File "(?P<path>[^"\n]+)", line (?P<line>\d+)(?:, in (?P<name>\w+))?')
 _SHORT = re.compile(r"^(?P<path>[\w./-]+\.\w{1,4}):(?P<line>\d+): ", re.MULTILINE)
+_WILD = re.compile(r"[*?\[!\\]")
 _MAX_BYTES = 16_000_000
 _LAST = 60_000
 
@@ -53,7 +54,7 @@ def targets(
 ) -> tuple[Target, ...]:
     """Return what must change before an open step can pass; nothing where running it will do."""
     _, step = plan.step(verdict.step)
-    found = list(_absent_tests(workspace, words, step))
+    found = [*_absent_tests(workspace, words, step), *_absent_code(workspace, plan, words, verdict)]
     if verdict.verdict is Verdict.FAILED:
         found += _of_failure(workspace, plan, words, verdict)[:1]
     elif verdict.verdict in (Verdict.MISSING, Verdict.UNPROVEN):
@@ -68,6 +69,20 @@ def _absent_tests(workspace: Workspace, words: PlanWords, step: Step) -> Iterato
             if not (workspace.root / path).exists() and "$" not in path:
                 why = f"step `{step.id}` runs it, and it does not exist"
                 yield Target(f"{selector} (new)", why, path)
+
+
+def _absent_code(
+    workspace: Workspace, plan: Plan, words: PlanWords, verdict: StepVerdict
+) -> Iterator[Target]:
+    """Yield the scripts that a step runs, and the inputs it declares, that do not exist yet."""
+    _, step = plan.step(verdict.step)
+    made = words.steps[step.id].commands
+    scripts = {word for item in made for word in item.program.split() if is_code(word)}
+    declared = {glob for glob in plan.inputs_of(verdict.phase, step) if not _WILD.search(glob)}
+    outside = {*step.data, *step.outputs}
+    for path in sorted(scripts | declared):
+        if "$" not in path and path not in outside and not (workspace.root / path).exists():
+            yield Target(f"{path} (new)", f"step `{step.id}` reads it, and it does not exist", path)
 
 
 def _of_rows(workspace: Workspace, words: PlanWords, step: Step) -> Iterator[Target]:
