@@ -193,20 +193,34 @@ def ledger_merge(
 
 
 def sync(
+    context: typer.Context,
     initiative: Annotated[
         str | None, typer.Argument(help="Initiative; all of them without it.")
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; exit 1 if a row is not right.")
     ] = False,
+    staged: Annotated[
+        bool, typer.Option("--staged", help="Judge and change what is staged: the pre-commit hook.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Let the rows of implementation.md follow the verdicts: ticked when proven, else not."""
     from planctl.cli import render
-    from planctl.ops.sync import sync as follow
+    from planctl.errors import UsageError
     from planctl.workspace import Workspace
 
-    report = follow(Workspace.open(), initiative, check)
+    if staged and initiative:
+        hint = "`planctl sync --staged` looks at every initiative that what is staged matters to"
+        raise UsageError("`--staged` and an initiative do not go together", hint)
+    if staged:
+        from planctl.ops.sync_staged import sync_staged
+
+        report = sync_staged(Workspace.open(), context.obj, check)
+    else:
+        from planctl.ops.sync import sync as follow
+
+        report = follow(Workspace.open(), initiative, check)
     if json_:
         render.emit_json(report.as_dict())
     else:

@@ -82,11 +82,11 @@ def sync(workspace: Workspace, initiative: str | None = None, check: bool = Fals
         PlanError: A plan cannot be used.
         BadFileError: A working plan lies behind a link that leads out of the repository.
     """
-    from planctl.ops.verify import verify
+    from planctl.ops.together import verify_all
 
     names = [initiative] if initiative else workspace.initiatives()
     plans = [workspace.load_plan(name) for name in names]
-    return sync_plans(workspace, [(plan, verify(workspace, plan)) for plan in plans], check)
+    return sync_plans(workspace, zip(plans, verify_all(workspace, plans), strict=True), check)
 
 
 def sync_plans(
@@ -125,13 +125,16 @@ def _place(workspace: Workspace, plan: Plan) -> str | None:
     return place.relative_to(root).as_posix()
 
 
-def rows_of(path: str, text: str, report: VerifyReport) -> tuple[list[RowChange], str]:
+def rows_of(
+    path: str, text: str, report: VerifyReport, staged: str | None = None
+) -> tuple[list[RowChange], str]:
     """Compare a working plan with the verdicts.
 
     Args:
         path: Of the working plan.
         text: The working plan.
         report: The verdicts of every step.
+        staged: The commit that stands for what is staged: its name is none yet.
 
     Returns:
         The lines that say something else, and the text in which they do not; every other byte of
@@ -144,7 +147,7 @@ def rows_of(path: str, text: str, report: VerifyReport) -> tuple[list[RowChange]
         if found.row not in steps:
             return None
         deciding = _deciding(steps[found.row])
-        mark = _mark(report.initiative, deciding, found.mark)
+        mark = _mark(report.initiative, deciding, found.mark, staged)
         if not agrees(found.mark, mark):
             why = deciding.reasons[0] if deciding.reasons else ""
             lines = text[found.start : found.end], line_with(text, found, mark)
@@ -169,17 +172,18 @@ def _deciding(steps: Sequence[StepVerdict]) -> StepVerdict:
     return next((step for step in steps if not step.verdict.accepted), steps[-1])
 
 
-def _mark(initiative: str, step: StepVerdict, now: RowMark) -> RowMark:
+def _mark(initiative: str, step: StepVerdict, now: RowMark, staged: str | None) -> RowMark:
     if step.verdict.accepted:
         return RowMark(ticked=True)
     # Of what was never run and nobody ticked there is nothing to take back.
     told = step.receipt is not None or now.ticked or now.remark != ""
-    return RowMark(False, _remark(initiative, step) if told else "")
+    return RowMark(False, _remark(initiative, step, staged) if told else "")
 
 
-def _remark(initiative: str, step: StepVerdict) -> str:
+def _remark(initiative: str, step: StepVerdict, staged: str | None) -> str:
     """Spell why a row is not proven: `stale since 1a2b3c4d (src/model.py): planctl run-phase …`."""
-    what, since = _moved(next((p for p in step.predicates if not p.ok and p.verdict), None))
+    deciding = next((p for p in step.predicates if not p.ok and p.verdict), None)
+    what, since = _moved(deciding, staged)
     words = ["planctl", "run-phase", initiative, step.phase, "--step", step.step]
     if step.verdict in _OTHER_WAYS or (step.verdict is Verdict.MISSING and step.receipt):
         words = ["planctl", "next-green", initiative]
@@ -189,14 +193,14 @@ def _remark(initiative: str, step: StepVerdict) -> str:
     return printable(told).replace("-->", "--\\x3e")
 
 
-def _moved(deciding: Predicate | None) -> tuple[str, str]:
+def _moved(deciding: Predicate | None, staged: str | None) -> tuple[str, str]:
     """Return what a row lost its proof by, and since when: a commit, `this change`, or nothing."""
     if deciding is None:
         return "no receipt", ""
     if deciding.name == "inputs" and deciding.ids:
         first = min(deciding.ids, key=lambda item: item.name)
         more = ", …" if len(deciding.ids) > 1 else ""
-        return f"{first.name}{more}", _since(first.moved_by)
+        return f"{first.name}{more}", _since(first.moved_by, staged)
     if deciding.name == "parents" and deciding.ids:
         return f"needs {deciding.ids[0].name}", ""
     if deciding.name in ("present", "intact") and deciding.ids:
@@ -204,7 +208,7 @@ def _moved(deciding: Predicate | None) -> tuple[str, str]:
     return deciding.name, ""
 
 
-def _since(mover: str | None) -> str:
-    if mover == _UNCOMMITTED:
+def _since(mover: str | None, staged: str | None) -> str:
+    if mover is not None and mover in (_UNCOMMITTED, staged):
         return _THIS
     return mover[:_SHORT] if mover and _COMMIT.fullmatch(mover) else ""
