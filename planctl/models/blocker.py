@@ -20,6 +20,7 @@ class Blocker:
         return_condition: Command that must succeed before work goes on.
         receipt: Repository-relative path of the failed run's receipt, None if blocked by hand.
         findings: Rows of `docs/findings.md` that apply: id → text.
+        turn: Number of the turn that failed, if one did.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Blocker:
     in_a_row: int = 1
     focus_blocked: bool = False
     findings: dict[str, str] = field(default_factory=dict)
+    turn: int | None = None
 
 
 def render(blocker: Blocker) -> str:
@@ -48,7 +50,9 @@ def render(blocker: Blocker) -> str:
         ("Initiative", blocker.initiative),
         ("Phase", blocker.phase),
         ("Step", blocker.step),
+        ("Turn", None if blocker.turn is None else f"{blocker.turn:05}"),
         ("Signature", f"{blocker.signature} ({blocker.in_a_row} in a row)"),
+        ("Blocks", "the focus" if blocker.focus_blocked else "this, not the focus yet"),
         ("Exit code", None if blocker.exit_code is None else str(blocker.exit_code)),
         ("Commit", blocker.commit),
         ("Receipt", blocker.receipt),
@@ -84,6 +88,8 @@ class BlockerFacts:
         signature: Kind and digest.
         in_a_row: How often in a row it had failed so.
         return_condition: The command that must succeed; empty in a file that somebody cut.
+        blocks_focus: It marked the whole focus: a run does so the second time, a word at once.
+        turn: Number of the turn that failed, if one did.
     """
 
     signature: str
@@ -94,6 +100,8 @@ class BlockerFacts:
     stamp: str = ""
     reason: str = ""
     return_condition: str = ""
+    blocks_focus: bool = True
+    turn: int | None = None
 
     @property
     def kind(self) -> str:
@@ -117,6 +125,8 @@ def facts(text: str) -> BlockerFacts | None:
         return None
     receipt = re.search(r"^- Receipt: (\S+)$", told, re.MULTILINE)
     step = re.search(r"^- Step: (\S+)$", told, re.MULTILINE)
+    turn = re.search(r"^- Turn: (\d+)$", told, re.MULTILINE)
+    blocks = re.search(r"^- Blocks: the focus$", told, re.MULTILINE)
     title, conditions = _TITLE.match(text), _CONDITION.findall(text)
     return BlockerFacts(
         signature=found[1],
@@ -127,7 +137,14 @@ def facts(text: str) -> BlockerFacts | None:
         stamp=title[2] if title else "",
         reason=title[3] if title else "",
         return_condition=conditions[-1][1] if conditions else "",
+        # Files from before the line was there: only runs did not always mark the focus.
+        blocks_focus=blocks is not None if "\n- Blocks: " in told else _blocked(found[2], receipt),
+        turn=int(turn[1]) if turn else None,
     )
+
+
+def _blocked(in_a_row: str, receipt: re.Match[str] | None) -> bool:
+    return receipt is None or int(in_a_row) > 1
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from planctl.models.dwell import (
     row_progress,
     tier_of,
 )
-from planctl.models.focus_record import FocusRecord, Unlock, waited
-from planctl.ops.focus_records import focus_records
+from planctl.models.focus_record import FocusRecord, Unlock, file_name, waited
+from planctl.ops.focus_records import focus_records, waits_folder
 from planctl.ops.turn_diffs import Filed, TurnDiff, filed_turns, turn_diffs
 from planctl.ops.turn_works import turn_works
 from planctl.workspace import ACTIVE, Workspace
@@ -84,31 +84,41 @@ class Dwell:
         turns = self.turns(initiative)
         if not turns:
             return Dwelling(0, 0)
-        unlocks = [item for item in records if isinstance(item, Unlock)]
-        earliest = min((item.after for item in unlocks), default=0)
-        works, made_in = self._since_progress(initiative, turns, records, earliest)
-        unlock, ignored = _valid(unlocks, made_in, self.settings)
+        unlock, ignored = self._unlocked(records)
         after = 0 if unlock is None else unlock.after
+        works: list[TurnWork] = []
+        for _, work in self.works(initiative, turns, records):
+            works.append(work)
+            if work.progress or work.number <= after:
+                break
         dwell = dwell_of(work for work in works if work.number > after)
         tier = tier_of(dwell, self.settings.tiers)
         return Dwelling(dwell, tier, tuple(works), unlock, ignored)
 
-    def _since_progress(
-        self,
-        initiative: str,
-        turns: tuple[Filed, ...],
-        records: tuple[FocusRecord, ...],
-        unlocked: int,
-    ) -> tuple[list[TurnWork], dict[str, TurnWork]]:
-        """Return turns back to the last progress or unlock, and the turn that each record is of."""
-        found: list[TurnWork] = []
-        made_in: dict[str, TurnWork] = {}
-        for diff, work in self.works(initiative, turns, records):
-            found.append(work)
-            made_in |= {c.path: work for c in diff.changes if c.old is None}
-            if work.progress or work.number <= unlocked:
-                break
-        return found, made_in
+    def _unlocked(self, records: tuple[FocusRecord, ...]) -> tuple[Unlock | None, tuple[str, ...]]:
+        """Return the newest unlock that counts, and why later ones do not."""
+        ignored: list[str] = []
+        unlocks = [item for item in records if isinstance(item, Unlock)]
+        for item in sorted(unlocks, key=lambda one: (one.after, one.id), reverse=True):
+            problem = self._problem(item)
+            if problem is None:
+                return item, tuple(ignored)
+            ignored.append(f"the unlock of {item.made:%F %T}Z {problem}")
+        return None, tuple(ignored)
+
+    def _problem(self, item: Unlock) -> str | None:
+        from planctl.ops.actor import discounted
+
+        if self.settings.is_agent(item.role):
+            return f"is by role `{item.role}`"
+        path = f"{waits_folder(item.initiative)}/{file_name(item)}"
+        # A record of a turn that was open then, or of the next ones, whatever their focus.
+        near = [turn for turn in reversed(self._filed) if turn.number >= item.after][:_AT_ONCE]
+        for diff in turn_diffs(self._workspace, near, self._filed):
+            by_agent = self.settings.is_agent(diff.record.role)
+            if by_agent and any(change.path == path for change in diff.changes):
+                return f"came in turn {diff.record.shown} of the {diff.record.role}"
+        return discounted(self._workspace, item)
 
     def works(
         self, initiative: str, turns: tuple[Filed, ...], records: tuple[FocusRecord, ...] = ()
@@ -126,23 +136,6 @@ class Dwell:
             idle = [item.id for item in chunk if waited(records, item.number)]
             works = turn_works(self._workspace, initiative, diffs, idle)
             yield from zip(diffs, works, strict=True)
-
-
-def _valid(
-    unlocks: list[Unlock], made_in: dict[str, TurnWork], settings: DwellSettings
-) -> tuple[Unlock | None, tuple[str, ...]]:
-    """Return the newest unlock that counts, and why others do not."""
-    ignored: list[str] = []
-    by_name = {path.rpartition("_")[2].removesuffix(".json"): w for path, w in made_in.items()}
-    for item in sorted(unlocks, key=lambda one: (one.after, one.id), reverse=True):
-        turn = by_name.get(item.id)
-        if settings.is_agent(item.role):
-            ignored.append(f"unlock {item.id} is by role `{item.role}`")
-        elif turn is not None and settings.is_agent(turn.role):
-            ignored.append(f"unlock {item.id} came in turn {turn.number:05} of the {turn.role}")
-        else:
-            return item, tuple(ignored)
-    return None, tuple(ignored)
 
 
 @dataclass(frozen=True)

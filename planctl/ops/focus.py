@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from planctl.errors import PlanctlError
 from planctl.models.focus_record import Wait, open_waits
 from planctl.ops.dwell import Dwell, advice
 from planctl.ops.focus_records import focus_records
@@ -120,6 +121,32 @@ def focus_state(workspace: Workspace, initiative: str) -> FocusState:
         BadFileError: A record, the ledger or the settings cannot be read.
     """
     return FocusBoard(workspace).state(initiative)
+
+
+class FocusLockedError(PlanctlError):
+    """A focus stood still for so long that an agent may not go on with it."""
+
+    slug = "focus-locked"
+    exit_code = 4
+
+
+def require_unlocked(workspace: Workspace, initiative: str, role: str) -> None:
+    """Refuse a turn of an agent on a focus that is locked.
+
+    Args:
+        workspace: The repository.
+        initiative: The focus.
+        role: Whose turn it would be; a person may always work.
+
+    Raises:
+        FocusLockedError: It is locked, and the role is an agent's.
+    """
+    if not workspace.settings().dwell.is_agent(role):
+        return
+    state = focus_state(workspace, initiative)
+    if state.locked:
+        hint = f"a person: `{state.way_out}`; an agent: `planctl ledger next` names another focus"
+        raise FocusLockedError(state.why, hint)
 
 
 def _told(state: FocusState) -> tuple[str, str]:

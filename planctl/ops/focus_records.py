@@ -59,3 +59,11 @@ def new_id(workspace: Workspace, initiative: str) -> tuple[str, dt.datetime]:
     if latest is not None:
         made = ULID.from_int(int(latest) + 1)
     return str(made), now
+
+
+def newest_turn(workspace: Workspace) -> int:
+    """Return the number of the newest turn, the open one included; 0 without any."""
+    from planctl.ops.turn.state import current_turn, next_number
+
+    turn = current_turn(workspace)
+    return next_number(workspace) - 1 if turn is None else turn.number

@@ -13,6 +13,7 @@ from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt
 from planctl.ops.ledger_file import read_ledger, rewrite_ledger, with_item_of
 from planctl.ops.ledger_file import show as show
+from planctl.ops.open_blockers import resolved_blockers
 from planctl.ops.summary import named_phase, told
 from planctl.workspace import ACTIVE, LEDGER, Workspace
 
@@ -118,7 +119,9 @@ def settle(workspace: Workspace, plan: Plan, proven: Collection[str]) -> LedgerI
     item = ledger.parse(read_ledger(workspace), LEDGER).item(plan.id)
     if item is None or item.status != "blocked":
         return None
-    known = sorted(blockers(workspace, plan).items(), key=lambda pair: Path(pair[0]).name)
+    over = resolved_blockers(workspace, plan.id)
+    left = (pair for pair in blockers(workspace, plan).items() if pair[0] not in over)
+    known = sorted(left, key=lambda pair: Path(pair[0]).name)
     newest = known[-1][1] if known else None
     if newest is None or newest.receipt is None or newest.step not in proven:
         return None

@@ -40,8 +40,7 @@ def open_blockers(workspace: Workspace, initiative: str) -> tuple[OpenBlocker, .
     texts = {path: read_text(path, _MAX_BYTES, "replace") for path in _plain(reports, "blocked")}
     if not texts:
         return ()
-    records = (read_text(path, _MAX_BYTES, "replace") for path in _plain(reports, "unblocked"))
-    resolved = {path for text in records for path in resolved_by(text)}
+    resolved = resolved_blockers(workspace, initiative)
     found: list[OpenBlocker] = []
     for path, text in texts.items():
         told, shown = facts(text), workspace.relative(path)
@@ -49,6 +48,13 @@ def open_blockers(workspace: Workspace, initiative: str) -> tuple[OpenBlocker, .
             found.append(OpenBlocker(shown, told))
     found = [item for item in found if not _passed_since(workspace, initiative, item.facts)]
     return tuple(sorted(found, key=lambda item: Path(item.path).name, reverse=True))
+
+
+def resolved_blockers(workspace: Workspace, initiative: str) -> frozenset[str]:
+    """Return the repository-relative paths of blockers that records say are over."""
+    reports = workspace.root / ACTIVE / initiative / "reports"
+    records = (read_text(path, _MAX_BYTES, "replace") for path in _plain(reports, "unblocked"))
+    return frozenset(path for text in records for path in resolved_by(text))
 
 
 def _plain(reports: Path, word: str) -> list[Path]:
