@@ -170,6 +170,9 @@ def _own_index(repo: Repository) -> Iterator[dict[str, str]]:
     """Yield the environment of a copy of the index: its stat data spares git reading all files."""
     folder = repo.git_dir / "planctl"
     folder.mkdir(parents=True, exist_ok=True)
+    # Those of a planctl that was killed: the caller's lock lets one at a time commit here.
+    for left in folder.glob("turn-index.*"):
+        left.unlink(missing_ok=True)
     place = folder / f"turn-index.{os.getpid()}"
     real = _index_path(repo)
     if real.is_file():

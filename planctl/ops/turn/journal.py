@@ -152,7 +152,7 @@ def finish(workspace: Workspace, closing: Closing) -> tuple[str | None, tuple[st
 def settle(workspace: Workspace) -> None:
     """Clear away the journal of a closing that was finished but for that."""
     closing = begun(workspace)
-    if closing is not None and _is_over(workspace, closing):
+    if closing is None or _is_over(workspace, closing):
         _end(workspace)
 
 
