@@ -26,7 +26,7 @@ class DwellSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tiers: Tiers = (2, 4, 6)
-    agents: tuple[Annotated[str, Field(min_length=1)], ...] = ("supervisor", "engineer")
+    agents: tuple[Annotated[str, Field(min_length=1)], ...] = ("supervisor", "engineer", "agent")
 
     @field_validator("tiers")
     @classmethod

@@ -55,6 +55,7 @@ def ask(
     name: str,
     reporter: Reporter,
     timeout_s: float | None = None,
+    stop: Stop | None = None,
 ) -> Held:
     """Run a condition.
 
@@ -68,15 +69,16 @@ def ask(
         name: What it is about, for the log's name.
         reporter: Gets its output.
         timeout_s: When it is ended; ten minutes, or the step's own limit, without it.
+        stop: Through it another thread may end it as Ctrl-C would.
 
     Raises:
         InterruptedRunError: Ctrl-C or SIGTERM.
     """
-    phase = _run_phase_of(command, plan)
+    phase, ending = _run_phase_of(command, plan), stop or Stop()
     if phase is None:
         limit = DEFAULT_S if timeout_s is None else timeout_s
-        return _run(workspace, plan, command, name, reporter, limit)
-    return _run_step(workspace, plan, command, phase, reporter, timeout_s)
+        return _run(workspace, plan, command, name, reporter, limit, ending)
+    return _run_step(workspace, plan, command, phase, reporter, timeout_s, ending)
 
 
 def _run_phase_of(command: str, plan: Plan) -> tuple[str, str | None] | None:
@@ -100,8 +102,9 @@ def _run_step(
     phase: tuple[str, str | None],
     reporter: Reporter,
     timeout_s: float | None,
+    stop: Stop,
 ) -> Held:
-    stop, late = Stop(), False
+    late = False
 
     def end() -> None:
         nonlocal late
@@ -143,8 +146,9 @@ def _run(
     name: str,
     reporter: Reporter,
     timeout_s: float,
+    stop: Stop,
 ) -> Held:
-    stop, started = Stop(), workspace.clock()
+    started = workspace.clock()
     recorder = _recorder(workspace, plan, stop, reporter)
     secrets = tuple(v for n in plan.secrets if (v := recorder.child_environment().get(n, "")))
     place = recorder.hub.path / "red" / f"condition_{clock.stamp(started)}_{slugged(name)}.log"

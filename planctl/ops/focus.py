@@ -83,9 +83,9 @@ class FocusBoard:
     def _statuses(self) -> dict[str, str]:
         if not (self._workspace.root / LEDGER).is_file():
             return {}
-        from planctl.ops import ledger
+        from planctl.ops.ledger_file import show
 
-        return {item.id: item.status for item in ledger.show(self._workspace).items}
+        return {item.id: item.status for item in show(self._workspace).items}
 
     def state(self, initiative: str) -> FocusState:
         """Return the state of a focus; only what it has on disk is read.

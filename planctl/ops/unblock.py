@@ -8,6 +8,7 @@ from typing import Any
 
 from planctl import clock
 from planctl._files import atomic_write, free_name, git_blob_id
+from planctl._process import Stop
 from planctl._text import count
 from planctl.errors import BadFileError, NotFoundError, PreconditionError, UsageError
 from planctl.models.blocker import Unblocking, render_unblocking
@@ -64,6 +65,15 @@ class Unblocked:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Asking:
+    """How return conditions are run; see `conditions.ask`."""
+
+    reporter: Reporter
+    timeout_s: float | None
+    stop: Stop
+
+
 def unblock(
     workspace: Workspace,
     initiative: str,
@@ -71,6 +81,7 @@ def unblock(
     blocker: str | None = None,
     because: str | None = None,
     timeout_s: float | None = None,
+    stop: Stop | None = None,
 ) -> Unblocked:
     """Ask whether the blockers of an initiative are gone; those that are get a record that says so.
 
@@ -82,7 +93,8 @@ def unblock(
         reporter: Gets what return conditions print.
         blocker: Only this one: its path, or a part of its name; all open ones without it.
         because: A person's reason; no condition is run then.
-        timeout_s: When a condition is ended; see `conditions.ask`.
+        timeout_s: When a condition is ended, and `stop`: see `conditions.ask`.
+        stop: Ends a condition.
 
     Raises:
         NotFoundError: No such initiative or blocker.
@@ -99,7 +111,8 @@ def unblock(
     if because is not None:
         return _by_word(workspace, plan, chosen, because)
     _require_original(workspace, chosen)
-    return _by_condition(workspace, plan, chosen, reporter, timeout_s)
+    asking = Asking(reporter, timeout_s, stop or Stop())
+    return _by_condition(workspace, plan, chosen, asking)
 
 
 def unlock(workspace: Workspace, initiative: str, because: str) -> Unblocked:
@@ -221,8 +234,7 @@ def _by_condition(
     workspace: Workspace,
     plan: Plan,
     chosen: Sequence[OpenBlocker],
-    reporter: Reporter,
-    timeout_s: float | None,
+    asking: Asking,
 ) -> Unblocked:
     groups: dict[str, list[OpenBlocker]] = {}
     for item in chosen:
@@ -232,7 +244,7 @@ def _by_condition(
     still: list[StillBlocked] = []
     written: list[str] = []
     for command, items in groups.items():
-        held = _held(workspace, plan, command, items[0], reporter, timeout_s)
+        held = _held(workspace, plan, command, items[0], asking)
         if held.ok:
             how = f"The return condition holds: it {held.text}."
             written.append(_record(workspace, plan, items, how, role, held))
@@ -255,14 +267,21 @@ def _held(
     plan: Plan,
     command: str,
     item: OpenBlocker,
-    reporter: Reporter,
-    timeout_s: float | None,
+    asking: Asking,
 ) -> Held:
     if not command.strip():
         return Held(
             command, False, f"is not in the file; `--because` is the way out of {item.path}"
         )
-    return ask(workspace, plan, command, item.facts.title, reporter, timeout_s)
+    return ask(
+        workspace,
+        plan,
+        command,
+        item.facts.title,
+        asking.reporter,
+        asking.timeout_s,
+        asking.stop,
+    )
 
 
 def _record(

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from planctl._process import Stop
 from planctl.errors import NotFoundError, UsageError
 from planctl.models.focus_record import Over, Wait, open_waits
 from planctl.ops import ledger
@@ -152,6 +153,7 @@ def end_wait(
     reporter: Reporter,
     because: str | None = None,
     timeout_s: float | None = None,
+    stop: Stop | None = None,
 ) -> WaitResult:
     """End the waits of a focus, if their own checks succeed.
 
@@ -161,6 +163,7 @@ def end_wait(
         reporter: Gets what checks print.
         because: A person's reason; no check is run then.
         timeout_s: When a check is ended; ten minutes without it.
+        stop: Ends a check; see `conditions.ask`.
 
     Raises:
         NotFoundError: No such initiative, or it does not wait.
@@ -180,7 +183,7 @@ def end_wait(
     if said is not None and commands:
         need_person(workspace, "ending a wait without its check")
     for command in commands if said is None else ():
-        held = ask(workspace, plan, command, open_now[0].what, reporter, timeout_s)
+        held = ask(workspace, plan, command, open_now[0].what, reporter, timeout_s, stop)
         if not held.ok:
             text = f"still waiting: `{command}` {held.text}"
             return WaitResult(initiative, False, text, None, waits_of(workspace, initiative), held)
