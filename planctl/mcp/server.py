@@ -251,6 +251,8 @@ def serve(root: Path) -> None:
     Args:
         root: A folder of the repository.
     """
+    # Who speaks this protocol is no person, unless the one who started it says so.
+    os.environ.setdefault("PLANCTL_ROLE", "agent")
     anyio.run(_serve, root)
 
 

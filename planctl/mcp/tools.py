@@ -8,10 +8,13 @@ from typing import Any
 from planctl._bugs import BugError
 from planctl._text import printable
 from planctl.errors import PlanctlError, SystemRefusedError
-from planctl.mcp import evidence, work
+from planctl.mcp import evidence, turns, work
 from planctl.mcp.tool import Answer, Call, Tool, read_arguments
+from planctl.ops.turn.problems import RefusedTurnError
 
-TOOLS: dict[str, type[Tool]] = {tool.name: tool for tool in (*evidence.TOOLS, *work.TOOLS)}
+TOOLS: dict[str, type[Tool]] = {
+    tool.name: tool for tool in (*evidence.TOOLS, *turns.TOOLS, *work.TOOLS)
+}
 _LONGEST = 4000
 
 
@@ -35,6 +38,8 @@ def carry_out(tool: type[Tool], given: dict[str, Any], call: Call) -> Outcome:
     try:
         answer: Answer = read_arguments(tool, given).answer(call)
         return Outcome(answer.value, answer.exit_code)
+    except RefusedTurnError as error:
+        return Outcome(error.as_dict(), error.exit_code, failed=True)
     except PlanctlError as error:
         return told(error)
     except OSError as error:

@@ -77,7 +77,7 @@ def init(workspace: Workspace, upgrade: bool = False, ci: str | None = None) -> 
         for name, rules in ((".gitattributes", MERGE_RULES), (".gitignore", IGNORE_RULES)):
             (extended if append_lines(workspace.root / name, rules) else kept).append(name)
         agents = write_agents_file(workspace, upgrade)
-    updated = []
+    updated: list[str] = []
     if agents.fate is Fate.ADDED:
         (extended if agents.existed else written).append(AGENTS)
     else:
