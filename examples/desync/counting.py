@@ -13,6 +13,8 @@ from examples.desync.repository import FOLDER, git
 
 SOURCES = ("src/", "tests/")
 LAST_COMMAND = "infer"  # with it Phase A is complete
+_PROVEN = "asks for evidence that is there"
+_RECEIPT = re.compile(r"receipt (\w+) at commit ([0-9a-f]+)")
 _COPY = re.compile(r"_v\d+(?=\.\w+$)")
 
 
@@ -73,6 +75,44 @@ def count(root: Path, journal: Path) -> Column:
         values=_values(root),
         rows=len(_evidence(git(root, "ls-tree", "-r", "--name-only", "HEAD").splitlines())),
     )
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """What planctl said to orders, as the records of the turns have it.
+
+    Attributes:
+        orders: Turns whose order was refused because what it asks for is proven.
+        with_proof: Those whose refusal names a receipt and a commit, and both are in git.
+        last: How the last one begins.
+    """
+
+    orders: int
+    with_proof: int
+    last: str
+
+
+def refusals(root: Path) -> Refusals:
+    """Read what was refused from the records of the turns.
+
+    Args:
+        root: The project.
+    """
+    records = sorted((root / FOLDER / "turns").glob("*.json"))
+    told = [json.loads(record.read_text("utf-8"))["refused_orders"] for record in records]
+    proven = [[line for line in lines if _PROVEN in line] for lines in told]
+    firsts = [lines[0] for lines in proven if lines]
+    tracked = git(root, "ls-tree", "-r", "--name-only", "HEAD")
+    commits = git(root, "rev-list", "HEAD").split()
+    proofs = [_RECEIPT.findall(line) for line in firsts]
+    good = [
+        found
+        for found in proofs
+        if found
+        and all(receipt in tracked for receipt, _ in found)
+        and all(any(full.startswith(commit) for full in commits) for _, commit in found)
+    ]
+    return Refusals(len(firsts), len(good), firsts[-1] if firsts else "")
 
 
 def _events(events: Sequence[dict[str, str]], what: str) -> int:

@@ -3,7 +3,8 @@
 Its rules:
 
 1. A brief it has not carried out yet: run its commands, report what they left.
-2. A brief that asks for a file to be written: write it first. One row a turn.
+2. If `AGENTS.md` says that results come through `planctl run-phase`, it runs them by that: the
+   phase that the brief names; of a brief with several open rows the first, whose script it writes.
 3. A turn without a new brief: write a script that looks whether everything is there, and run it.
 
 It changes nothing that it was not told to change, and it tells no lies.
@@ -21,6 +22,8 @@ from pathlib import Path
 
 INITIATIVE = "SCALE-001"
 FOLDER = Path("plans/active") / INITIATIVE
+RUN = re.compile(r"`planctl run-phase ([^`\s]+) ([^`\s]+)[^`]*`(?: \(`(\w+)`)?")
+PHASE = re.compile(r"\bPhase (\w+)")
 FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROOF = """\
 # Looks whether the artifacts of Phase A are younger than the fix.
@@ -64,6 +67,33 @@ def carry_out(brief: str) -> str:
     )
 
 
+def under_planctl() -> bool:
+    """Tell whether the repository asks for planctl."""
+    agents = Path("AGENTS.md")
+    return agents.is_file() and "planctl run-phase" in agents.read_text("utf-8")
+
+
+def work_through_planctl(brief: str) -> str:
+    """Do what a brief says, by planctl, and report."""
+    named = RUN.search(brief)
+    phase = named[2] if named else _first(PHASE.findall(brief), "")
+    step = named[3] if named else None
+    if step is None or phase == "A":
+        shell(f"planctl run-phase {INITIATIVE} {phase}")
+        return (
+            f"Ran phase {phase} as the brief says. Its steps ended well.\n"
+            "The logs and artifacts lie in the hub.\nNext: the next phase.\n"
+        )
+    script = Path("src/parts") / f"{step}.py"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(f'row = "{step.upper()}"\nprint(f"{{row}} holds")\n', "utf-8")
+    shell(f"planctl run-phase {INITIATIVE} {phase} --step {step}")
+    return (
+        f"Wrote `{script}` for row {step.upper()}. Ran its step.\n"
+        f"The other rows of phase {phase} were left alone.\nNext: the next open row.\n"
+    )
+
+
 def prove(number: int) -> str:
     """Write a script that proves by file times that nothing is missing."""
     script = FOLDER / "bin" / f"phase_a_is_complete_{number}.py"
@@ -88,7 +118,10 @@ def main() -> None:
     entry = {"who": "engineer", "what": "obeys" if new else "looks", "brief": digest}
     with journal.open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(entry) + "\n")
-    report = carry_out(brief) if new else prove(seen.count('"looks"') + 1)
+    if under_planctl():
+        report = work_through_planctl(brief)
+    else:
+        report = carry_out(brief) if new else prove(seen.count('"looks"') + 1)
     told = os.environ.get("PLANCTL_SUMMARY")
     if told:
         Path(told).write_text(report, "utf-8")

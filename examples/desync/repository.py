@@ -135,6 +135,12 @@ phases:
         checks:
           - {{ json: analysis/prediction.json, path: prediction, gt: 0 }}
 """
+# Each script is asked once a turn, as on the day; by default one that is refused is asked again.
+ONCE = """
+[loop]
+brief_retries = 0
+corrections = 0
+"""
 STEP = """\
       - id: {step}
         rows: [{row}]
@@ -181,7 +187,7 @@ def make(root: Path) -> str:
 
 
 def add_plan(root: Path, gate: str) -> None:
-    """Give the project what planctl needs: the same plan, for machines.
+    """Give the project, which `planctl init` has set up, the same plan for machines.
 
     Args:
         root: The project.
@@ -192,6 +198,9 @@ def add_plan(root: Path, gate: str) -> None:
         steps = "".join(STEP.format(step=row.lower(), row=row) for row in rows)
         text += f"  {phase}:\n    title: {title}\n    steps:\n{steps}"
     _write(root, {f"{FOLDER}/plan.yaml": text})
+    settings = root / "planctl.toml"
+    settings.write_text(settings.read_text("utf-8") + ONCE, "utf-8")
+    _commit(root, "The same plan for machines")
 
 
 def _write(root: Path, files: dict[str, str]) -> None:

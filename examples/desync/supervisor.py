@@ -133,7 +133,8 @@ def look(hub: Path, journal: Path) -> Look:
     before = Look(0, (), asked - 1, today).version if asked else ""
     logs = [hub / f"{name}{before}.log" for name in LOGS]
     there = [log for log in logs if log.is_file()]
-    dates = filter(None, map(first_date, there))
+    seen = there or [hub / f"{name}.log" for name in LOGS if (hub / f"{name}.log").is_file()]
+    dates = filter(None, map(first_date, seen))
     return Look(len(there), tuple(dates), asked, today)
 
 
