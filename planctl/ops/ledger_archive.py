@@ -103,18 +103,17 @@ def measure(text: str) -> tuple[int, int]:
     return text.count("\n"), len(text.encode("utf-8", "surrogateescape"))
 
 
-def fitted(workspace: Workspace, old: str, text: str) -> str:
+def fitted(workspace: Workspace, text: str) -> str:
     """Return a ledger within its budget, if done items have attempts to spare; else as it is.
 
     The archives are written at once: the caller holds the lock and writes the ledger after them.
 
     Args:
         workspace: The repository.
-        old: The ledger as it lies there; what was over its budget before was let stand.
         text: The ledger that is about to be written.
     """
     settings = workspace.settings().ledger
-    if _over(text, settings) == (0, 0) or measure(text) <= measure(old):
+    if _over(text, settings) == (0, 0):
         return text
     moved = _within_budget(workspace, text)
     _write(workspace, text, moved)

@@ -67,7 +67,7 @@ def rewrite_ledger(workspace: Workspace, purpose: str, edit: Callable[[str], str
         if text != old:
             from planctl.ops.ledger_archive import fitted
 
-            text = fitted(workspace, old, text)
+            text = fitted(workspace, text)
             write_document(workspace, LEDGER, text)
     return ledger.parse(text, LEDGER)
 
