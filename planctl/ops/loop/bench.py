@@ -27,6 +27,7 @@ class LoopTurn:
         refused_orders: What the supervisor ordered and planctl refused, a line each with receipts.
         refused: Claims of the agent's summary that were struck out.
         brief: Who wrote the brief that holds: `supervisor`, `planctl`, or None.
+        evidence_changed: Evidence that the agent changed by hand, and that planctl brought back.
     """
 
     number: int
@@ -42,6 +43,7 @@ class LoopTurn:
     refused: tuple[str, ...] = ()
     receipts: tuple[str, ...] = ()
     brief: str | None = None
+    evidence_changed: tuple[str, ...] = ()
 
 
 @dataclass

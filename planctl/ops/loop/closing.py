@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planctl._files import atomic_write, read_plain
 from planctl.errors import PlanctlError, UsageError
@@ -13,8 +13,9 @@ from planctl.models.turn_prose import TurnProse
 from planctl.models.turn_record import Outcome, TurnRecord
 from planctl.ops.loop.agent import AgentRun
 from planctl.ops.loop.bench import Bench, LoopTurn
+from planctl.ops.loop.evidence import take_back
 from planctl.ops.loop.turns import Turn, after, is_recorded
-from planctl.ops.turn import RefusedTurnError, close_turn, turn_records
+from planctl.ops.turn import RefusedTurnError, abandon_turn, close_turn, turn_records
 from planctl.workspace import Workspace
 
 _MAX_PROSE = 1 << 20
@@ -110,12 +111,25 @@ def finish(bench: Bench, turn: Turn, closing: Closing) -> LoopTurn:
         if run.failed or bench.stop.requested:
             break
         text = words_of(run, turn) if run.summary or _last_summary(run.tail) else text
+    return _struck(bench, turn, closing, text)
+
+
+def _struck(bench: Bench, turn: Turn, closing: Closing, text: str) -> LoopTurn:
+    """Close a turn without the sentences that cannot stand, and without changes to evidence."""
     try:
         return _closed(bench, turn, closing, text, strike=True)
     except RefusedTurnError as error:
+        changed = take_back(after(bench, turn), turn.open, error.problems)
         problems = _lines(error)
-        _give_up(bench, turn, problems)
-        raise EvidenceChangedError("; ".join(problems), _LOOK) from error
+    if changed.paths:
+        bench.say(changed.told())
+        try:
+            done = _closed(bench, turn, closing, text, strike=True, more=changed.told())
+            return replace(done, evidence_changed=changed.paths)
+        except RefusedTurnError as error:
+            problems = _lines(error)
+    _give_up(bench, turn, problems)
+    raise EvidenceChangedError("; ".join(problems), _LOOK)
 
 
 def _lines(error: RefusedTurnError) -> list[str]:
@@ -138,14 +152,19 @@ def kept_words(bench: Bench, turn: Turn) -> str | None:
     return read_plain(path, _MAX_PROSE).decode("utf-8", "replace")
 
 
-def _closed(bench: Bench, turn: Turn, closing: Closing, text: str, strike: bool) -> LoopTurn:
+def _closed(
+    bench: Bench, turn: Turn, closing: Closing, text: str, strike: bool, more: str = ""
+) -> LoopTurn:
     workspace = after(bench, turn)
     assert bench.state.turn is not None
     if is_recorded(workspace, bench.state.turn):
         return _taken(workspace, turn)
+    prose = _prose(text)
+    if more:
+        prose = replace(prose, sentences=(*prose.sentences, more))
     found = close_turn(
         workspace,
-        _prose(text),
+        prose,
         subject=bench.settings.subject,
         prompt=bench.settings.prompt,
         outcome=closing.outcome,
@@ -187,7 +206,5 @@ def told(record: TurnRecord, commit: str | None) -> LoopTurn:
 
 
 def _give_up(bench: Bench, turn: Turn, problems: Sequence[str]) -> None:
-    from planctl.ops.turn import abandon_turn
-
     workspace = after(bench, turn)
     abandon_turn(workspace, f"it changed evidence: {'; '.join(problems)}", "abandoned")

@@ -173,5 +173,6 @@ def _one(bench: Bench, choice: Choice) -> None:
     done = supervise(bench, choice) if role == "supervisor" else work(bench, choice)
     bench.done.append(done)
     failures = dict(bench.state.failures)
-    failures[role] = 0 if done.outcome == "closed" else failures.get(role, 0) + 1
+    good = done.outcome == "closed" and not done.evidence_changed
+    failures[role] = 0 if good else failures.get(role, 0) + 1
     bench.remember(turn=None, next_role=other_role(role), failures=failures)

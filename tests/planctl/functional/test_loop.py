@@ -242,6 +242,35 @@ def test_an_agent_that_removes_the_open_turn_does_not_lose_it(loops: Loops) -> N
     assert loops.state()["last_number"] == 2
 
 
+@pytest.mark.parametrize("how", ["worktree", "commit", "delete", "invent"])
+def test_evidence_that_an_agent_changed_is_as_it_was_again_and_named(
+    loops: Loops, how: str
+) -> None:
+    loops.project.run_phase("--step", "solo")
+    loops.project.repo.commit("evidence")
+    receipt = loops.project.receipts("solo")[0]
+    shown = receipt.relative_to(loops.project.root).as_posix()
+    before = receipt.read_bytes()
+    harm = {
+        "worktree": f"sed -i s/0/1/3 {shown}",
+        "commit": f"sed -i s/0/1/3 {shown}; git commit -qam forged",
+        "delete": f"rm {shown}",
+        "invent": f"sed s/0/1/3 {shown} > {shown.replace('solo', 'one')}",
+    }[how]
+    result = loops.engineer(EDIT, ("sh", harm), SAID)
+    (turn,) = result["turns"]
+    assert len(turn["evidence_changed"]) == 1
+    assert receipt.read_bytes() == before
+    assert len(list(receipt.parent.iterdir())) == 1
+    assert loops.project.verdicts()["solo"] == "fresh"
+    (record,) = loops.records()
+    assert "src/one.txt" in record["files"]["production"]
+    assert "changed by hand" in " ".join(record["sentences"])
+    assert loops.project.repo.git("status", "--porcelain") == ""
+    kept = list((loops.folder / "00001_engineer_changed").rglob("*.json"))
+    assert len(kept) == (0 if how == "delete" else 1)
+
+
 def test_an_agent_that_leaves_the_branch_stops_the_loop_and_its_turn_is_closed_later(
     loops: Loops,
 ) -> None:
