@@ -190,7 +190,7 @@ class _Reader:
     def _named(self, part: Part, mention: Mention, first: str) -> str:
         """Judge a part that only names something."""
         if part.cut in LISTING and self._mode in ("ask", "no", "change"):
-            listed = self._mode == "ask" or not _names_run(part.text)
+            listed = self._mode == "ask" or part.cut == ":" or not _names_run(part.text)
             return self._mode if listed else "ask"
         if part.cut and part.cut not in LISTING:
             return "no"

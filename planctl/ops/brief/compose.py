@@ -146,7 +146,7 @@ def _pitfalls(task: Task) -> Iterator[str]:
         row = task.findings.get(name)
         if row is not None:
             yield f"{name}: {row.text}"
-    yield "Evidence is filed by `planctl run-phase`; nothing below `reports/` is edited by hand."
+    yield "Evidence is filed by `planctl run-phase`; nothing in the hub is edited by hand."
 
 
 def _if_blocked(task: Task) -> Iterator[str]:

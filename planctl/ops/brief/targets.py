@@ -161,7 +161,9 @@ def _tail(log: Path) -> tuple[str, int]:
     return output[begin:].decode("utf-8", "replace"), data.count(b"\n", 0, start + begin)
 
 
-_TELLING = re.compile(r"^(?:E  +\S|.*\b(?:Error|Exception|FAILED|Killed|Traceback|error:)\b)")
+_TELLING = re.compile(
+    r"^(?:E  +\S|.*(?:\b\w*(?:Error|Exception)|\bFAILED|\bKilled|\berror:)(?!\w))"
+)
 
 
 def failure_line(workspace: Workspace, verdict: StepVerdict) -> LogLine | None:

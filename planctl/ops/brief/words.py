@@ -19,7 +19,7 @@ _TOLERANCE = dt.timedelta(minutes=2)
 _ZONES = dt.timedelta(hours=14)
 _DAY = dt.timedelta(days=1)
 _DEADLINE = re.compile(
-    r"\b(?:by|until|till|before|after|from|on|deadline|due|re-?check\w*|expires?|next|review|"
+    r"\b(?:by|until|till|before|deadline|due|re-?check\w*|expires?|next|review|"
     r"scheduled|planned|eta|not before)\b[^.;]{0,40}$",
     re.IGNORECASE,
 )
