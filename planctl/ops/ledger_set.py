@@ -139,10 +139,25 @@ def _refuse_status(change: _Change, value: str) -> None:
             f"`{own.id}` is `{own.status}`, and cannot become `{value}` from there",
             f"it may become {listed(_NEXT[own.status])}",
         )
+    if own.status == "blocked":
+        _refuse_around_blockers(change)
     if value in ("in_progress", "done"):
         _refuse_before_its_time(change, value)
     if value == "in_progress":
         _refuse_too_many(change)
+
+
+def _refuse_around_blockers(change: _Change) -> None:
+    """Refuse to lift a blocked item while a blocker holds: its return condition says when."""
+    from planctl.ops.open_blockers import open_blockers
+
+    found = open_blockers(change.workspace, change.own.id)
+    holding = next((item for item in found if item.facts.blocks_focus), None)
+    if holding is not None:
+        raise PreconditionError(
+            f"`{change.own.id}` is blocked: {holding.facts.reason} ({holding.path})",
+            f"`planctl unblock {change.own.id}` runs the return condition",
+        )
 
 
 def _refuse_before_its_time(change: _Change, value: str) -> None:

@@ -185,6 +185,14 @@ def test_from_blocked_only_work_or_rest_can_follow(proven: Project, value: str) 
     assert (code == 0) == (value == "pending"), err
 
 
+def test_a_blocker_is_not_walked_around(proven: Project) -> None:
+    words = ("block", "X-001", "--reason", "no beam", "--until", "test -e beam")
+    assert proven.call(*words)[0] == 0
+    err = refused(proven, "set", "X-001", "status", "in_progress")
+    assert "no beam" in err
+    assert "planctl unblock X-001" in err
+
+
 def test_what_the_plan_says_too_is_written_into_the_plan(proven: Project) -> None:
     initiative(proven, "Y-002")
     put(proven, "X-001", "priority", "critical")
