@@ -237,6 +237,18 @@ def update_index(repo: Repository, entries: Mapping[str, Entry | None]) -> bool:
     return True
 
 
+def committed_entries(repo: Repository, commit: str) -> dict[str, Entry | None]:
+    """Return what a commit changed beside its first parent: path → entry, None for gone."""
+    words = ("diff-tree", "-r", "--raw", "--no-abbrev", "--no-renames", "-z")
+    output = repo.ask(*words, f"{commit}^", commit).decode("utf-8", "surrogateescape")
+    fields = [item for item in output.split("\0") if item]
+    found: dict[str, Entry | None] = {}
+    for meta, path in zip(fields[::2], fields[1::2], strict=True):
+        _, mode, _, blob, _ = meta.split(" ")
+        found[path] = Entry(mode, blob) if blob.strip("0") else None
+    return found
+
+
 def messages(repo: Repository, *revisions: str) -> dict[str, tuple[tuple[str, ...], str]]:
     """Return commit → its parents and whole message, newest first; one process.
 

@@ -8,8 +8,9 @@ from planctl.errors import GitError, UsageError
 from planctl.models.turn_record import OpenTurn, Outcome, Skipped, TurnRecord, plain_path
 from planctl.ops.turn.changes import Changes, changes_of
 from planctl.ops.turn.closing import ClosedTurn
+from planctl.ops.turn.edits import Closing, Edit
 from planctl.ops.turn.evidence import receipt_ids
-from planctl.ops.turn.journal import Closing, Edit, begun, closing_lock, finish
+from planctl.ops.turn.journal import begun, closing_lock, finish
 from planctl.ops.turn.opening import require_branch, require_turn
 from planctl.ops.turn.records import record_path
 from planctl.ops.turn.telling import files_by_kind, ledger_line, message_of

@@ -12,7 +12,8 @@ from planctl.models.turn_record import Outcome, TurnRecord, quoted_path
 from planctl.models.turn_settings import subject_template
 from planctl.ops.merge_rules import MERGE_RULES, with_lines
 from planctl.ops.turn.checklist import checklist_problems, form_problems, stamp_problems
-from planctl.ops.turn.journal import Closing, Edit, begun, closing_lock, finish
+from planctl.ops.turn.edits import Closing, Edit
+from planctl.ops.turn.journal import begun, closing_lock, finish
 from planctl.ops.turn.opening import require_turn
 from planctl.ops.turn.problems import Problem
 from planctl.ops.turn.proof import proof_problems

@@ -10,6 +10,7 @@ from planctl._files import read_plain
 from planctl._text import listed
 from planctl.errors import BadFileError, GitError, NotFoundError, PreconditionError, UsageError
 from planctl.models.turn_record import OpenTurn, quoted_path, role_name
+from planctl.ops.focus import require_unlocked
 from planctl.ops.turn.journal import closing_lock, settle
 from planctl.ops.turn.state import current_turn, entries_of, keep, next_number
 from planctl.ops.write_lock import write_lock
@@ -45,6 +46,7 @@ def open_turn(
 
     Raises:
         TurnOpenError: A turn is open here.
+        FocusLockedError: The focus stood still for so long that a person must unlock it.
         NotFoundError: No such initiative or phase, no commit yet, or nothing is next.
         UsageError: The role is no word.
         GitError: A rebase or merge is under way, or HEAD is detached.
@@ -60,6 +62,7 @@ def open_turn(
     if phase is not None and phase not in plan.phases:
         known = listed(list(plan.phases))
         raise NotFoundError(f"`{chosen}` has no phase `{phase}`", f"it has {known}")
+    require_unlocked(workspace, chosen, said)
     base = workspace.now_head
     require_branch(workspace)
     with closing_lock(workspace, "turn open"), write_lock(workspace, "turn open"):

@@ -10,7 +10,7 @@ from planctl.models.verdict import Verdict, VerifyReport
 from planctl.models.working_plan import checklist_rows
 from planctl.ops.ledger_file import read_document
 from planctl.ops.sync import rows_of
-from planctl.ops.turn.journal import Edit
+from planctl.ops.turn.edits import Edit
 from planctl.ops.turn.problems import Problem
 from planctl.ops.turn.proof import Standing, standing_of
 from planctl.ops.turn.scene import Scene

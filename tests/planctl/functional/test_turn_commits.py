@@ -436,3 +436,27 @@ def test_without_commit_everything_is_written_and_the_message_is_shown(engineer:
     engineer.repo.git("commit", "--quiet", "-m", result["message"])
     assert engineer.call("turn", "check").code == 0
     assert engineer.call("turn", "show").code == 1
+
+
+def test_what_a_hook_changes_is_told_and_the_index_follows(engineer: Engineer) -> None:
+    engineer.open()
+    engineer.repo.write("src/extra.py", "extra = 1\n")
+    hook(
+        engineer,
+        "pre-commit",
+        "echo 'extra = 2' > src/extra.py; git add src/extra.py; echo y > new.txt; git add new.txt",
+    )
+    result = closed(engineer)
+    assert "a hook changed what was judged: `new.txt`, `src/extra.py`" in result["notes"]
+    assert in_head(engineer, "src/extra.py") == "extra = 2"
+    assert engineer.repo.git("status", "--short") == ""
+
+
+def test_an_archive_that_the_ledger_needed_goes_along(engineer: Engineer) -> None:
+    engineer.repo.write("planctl.toml", "[ledger]\nmax_lines = 12\n")
+    engineer.repo.commit("settings")
+    engineer.open()
+    for number in range(9):
+        assert engineer.call("ledger", "attempt", ID, f"try {number}").code == 0
+    closed(engineer)
+    assert engineer.repo.git("status", "--short") == ""
