@@ -109,8 +109,8 @@ class Workspace:
             NotFoundError: There is no such initiative.
         """
         folder = self.root / ACTIVE / initiative
-        known = self.initiatives()
-        if initiative not in known and not (folder / "plan.yaml").is_file():
+        # Most often the file is there, and the others need not be looked for.
+        if not (folder / "plan.yaml").is_file() and initiative not in (known := self.initiatives()):
             listed = ", ".join(f"`{item}`" for item in known) or "none"
             raise NotFoundError(
                 f"no initiative `{initiative}` under `{ACTIVE}/`",

@@ -61,9 +61,10 @@ class Scene:
     @cached_property
     def reports(self) -> dict[str, VerifyReport]:
         """What is proven of each plan."""
-        from planctl.ops.verify import verify
+        from planctl.ops.together import verify_all
 
-        return {name: verify(self.workspace, plan) for name, plan in self.plans.items()}
+        reports = verify_all(self.workspace, list(self.plans.values()))
+        return dict(zip(self.plans, reports, strict=True))
 
     @cached_property
     def items(self) -> dict[str, LedgerItem]:

@@ -24,6 +24,9 @@ from planctl.ops.facts import Facts, fact, rules
 from planctl.ops.signer import Signer
 from planctl.workspace import Hub, Workspace
 
+EVIDENCE = ("*/*/receipts/*.json", "*/*/replays/*.json")
+"""Where records lie below the folder of an initiative's hubs; one walk tells of both."""
+
 
 @dataclass(frozen=True)
 class LoadedReceipt:
@@ -125,8 +128,18 @@ class Shelf:
         return _one(self, hub, path)
 
 
+def recorded(workspace: Workspace, plan: Plan) -> dict[str, Added]:
+    """Return where each receipt and replay of a plan first entered history."""
+    below = workspace.relative(workspace.reports(plan))
+    return workspace.repo.first_added([f"{below}/{name}" for name in EVIDENCE], globs=True)
+
+
 def receipts_of(
-    workspace: Workspace, plan: Plan, hub: Hub | None, facts: Facts | None = None
+    workspace: Workspace,
+    plan: Plan,
+    hub: Hub | None,
+    facts: Facts | None = None,
+    added: dict[str, Added] | None = None,
 ) -> list[LoadedReceipt]:
     """Return the receipts that count for a plan: of a scratch hub alone, else of all its hubs.
 
@@ -134,14 +147,21 @@ def receipts_of(
     digest, and its payload is the one git first committed under that name. A receipt that git once
     had is never lost: deleted or overwritten, it is read from history.
 
+    Args:
+        workspace: The repository.
+        plan: The plan.
+        hub: A scratch hub, or None.
+        facts: What earlier runs have seen of payloads.
+        added: What `recorded` would return, when that is known.
+
     Returns:
         Oldest first by planctl's clock.
     """
     if hub is not None and hub.scratch:
         return load(Shelf(workspace, [hub], facts), workspace.repo, {})
-    below = f"{workspace.relative(workspace.reports(plan))}/*/*/receipts/*.json"
-    added = workspace.repo.first_added([below], globs=True)
-    return load(Shelf(workspace, workspace.hubs(plan), facts), workspace.repo, added)
+    added = recorded(workspace, plan) if added is None else added
+    own = {path: first for path, first in added.items() if "/receipts/" in path}
+    return load(Shelf(workspace, workspace.hubs(plan), facts), workspace.repo, own)
 
 
 def intact_receipts(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[StoredReceipt]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planctl.models.verdict import StepVerdict, Verdict
+from planctl.models.plan import Plan
+from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
 from planctl.ops import ledger
-from planctl.ops.verify import verify
+from planctl.ops.together import verify_all
 from planctl.workspace import LEDGER, Workspace
 
 
@@ -41,7 +42,12 @@ def status(workspace: Workspace) -> tuple[InitiativeStatus, ...]:
         BadFileError: The ledger cannot be read.
     """
     blocked = _blocked(workspace)
-    return tuple(_one(workspace, name, name in blocked) for name in workspace.initiatives())
+    plans = [workspace.load_plan(name) for name in workspace.initiatives()]
+    # Which commits moved what is not shown here, and asking takes a walk over history.
+    reports = verify_all(workspace, plans, named=False)
+    return tuple(
+        _one(plan, report, plan.id in blocked) for plan, report in zip(plans, reports, strict=True)
+    )
 
 
 def _blocked(workspace: Workspace) -> set[str]:
@@ -50,9 +56,8 @@ def _blocked(workspace: Workspace) -> set[str]:
     return {item.id for item in ledger.show(workspace).items if item.status == "blocked"}
 
 
-def _one(workspace: Workspace, name: str, blocked: bool) -> InitiativeStatus:
-    plan = workspace.load_plan(name)
-    report = verify(workspace, plan)
+def _one(plan: Plan, report: VerifyReport, blocked: bool) -> InitiativeStatus:
+    name = plan.id
     not_proven = [step for step in report.steps if not step.verdict.accepted]
     return InitiativeStatus(
         initiative=name,
