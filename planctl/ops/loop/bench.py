@@ -26,7 +26,7 @@ class LoopTurn:
         exit_code: Of the agent; None when no agent ran.
         refused_orders: What the supervisor ordered and planctl refused, a line each with receipts.
         refused: Claims of the agent's summary that were struck out.
-        brief: Who wrote the brief that holds: `supervisor`, `planctl`, or None.
+        brief: Whose text the brief is that holds: `supervisor`, `planctl`, or None.
         evidence_changed: Evidence that the agent changed by hand, and that planctl brought back.
     """
 

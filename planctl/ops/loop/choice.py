@@ -94,7 +94,7 @@ def _ready(workspace: Workspace, focus: str, why: str, cache: bool) -> Choice | 
     for word in _HELD:
         if getattr(now, word):
             return End(word, f"`{focus}` is {word}: {now.why}", now.way_out)
-    hints = (now.why,) if now.tier else ()
+    hints = tuple(text for text in (now.why, now.way_out) if text)
     return Choice(focus, why, report, hints)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from planctl.errors import PlanctlError
+from planctl.models.failure_signs import Failure
+from planctl.ops.escalate import block_turn
 from planctl.ops.loop import briefs
 from planctl.ops.loop.agent import AgentRun
 from planctl.ops.loop.bench import Bench, LoopTurn
@@ -48,13 +50,14 @@ def supervise(bench: Bench, choice: Choice) -> LoopTurn:
 
 
 def _settle(bench: Bench, turn: Turn, was: bytes | None) -> str | None:
-    """Leave an order in `input.md` that may be carried out; return who wrote it, if there is one.
+    """Leave an order in `input.md` that may be carried out; return whose text it is, if any.
 
     Where planctl has none to give either, the refused one does not stay.
     """
     workspace = bench.workspace(turn.role)
-    if briefs.judged(workspace, bench.settings.focus).good:
-        return "supervisor"
+    order = briefs.judged(workspace, bench.settings.focus)
+    if order.good:
+        return "planctl" if order.machine else "supervisor"
     briefs.bring_back(workspace, was)
     try:
         briefs.write(workspace, turn.open.focus)
@@ -84,11 +87,24 @@ def work(bench: Bench, choice: Choice) -> LoopTurn:
     scene = _scene(bench, turn, choice)
     scene = replace(scene, brief=briefs.text_of(bench.workspace()), refused=())
     run = ask(bench, turn, command, prompt(scene, _duties(bench, turn)))
+    if run.outcome in ("crashed", "timed_out"):
+        _block(bench, turn, command, run)
     keep_books(bench.workspace(turn.role), turn.open)
     again = _again(bench, turn, command, scene)
     closing = Closing(run.outcome, words_of(run, turn), (), None if run.failed else again)
     done = finish(bench, turn, closing)
-    return _ended(bench, done, run, "supervisor" if usable else "planctl")
+    return _ended(bench, done, run, "supervisor" if usable and not order.machine else "planctl")
+
+
+def _block(bench: Bench, turn: Turn, command: str, run: AgentRun) -> None:
+    """File a blocker for an engineer that failed; the same failure twice marks the focus."""
+    ended = run.ended
+    failure = Failure(ended.exit_code, ended.timed_out, run.tail)
+    workspace = bench.workspace(turn.role)
+    filed = block_turn(workspace, turn.open.focus, turn.number, turn.role, command, failure)
+    bench.say(
+        f"blocker: {filed.signature}" + (", the focus is blocked" if filed.focus_blocked else "")
+    )
 
 
 def _without_brief(bench: Bench, turn: Turn, error: PlanctlError) -> LoopTurn:

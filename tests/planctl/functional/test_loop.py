@@ -125,7 +125,8 @@ def test_a_supervisor_is_told_what_was_refused_and_may_mend_it(loops: Loops) -> 
         *("--engineer", "true"),
     )
     assert result["turns"][0]["refused_orders"]
-    assert result["turns"][0]["brief"] == "supervisor"
+    assert result["turns"][0]["brief"] == "planctl"
+    assert "input.md: X-001, phase A" in loops.log(1, "supervisor")
     assert "Refused; mend exactly this" in loops.prompt(1, "supervisor")
 
 
@@ -340,10 +341,24 @@ def test_an_open_turn_of_a_person_stops_it(loops: Loops) -> None:
     assert loops.records() == []
 
 
-def test_agents_that_fail_again_and_again_stop_it(loops: Loops) -> None:
-    result = loops.engineer(EDIT, ("die", "3"), words=("-n", "20"), expect=1)
+def test_an_engineer_that_fails_the_same_way_twice_blocks_the_focus(loops: Loops) -> None:
+    cause = ("say", "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB")
+    result = loops.engineer(EDIT, cause, ("die", "1"), words=("-n", "20"), expect=1)
+    assert (result["end"]["why"], len(result["turns"])) == ("blocked", 2)
+    assert result["end"]["way_out"] == f"planctl unblock {ID}"
+    (_, blocker) = sorted((loops.project.hub / "red").glob("blocked_*.md"))
+    assert "cuda-out-of-memory" in blocker.read_text("utf-8")
+    assert loops.project.repo.git("status", "--porcelain") == ""
+
+
+def test_a_supervisor_that_fails_again_and_again_stops_it(loops: Loops) -> None:
+    words = ("--supervisor", agent(("die", "3")), "--engineer", agent(EDIT, SAID))
+    result = loops.run("--focus", ID, *words, expect=1)
     assert result["end"]["why"] == "failing"
-    assert len(result["turns"]) == 3
+    assert [turn["role"] for turn in result["turns"]] == ["supervisor", "engineer"] * 2 + [
+        "supervisor"
+    ]
+    assert {turn["outcome"] for turn in result["turns"][1::2]} == {"closed"}
 
 
 @pytest.mark.parametrize(
