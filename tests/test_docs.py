@@ -41,7 +41,11 @@ COMMANDS = {
     "replay": ("replay",),
     "lint": ("lint",),
     "summary": ("summary",),
-    "ledger": ("ledger show", "ledger attempt"),
+    "ledger": (
+        *("ledger show", "ledger next", "ledger set", "ledger attempt"),
+        *("ledger archive", "ledger check", "ledger merge"),
+    ),
+    "sync": ("sync",),
     "audit": ("audit",),
     "claims": ("claims",),
     "brief": ("brief",),
@@ -57,6 +61,7 @@ COMMANDS = {
     "adopt": ("adopt",),
     "loop": ("loop",),
     "mcp": ("mcp",),
+    "hooks": ("hooks install", "hooks status", "hooks remove"),
 }
 GENERAL = {"--help", "--version"}
 
