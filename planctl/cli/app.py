@@ -44,6 +44,7 @@ COMMANDS = {
     "schema": "plans.schema",
     "export": "exports.export",
     "mcp": "mcp.mcp",
+    "hooks": "hooks.hooks_app",
     "adopt": "adoption.adopt",
     "audit": "audit.audit",
     "claims": "claims.claims",

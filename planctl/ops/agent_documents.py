@@ -41,7 +41,7 @@ class AgentsFile:
 
 def section_text() -> str:
     """Return what the section says now."""
-    return (files("planctl") / "templates" / "agents_section.md").read_text("utf-8")
+    return (files("planctl") / "templates" / "agents_section.md.j2").read_text("utf-8")
 
 
 def write_agents_file(workspace: Workspace, upgrade: bool = False) -> AgentsFile:
