@@ -9,6 +9,7 @@ from planctl._files import atomic_write, read_plain
 from planctl.errors import BadFileError, PreconditionError
 from planctl.models.brief import BriefCheck
 from planctl.ops.brief.check import check_brief
+from planctl.ops.focus import focus_state
 from planctl.workspace import Workspace
 
 BRIEF = "input.md"
@@ -52,6 +53,10 @@ def judged(workspace: Workspace, wanted: str | None, collect: bool = True) -> Or
     lines = list(dict.fromkeys(_told(found)))
     if wanted is not None and found.focus not in (None, wanted):
         lines.append(f"its focus is `{found.focus}`, but the loop was started for `{wanted}`")
+    elif found.focus is not None:
+        state = focus_state(workspace, found.focus)
+        if not state.workable:
+            lines.append(f"its focus cannot be worked on: {state.why} Way out: {state.way_out}")
     return Order(found.focus, tuple(lines), found.by_planctl and not found.edited)
 
 

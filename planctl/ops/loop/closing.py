@@ -15,7 +15,13 @@ from planctl.ops.loop.agent import AgentRun
 from planctl.ops.loop.bench import Bench, LoopTurn
 from planctl.ops.loop.evidence import take_back
 from planctl.ops.loop.turns import Turn, after, is_recorded
-from planctl.ops.turn import RefusedTurnError, abandon_turn, close_turn, turn_records
+from planctl.ops.turn import (
+    RefusedTurnError,
+    abandon_turn,
+    close_turn,
+    current_turn,
+    turn_records,
+)
 from planctl.workspace import Workspace
 
 _MAX_PROSE = 1 << 20
@@ -157,7 +163,7 @@ def _closed(
 ) -> LoopTurn:
     workspace = after(bench, turn)
     assert bench.state.turn is not None
-    if is_recorded(workspace, bench.state.turn):
+    if current_turn(workspace) is None and is_recorded(workspace, bench.state.turn):
         return _taken(workspace, turn)
     prose = _prose(text)
     if more:

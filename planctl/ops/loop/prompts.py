@@ -86,7 +86,7 @@ def prompt(scene: Scene, duties: str) -> str:
         _facts(scene),
         _section("Mind", scene.hints),
         _section("What the turn before reported", scene.before),
-        _section("Refused; mend exactly this", scene.refused),
+        _section("Refused orders: do not give them again", scene.refused),
     ]
     if scene.brief:
         parts.append("# Brief\n\n" + scene.brief.strip() + "\n")

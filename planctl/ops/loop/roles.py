@@ -16,6 +16,7 @@ from planctl.ops.loop.choice import Choice
 from planctl.ops.loop.closing import AskAgain, Closing, finish, silent, words_of
 from planctl.ops.loop.prompts import Scene, correction, duties_of, prompt
 from planctl.ops.loop.turns import Turn, ask, before, begin
+from planctl.ops.verify import verify
 
 
 def supervise(bench: Bench, choice: Choice) -> LoopTurn:
@@ -125,6 +126,10 @@ def tidy(bench: Bench, choice: Choice) -> LoopTurn:
 
 
 def _scene(bench: Bench, turn: Turn, choice: Choice) -> Scene:
+    if turn.open.focus != choice.focus:  # the supervisor chose another one
+        workspace = bench.workspace()
+        report = verify(workspace, workspace.load_plan(turn.open.focus))
+        choice = Choice(turn.open.focus, "the brief names it", report)
     return Scene(
         role=turn.role,
         number=turn.number,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from planctl import clock
 from planctl._files import atomic_write
@@ -14,12 +17,15 @@ from planctl.models.turn_record import OpenTurn
 from planctl.ops.loop import guard, processes
 from planctl.ops.loop.agent import AgentJob, AgentRun, run_agent
 from planctl.ops.loop.bench import Bench
+from planctl.ops.loop.state import folder, put_aside
 from planctl.ops.turn import open_turn, turn_path, turn_records
 from planctl.workspace import Workspace
 
 # Role and turn are this turn's, and the key that signs for whoever started the loop is not an
 # agent's: its command may set one of its own.
 _TAKEN_OUT = "PLANCTL_"
+_KEPT_TURNS = 200
+_OWN_FILE = re.compile(r"(\d{5,})_(?:supervisor|engineer)(?:\.log|_\w+\.md)")
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,18 @@ def begin(bench: Bench, role: LoopRole, focus: str) -> Turn:
         stage="agent",
         open_file=turn_path(workspace).read_text("utf-8"),
     )
+    _forget_old(workspace, opened.number)
     bench.say(f"opened on `{focus}`")
     return Turn(opened, role)
+
+
+def _forget_old(workspace: Workspace, number: int) -> None:
+    """Remove logs and prompts of turns long gone; their records stay."""
+    place = folder(workspace)
+    for path in place.iterdir() if place.is_dir() else ():
+        found = _OWN_FILE.fullmatch(path.name)
+        if found and int(found[1]) <= number - _KEPT_TURNS:
+            path.unlink(missing_ok=True)
 
 
 def ask(bench: Bench, turn: Turn, command: str, prompt: str) -> AgentRun:
@@ -115,7 +131,9 @@ def restore(workspace: Workspace, turn: RunningTurn) -> bool:
         PreconditionError: Another turn is open instead.
     """
     path = turn_path(workspace)
-    there = path.read_bytes() if path.is_file() and not path.is_symlink() else None
+    if path.is_symlink() or path.is_dir():
+        put_aside(workspace, path)
+    there = path.read_bytes() if path.is_file() else None
     if there == turn.open_file.encode() or (there is None and is_recorded(workspace, turn)):
         return False
     if is_recorded(workspace, turn):
@@ -123,8 +141,6 @@ def restore(workspace: Workspace, turn: RunningTurn) -> bool:
             f"turn `{turn.number:05d}` has ended and another one is open, which is not the loop's",
             "`planctl turn show` names it; close or abandon it, then start the loop again",
         )
-    if os.path.lexists(path) and there is None:
-        path.unlink()
     atomic_write(path, turn.open_file)
     return True
 
@@ -160,6 +176,9 @@ def _job(bench: Bench, workspace: Workspace, turn: Turn, command: str) -> AgentJ
         "AUTHORITATIVE_CMDS_DOC": plan.commands_doc or "",
     }
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_TAKEN_OUT)}
+    # An agent's `planctl` is this one, also where nobody activated its environment.
+    places = [str(Path(sys.executable).parent), kept.get("PATH", os.defpath)]
+    exported["PATH"] = os.pathsep.join(places)
     return AgentJob(
         command=command,
         cwd=workspace.root,

@@ -127,7 +127,7 @@ def test_a_supervisor_is_told_what_was_refused_and_may_mend_it(loops: Loops) -> 
     assert result["turns"][0]["refused_orders"]
     assert result["turns"][0]["brief"] == "planctl"
     assert "input.md: X-001, phase A" in loops.log(1, "supervisor")
-    assert "Refused; mend exactly this" in loops.prompt(1, "supervisor")
+    assert "Refused orders: do not give them again" in loops.prompt(1, "supervisor")
 
 
 def test_false_words_go_back_once_and_the_mended_ones_are_taken(loops: Loops) -> None:
@@ -228,6 +228,15 @@ def test_files_that_a_person_had_changed_are_left_alone(loops: Loops) -> None:
     assert "src/one.txt" in touched
 
 
+def test_an_agent_may_close_the_turn_itself(loops: Loops) -> None:
+    close = ("sh", f"{PLANCTL} turn close --message '{WORDS}'")
+    result = loops.engineer(EDIT, close)
+    (record,) = loops.records()
+    assert record["sentences"][0] == "The file src/one.txt was changed as the brief says."
+    assert result["turns"][0]["commit"] == loops.project.repo.git("rev-parse", "HEAD")
+    assert loops.state()["turn"] is None
+
+
 def test_an_agent_that_commits_itself_loses_nothing(loops: Loops) -> None:
     loops.engineer(EDIT, ("sh", "git add -A && git commit -qm mine"), SAID)
     (record,) = loops.records()
@@ -236,11 +245,17 @@ def test_an_agent_that_commits_itself_loses_nothing(loops: Loops) -> None:
 
 
 def test_an_agent_that_removes_the_open_turn_does_not_lose_it(loops: Loops) -> None:
-    for harm in ("rm -r .git/planctl", "echo broken > .git/planctl/turn.json"):
+    state = ".git/planctl/turn.json"
+    for harm in (
+        "rm -r .git/planctl",
+        f"echo broken > {state}",
+        f"rm {state}; mkdir {state}",
+        f"ln -sf /dev/zero {state}",
+    ):
         loops.engineer(EDIT, ("sh", harm), SAID)
-    assert [record["number"] for record in loops.records()] == [1, 2]
+    assert [record["number"] for record in loops.records()] == [1, 2, 3, 4]
     assert {record["outcome"] for record in loops.records()} == {"closed"}
-    assert loops.state()["last_number"] == 2
+    assert loops.state()["last_number"] == 4
 
 
 @pytest.mark.parametrize("how", ["worktree", "commit", "delete", "invent"])
