@@ -11,6 +11,7 @@ from planctl.models.turn_prose import TurnProse
 from planctl.models.turn_record import Outcome, TurnRecord, quoted_path
 from planctl.models.turn_settings import subject_template
 from planctl.ops.merge_rules import MERGE_RULES, with_lines
+from planctl.ops.turn.again import again_problems
 from planctl.ops.turn.checklist import checklist_problems, form_problems, stamp_problems
 from planctl.ops.turn.edits import Closing, Edit
 from planctl.ops.turn.journal import begun, closing_lock, finish
@@ -180,6 +181,7 @@ def _problems(scene: Scene, wording: Wording, strike: bool) -> Iterator[Problem]
     yield from proof_problems(
         workspace, prose.sentences, evidence, scene.changes, scene.chosen, wording
     )
+    yield from again_problems(workspace, prose.next, evidence)
     yield from row_problems(scene)
     yield from weaker_problems(workspace, scene.turn.base, scene.changes, evidence)
 

@@ -11,6 +11,8 @@ from planctl.ops.turn.problems import Problem, RefusedTurnError
 
 # What no words can mend: it refuses even where sentences are struck out.
 _FIRM = ("receipt", "evidence")
+AGAIN = "already-proven"
+"""The kind of an order for what is proven."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,14 @@ def settled(
     struck = [_struck(item, prose) for item in left]
     return Words(
         sentences=tuple(s for place, s in enumerate(prose.sentences) if place not in out),
-        next=prose.next,
+        next="" if any(item.kind == AGAIN for item in left) else prose.next,
         accepted=tuple(accepted),
         refused=tuple(struck),
-        keeps_artifacts=all(item.sentence is not None for item in left),
+        keeps_artifacts=all(item.sentence is not None or item.kind == AGAIN for item in left),
     )
 
 
 def _struck(item: Problem, prose: TurnProse) -> Struck:
-    sentence = "" if item.sentence is None else prose.sentences[item.sentence]
+    spoken = prose.next if item.kind == AGAIN else ""
+    sentence = spoken if item.sentence is None else prose.sentences[item.sentence]
     return Struck(sentence=sentence, claim=item.claim, found=item.found)

@@ -245,6 +245,9 @@ class Wording:
         if any(path in self._changes.touched for path in wanted):
             return False  # it was removed in the turn
         sentence = self._written.text.lines[claim.line - 1]
+        for path in self._written.block.paths:
+            # `src/absent.py` is a name, and says nothing of itself.
+            sentence = sentence.replace(path.text, " ")
         return _NOT_THERE.search(sentence) is None
 
     def _assigned(self, claim: NumberClaim) -> Answer:

@@ -45,6 +45,7 @@ def only(problems: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     [
         ("See `src/fitt.py` for it.", "not there", "src/fit.py"),
         ("See src/fitt.py for it.", "not there", "src/fit.py"),
+        ("The file `src/absent_missing.rs` was written.", "not there", ""),
         ("The cause is `src/fit.py:400`.", "has 12 lines, cited is line 400", "src/fit.py"),
         ("Evidence lies in `green/suite_v7.log`.", "not there", f"{HUB}/green/suite.log"),
         ("Wrote `analysis/{fit.json, fit_v9.json}`.", "not there", f"{HUB}/analysis/fit.json"),
@@ -364,6 +365,17 @@ def test_a_row_ticked_by_hand_is_named(engineer: Engineer) -> None:
     assert "`use` is missing" in problem["found"]
 
 
+def test_an_order_that_asks_again_for_what_is_proven_is_refused(engineer: Engineer) -> None:
+    engineer.open("supervisor")
+    words = f"{START}Looked at the hub.\nNext: rerun Phase A and collect fresh evidence.\n"
+    answer = engineer.close(words, "--json")
+    assert answer.code == 1, answer.said
+    problem = only(answer.json()["problems"], "already-proven")
+    assert engineer.receipts("suite")[0].name[:26] in problem["found"]
+    again = "rerun Phase A and collect fresh evidence"
+    assert engineer.close(words.replace(again, "run Phase B")).code == 0
+
+
 def test_citing_what_is_not_committed_is_refused(engineer: Engineer) -> None:
     engineer.repo.write("planctl.toml", "[evidence]\nmax_file_bytes = 30000\n")
     engineer.repo.commit("settings")
@@ -388,6 +400,19 @@ def test_striking_leaves_sentences_out_and_says_so(engineer: Engineer) -> None:
     assert "Struck out: " in result.block
     assert "99 passed" not in result.block.split("Struck out", 1)[0]
     assert result.record.outcome == "crashed"
+
+
+def test_striking_takes_out_an_order_for_what_is_proven(engineer: Engineer) -> None:
+    from planctl.models.turn_prose import TurnProse
+    from planctl.ops.turn import close_turn
+    from planctl.workspace import Workspace
+
+    engineer.open("supervisor")
+    prose = TurnProse.parse("Looked at it.\nNext: rerun Phase A and collect fresh evidence.\n")
+    result = close_turn(Workspace.open(), prose, strike=True)
+    assert result.record.next == ""
+    assert "collect fresh evidence" not in result.block.split("Struck out")[0]
+    assert result.record.refused
 
 
 def test_striking_everything_still_closes(engineer: Engineer) -> None:
