@@ -18,6 +18,7 @@ from planctl.workspace import Workspace
 
 _MAX_NAME, _MAX_TEXT = 400, 100_000
 _SHOWN = 80
+INITIATIVE = "Id of the initiative, as `status` names it."
 
 
 def _no_control(text: str) -> str:

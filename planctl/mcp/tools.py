@@ -8,12 +8,12 @@ from typing import Any
 from planctl._bugs import BugError
 from planctl._text import printable
 from planctl.errors import PlanctlError, SystemRefusedError
-from planctl.mcp import evidence, turns, work
+from planctl.mcp import evidence, focus, turns, work
 from planctl.mcp.tool import Answer, Call, Tool, read_arguments
 from planctl.ops.turn.problems import RefusedTurnError
 
 TOOLS: dict[str, type[Tool]] = {
-    tool.name: tool for tool in (*evidence.TOOLS, *turns.TOOLS, *work.TOOLS)
+    tool.name: tool for tool in (*evidence.TOOLS, *focus.TOOLS, *turns.TOOLS, *work.TOOLS)
 }
 _LONGEST = 4000
 

@@ -54,6 +54,9 @@ READ = {
     "next": ({}, ["next-green"]),
     "ledger_next": ({}, ["ledger", "next"]),
     "claims": ({}, ["claims"]),
+    "blocked": ({"initiative": ID}, ["blocked", ID]),
+    "dwell": ({}, ["dwell"]),
+    "turn_show": ({}, ["turn", "show"]),
 }
 
 
@@ -107,15 +110,23 @@ def test_what_writes_writes_what_the_command_writes(proven: Project) -> None:
         tried = {"initiative": ID, "text": "a try\nof two lines"}
         attempt = await client.call_tool("ledger_attempt", tried)
         stuck = {"initiative": ID, "reason": "no disk", "step": "solo", "until": "true"}
-        return attempt, await client.call_tool("block", stuck)
+        block = await client.call_tool("block", stuck)
+        there = await client.call_tool("blocked", {})
+        proven.repo.write("src/solo.txt", "changed\n")
+        rows = await client.call_tool("sync", {})
+        gone = await client.call_tool("unblock", {"initiative": ID})
+        return attempt, block, there, rows, gone
 
-    attempt, block = talk(proven.root, say)
+    attempt, block, there, rows, gone = talk(proven.root, say)
     assert "a try of two lines" in attempt.structured_content["attempts"][-1]["text"]
     blocker = proven.root / block.structured_content["path"]
     assert "no disk" in blocker.read_text()
     assert block.structured_content["return_condition"] == "true"
     ledger = json.loads(proven.call("ledger", "show", "--json")[1])["items"][0]
-    assert ledger["status"] == "blocked"
+    assert there.structured_content["result"][0]["blocked"]
+    assert [item["row"] for item in rows.structured_content["changes"]] == ["A3"]
+    assert gone.structured_content["ok"]
+    assert ledger["status"] == "in_progress"
     assert "a try of two lines" in " ".join(item["text"] for item in ledger["attempts"])
 
 
