@@ -30,7 +30,8 @@ class Sides:
         ours: The version of the branch that is merged into.
         theirs: The version of the branch that is merged.
         attempts: New attempts of theirs, and those of ours that stand beside changes of theirs.
-        items: New items of theirs: id → the region with its markers, and the item above it.
+        items: New items of theirs (of ours too, if they were to be taken apart): id → the region
+            with its markers, and the item above it.
         stray: Lines of an item that both sides made and that only theirs has.
     """
 
@@ -42,14 +43,22 @@ class Sides:
     stray: Mapping[str, str]
 
 
-def prepared(base: str, ours: str, theirs: str, path: str) -> Sides:
+def prepared(base: str, ours: str, theirs: str, path: str, apart: bool = False) -> Sides:
     """Make three versions of a ledger alike where planctl knows how they are joined.
+
+    Args:
+        base: The last common version.
+        ours: The version of the branch that is merged into.
+        theirs: The version of the branch that is merged.
+        path: The name of the ledger, for errors.
+        apart: Take new items of ours out too: git may not join them with changes beside them.
 
     Raises:
         BadFileError: One of them cannot be read: a region has no end.
     """
     values = _values(base, ours, theirs, path)
     base, ours, theirs = (_with_values(text, path, values) for text in (base, ours, theirs))
+    base, ours, theirs = _without_gone(base, ours, theirs, path)
     whole = _ids(theirs, path) - _ids(base, path) - _ids(ours, path)
     fresh = [entry for entry in _new_of(theirs, path, base) if entry.item not in whole]
     known = _counted(_new_of(ours, path, base))
@@ -57,7 +66,25 @@ def prepared(base: str, ours: str, theirs: str, path: str) -> Sides:
     theirs = without(theirs, fresh)
     own = _beside_changes(base, ours, theirs, path)
     text, items, stray = _without_new_items(base, ours, theirs, path)
-    return Sides(base, without(ours, own), text, (*own, *attempts), items, stray)
+    ours = without(ours, own)
+    if apart:
+        ours, mine, _ = _without_new_items(base, base, ours, path)
+        items = {**mine, **items}
+    return Sides(base, ours, text, (*own, *attempts), items, stray)
+
+
+def _without_gone(base: str, ours: str, theirs: str, path: str) -> tuple[str, str, str]:
+    """Take out of all three the attempts that one side took out: it archived them."""
+    kept = _counted(entries(ours, path)) & _counted(entries(theirs, path))
+    gone = _counted(entries(base, path)) - kept
+    if not gone:
+        return base, ours, theirs
+
+    def shorter(text: str) -> str:
+        left = Counter(gone)
+        return without(text, [entry for entry in entries(text, path) if _taken(left, entry)])
+
+    return shorter(base), shorter(ours), shorter(theirs)
 
 
 def _beside_changes(base: str, ours: str, theirs: str, path: str) -> list[Entry]:
@@ -84,17 +111,16 @@ def completed(text: str, path: str, sides: Sides) -> str:
     Raises:
         BadFileError: A region of the joined text has no end.
     """
+    for name, (region_text, above) in sides.items.items():
+        text = _with_region(text, path, name, region_text, above)
     for name, lines in sides.stray.items():
         region = _region(text, path, name)
         if region is not None:
             text = text[: region.end] + lines + text[region.end :]
     for entry in sides.attempts:
         at = _place_of(text, path, entry)
-        if at is None:
-            continue
-        text = text[:at] + entry.text + text[at:]
-    for name, (region_text, above) in sides.items.items():
-        text = _with_region(text, path, name, region_text, above)
+        if at is not None:
+            text = text[:at] + entry.text + text[at:]
     return text
 
 

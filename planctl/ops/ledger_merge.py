@@ -71,22 +71,30 @@ def merge(
 
 
 def _by_items(base: str, ours: str, theirs: str, *, path: str, marker_size: int) -> tuple[str, int]:
-    sides = ledger_merge.prepared(base, ours, theirs, path)
-    joined, conflicts = _joined(sides.base, sides.ours, sides.theirs, marker_size=marker_size)
-    text = ledger_merge.completed(joined, path, sides)
-    if ledger_merge.lost(text, path, (ours, theirs), base):
-        raise BadFileError(path, "an attempt has no item to go to after the merge")
+    if ours in (base, theirs) or theirs == base:
+        return (theirs if ours == base else ours), 0
+    text, conflicts = _one_way(base, ours, theirs, path, marker_size, apart=False)
+    if conflicts:
+        other, fewer = _one_way(base, ours, theirs, path, marker_size, apart=True)
+        text, conflicts = (other, fewer) if fewer < conflicts else (text, conflicts)
     if not conflicts:
         parse(text, path)
     return text, conflicts
 
 
+def _one_way(
+    base: str, ours: str, theirs: str, path: str, marker_size: int, *, apart: bool
+) -> tuple[str, int]:
+    sides = ledger_merge.prepared(base, ours, theirs, path, apart)
+    joined, conflicts = _joined(sides.base, sides.ours, sides.theirs, marker_size=marker_size)
+    text = ledger_merge.completed(joined, path, sides)
+    if ledger_merge.lost(text, path, (ours, theirs), base):
+        raise BadFileError(path, "an attempt has no item to go to after the merge")
+    return text, conflicts
+
+
 def _joined(base: str, ours: str, theirs: str, *, marker_size: int) -> tuple[str, int]:
     """Let git join three texts line by line; return the result and the number of conflicts."""
-    if ours == theirs or theirs == base:
-        return ours, 0
-    if ours == base:
-        return theirs, 0
     with tempfile.TemporaryDirectory(prefix="planctl-merge-") as name:
         folder = Path(name)
         for label, text in (("ours", ours), ("base", base), ("theirs", theirs)):
