@@ -14,45 +14,52 @@ if TYPE_CHECKING:
     from planctl.workspace import Workspace
 
 
+Target = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[ID|FILE]",
+        help="Initiative, the ledger's next without it; with --check a file, input.md without it.",
+    ),
+]
+Phase = Annotated[
+    str | None, typer.Option("--phase", help="Phase; the first that is not proven without it.")
+]
+Short = Annotated[bool, typer.Option("--short/--long", help="Six sections instead of twelve.")]
+Implement = Annotated[
+    list[str] | None,
+    typer.Option("--implement", metavar="PATH[::SYMBOL]", help="What must change; repeatable."),
+]
+Note = Annotated[
+    list[str] | None,
+    typer.Option("--note", metavar="TEXT", help="A further line for the reader; repeatable."),
+]
+Out = Annotated[str, typer.Option("--out", metavar="FILE|-", help="Write it there; `-` prints it.")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Check a brief, whoever wrote it; write none.")
+]
+Fix = Annotated[
+    bool, typer.Option("--fix", help="With --check: write pointers anew whose lines moved.")
+]
+Because = Annotated[
+    str | None,
+    typer.Option("--because", metavar="WHY", help="Why a person wants again what is proven."),
+]
+NoCollect = Annotated[
+    bool, typer.Option("--no-collect", help="Do not ask pytest what the selectors collect.")
+]
+
+
 def brief(
-    target: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[ID|FILE]",
-            help="Initiative, the ledger's next without it; with --check the file, input.md "
-            "without it.",
-        ),
-    ] = None,
-    phase: Annotated[
-        str | None, typer.Option("--phase", help="Phase; the first that is not proven without it.")
-    ] = None,
-    short: Annotated[
-        bool, typer.Option("--short/--long", help="Six sections instead of twelve.")
-    ] = False,
-    implement: Annotated[
-        list[str] | None,
-        typer.Option("--implement", metavar="PATH[::SYMBOL]", help="What must change; repeatable."),
-    ] = None,
-    note: Annotated[
-        list[str] | None,
-        typer.Option("--note", metavar="TEXT", help="A further line for the reader; repeatable."),
-    ] = None,
-    out: Annotated[
-        str, typer.Option("--out", metavar="FILE|-", help="Write it there; `-` prints it.")
-    ] = "",
-    check: Annotated[
-        bool, typer.Option("--check", help="Check a brief, whoever wrote it; write none.")
-    ] = False,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="With --check: write pointers anew whose lines moved.")
-    ] = False,
-    because: Annotated[
-        str | None,
-        typer.Option("--because", metavar="WHY", help="Why a person wants again what is proven."),
-    ] = None,
-    no_collect: Annotated[
-        bool, typer.Option("--no-collect", help="Do not ask pytest what the selectors collect.")
-    ] = False,
+    target: Target = None,
+    phase: Phase = None,
+    short: Short = False,
+    implement: Implement = None,
+    note: Note = None,
+    out: Out = "",
+    check: Check = False,
+    fix: Fix = False,
+    because: Because = None,
+    no_collect: NoCollect = False,
     json_: Json = False,
 ) -> int:
     """Write the next turn's order for what is not proven; exit 1 if all of it is."""

@@ -47,7 +47,7 @@ def check_brief(
     Raises:
         BadFileError: There is no such file, or it is no text.
         PlanError: The plan of its focus cannot be used.
-        PreconditionError: `because` by somebody who is no person.
+        NotAPersonError: `because` by an agent.
     """
     require_person(workspace, because)
     shown, whole = read_text_of(workspace, path)
@@ -70,8 +70,12 @@ def check_brief(
             )
     counted: dict[str, int] = {}
     ask = collect and workspace.settings().brief.collect
-    signed = because or (block.because if block and not edited and block.by == PERSON else "")
-    found = [*problems, *_found(scene, counted, ask), *_pointers(scene, followed)]
+    signed = because or ("" if block is None or edited else _wanted_again(workspace, block))
+    # What became of a line says more than that it is not there.
+    told = list(_pointers(scene, followed))
+    known = {(item.line, item.value) for item in told}
+    rest = [item for item in _found(scene, counted, ask) if not _is_told(item, known)]
+    found = [*problems, *rest, *told]
     if not signed:
         found += rules.proven(scene)
     found.sort(key=lambda item: (item.line, item.kind))
@@ -97,6 +101,10 @@ def _found(scene: Scene, counted: dict[str, int], ask: bool) -> Iterator[BriefPr
     yield from rules.findings(scene)
     yield from words.paths(scene)
     yield from words.times(scene)
+
+
+def _is_told(problem: BriefProblem, known: set[tuple[int, str]]) -> bool:
+    return problem.kind in ("path", "pointer") and (problem.line, problem.value) in known
 
 
 def _pointers(scene: Scene, followed: tuple[Pointer, ...]) -> Iterator[BriefProblem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from planctl.errors import PlanctlError, PreconditionError
+from planctl.errors import PlanctlError, PreconditionError, UsageError
 from planctl.models.brief import Proof
 from planctl.workspace import Workspace
 
@@ -40,14 +40,13 @@ def require_person(workspace: Workspace, because: str | None) -> None:
     """Make sure that who wants proven evidence again is a person, and says why.
 
     Raises:
-        PreconditionError: An agent, or no reason.
+        UsageError: No reason.
+        NotAPersonError: An agent, or nobody who is known.
     """
     if because is None:
         return
     if not because.strip():
-        raise PreconditionError("`--because` says nothing", "say why it is wanted again")
-    if workspace.role != PERSON:
-        raise PreconditionError(
-            f"role `{workspace.role}` cannot order again what is proven",
-            "a person does, without `PLANCTL_ROLE`: `planctl brief ID --because WHY`",
-        )
+        raise UsageError("`--because` says nothing", "say why it is wanted again")
+    from planctl.ops.actor import need_person
+
+    need_person(workspace, "to order again what is proven (`--because`)")

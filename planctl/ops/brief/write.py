@@ -16,7 +16,12 @@ from planctl.models.plan import Plan
 from planctl.models.verdict import StepVerdict, VerifyReport
 from planctl.ops.brief.check import read_text_of
 from planctl.ops.brief.compose import facts_of
-from planctl.ops.brief.refusals import AlreadyProvenError, NotReadyError, require_person
+from planctl.ops.brief.refusals import (
+    PERSON,
+    AlreadyProvenError,
+    NotReadyError,
+    require_person,
+)
 from planctl.ops.brief.satisfied import proof_of, satisfied
 from planctl.ops.brief.selectors import collect
 from planctl.ops.brief.symbols import has_symbol, symbols_like
@@ -61,8 +66,8 @@ def write_brief(
         AlreadyProvenError: There is nothing to order: names the receipts.
         NotReadyError: The focus is blocked, waits or is locked, or nothing of it can run.
         NotFoundError: No such initiative or phase, file or symbol.
-        PreconditionError: `because` by somebody who is no person, or `out` holds what somebody
-            wrote and did not commit.
+        NotAPersonError: `because` by an agent.
+        PreconditionError: `out` holds what somebody wrote and did not commit.
     """
     focus = initiative or _next(workspace)
     plan = workspace.load_plan(focus)
@@ -202,7 +207,7 @@ def _written(task: Task, form: Form, out: str | None, count: bool) -> Brief:
         form=form,
         head=workspace.repo.head or "",
         written=clock.iso(workspace.clock()),
-        by=workspace.role,
+        by=PERSON if task.because else workspace.role,
         because=task.because,
         pointers=anchored(anchors),
     )

@@ -167,7 +167,7 @@ def test_a_person_may_want_it_again_and_an_agent_may_not(
     assert "proven evidence is wanted again: new GPU driver" in capsys.readouterr().out
     monkeypatch.setenv("PLANCTL_ROLE", "supervisor")
     assert run(["brief", "--check", "--because", "new GPU driver"]) == 4
-    assert "cannot order again what is proven" in capsys.readouterr().err
+    assert "to order again what is proven (`--because`) is for a person" in capsys.readouterr().err
 
 
 def test_prose_alone_can_be_asked_about(story: Path) -> None:
