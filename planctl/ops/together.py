@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 
 from planctl._git import Added, Commit
 from planctl._git_index import FolderListings, IndexedFiles
@@ -16,7 +16,8 @@ from planctl.ops.inputs import TreeState
 from planctl.ops.judge import Judge
 from planctl.ops.receipts import EVIDENCE, LoadedReceipt, receipts_of
 from planctl.ops.replays import replays_of
-from planctl.ops.trust import Auditor
+from planctl.ops.signatures import Signatures
+from planctl.ops.trust import Auditor, Reader, disk_reader
 from planctl.ops.verify import decide, name_commits, verify
 from planctl.workspace import ACTIVE, Workspace
 
@@ -110,6 +111,11 @@ class Together:
         return TreeState(self.workspace.repo, thorough=self.facts is None, scope=scope)
 
     @cached_property
+    def read(self) -> Reader:
+        """How the files are read that say whom to trust: each once."""
+        return cache(disk_reader(self.workspace))
+
+    @cached_property
     def _commits(self) -> set[str]:
         loaded = (item for items in self.loaded.values() for item in items)
         return {item.stored.receipt.commit for item in loaded if item.stored}
@@ -146,6 +152,9 @@ class _Judge(Judge):
         self.__dict__["tree"] = together.tree
         self.__dict__["gates"] = together.gates
         self.__dict__["commits"] = together.commits
+        self.__dict__["signatures"] = Signatures(
+            together.workspace, plan, loaded, together.auditor, together.read
+        )
         self.__dict__["replays"] = replays_of(
             together.workspace, plan, added=together.added[plan.id]
         )
