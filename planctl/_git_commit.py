@@ -237,16 +237,22 @@ def update_index(repo: Repository, entries: Mapping[str, Entry | None]) -> bool:
     return True
 
 
-def committed_entries(repo: Repository, commit: str) -> dict[str, Entry | None]:
-    """Return what a commit changed beside its first parent: path → entry, None for gone."""
+def committed_entries(
+    repo: Repository, commit: str
+) -> dict[str, tuple[Entry | None, Entry | None]]:
+    """Return what a commit changed beside its first parent: path → before and after."""
     words = ("diff-tree", "-r", "--raw", "--no-abbrev", "--no-renames", "-z")
     output = repo.ask(*words, f"{commit}^", commit).decode("utf-8", "surrogateescape")
     fields = [item for item in output.split("\0") if item]
-    found: dict[str, Entry | None] = {}
+    found: dict[str, tuple[Entry | None, Entry | None]] = {}
     for meta, path in zip(fields[::2], fields[1::2], strict=True):
-        _, mode, _, blob, _ = meta.split(" ")
-        found[path] = Entry(mode, blob) if blob.strip("0") else None
+        old_mode, mode, old, new, _ = meta[1:].split(" ")
+        found[path] = (_existing(old_mode, old), _existing(mode, new))
     return found
+
+
+def _existing(mode: str, blob: str) -> Entry | None:
+    return Entry(mode, blob) if blob.strip("0") else None
 
 
 def messages(repo: Repository, *revisions: str) -> dict[str, tuple[tuple[str, ...], str]]:

@@ -26,39 +26,60 @@ _INDEX_HELD = (
 
 
 def commit(workspace: Workspace, closing: Closing) -> tuple[str, tuple[str, ...]]:
+    """Make the commit of a closing that is written.
+
+    Returns:
+        Its id, and what the reader should know.
+    """
     repo = workspace.repo
-    head = workspace.repo.resolve("HEAD") or closing.record.base
-    dirty = {unquoted_path(path) for path in closing.dirty}
-    shared = [edit.path for edit in closing.edits]
-    at_head = repo.tree(head)
-    staged = index_entries(repo, shared)
+    head = repo.tree(repo.resolve("HEAD") or closing.record.base)
+    dirty = _dirty(closing)
     entries: dict[str, Entry | None] = {
         unquoted_path(path): _entry(text) for path, text in closing.entries.items()
     }
-    index: dict[str, Entry | None] = dict(entries)
     for edit in closing.edits:
-        before, now = at_head.get(edit.path), staged.get(edit.path)
-        mode = before.mode if before else "100644"
         if edit.path in dirty and edit.path not in entries:
-            # Somebody's own changes: the commit gets what HEAD has with the addition, and what is
-            # staged gets the addition too.
-            entries[edit.path] = _with(workspace, closing, edit, before, mode)
-            mine = now is None or now == before
-            index[edit.path] = (
-                entries[edit.path] if mine else _with(workspace, closing, edit, now, mode)
-            )
+            # Somebody's own changes: the commit gets what HEAD has, with the addition.
+            entries[edit.path] = _with(workspace, closing, edit, head.get(edit.path))
         else:
-            blob = _stored(workspace, edit.path)
-            entries[edit.path] = index[edit.path] = Entry(mode, blob)
+            mode = head[edit.path].mode if edit.path in head else "100644"
+            entries[edit.path] = Entry(mode, _stored(workspace, edit.path))
     record = workspace.relative(record_path(workspace, closing.record))
     for path in (record, *_further(workspace, closing, dirty)):
-        entries[path] = index[path] = Entry("100644", _stored(workspace, path))
+        entries[path] = Entry("100644", _stored(workspace, path))
     made = commit_entries(repo, entries, closing.message, closing.record.id)
-    actual = committed_entries(repo, made)
-    moved = sorted(path for path, entry in actual.items() if entries.get(path) != entry)
-    index |= {path: actual[path] for path in moved if path not in dirty}
+    changed = committed_entries(repo, made)
+    moved = sorted(path for path, (_, new) in changed.items() if entries.get(path) != new)
     notes = (f"a hook changed what was judged: {listed(moved)}",) if moved else ()
-    return made, notes if update_index(repo, index) else (*notes, _INDEX_HELD)
+    return made, (*notes, *follow(workspace, closing, made))
+
+
+def follow(workspace: Workspace, closing: Closing, made: str) -> tuple[str, ...]:
+    """Let the person's index follow a commit that was made beside it.
+
+    What somebody staged of their own stays staged; an addition of the commit is put into it.
+
+    Returns:
+        What the reader should know.
+    """
+    repo = workspace.repo
+    changed = committed_entries(repo, made)
+    staged = index_entries(repo, list(changed))
+    dirty = _dirty(closing)
+    shared = {edit.path: edit for edit in closing.edits}
+    wanted: dict[str, Entry | None] = {}
+    for path, (old, new) in changed.items():
+        now = staged.get(path)
+        if path not in dirty or now == old:
+            wanted[path] = new
+        elif path in shared and now is not None:
+            wanted[path] = _with(workspace, closing, shared[path], now)
+    differing = {path: entry for path, entry in wanted.items() if staged.get(path) != entry}
+    return () if not differing or update_index(repo, differing) else (_INDEX_HELD,)
+
+
+def _dirty(closing: Closing) -> set[str]:
+    return {unquoted_path(path) for path in closing.dirty}
 
 
 def _further(workspace: Workspace, closing: Closing, dirty: set[str]) -> list[str]:
@@ -82,12 +103,12 @@ def _entry(text: str) -> Entry | None:
     return Entry(mode, blob) if blob else None
 
 
-def _with(
-    workspace: Workspace, closing: Closing, edit: Edit, entry: Entry | None, mode: str
-) -> Entry:
+def _with(workspace: Workspace, closing: Closing, edit: Edit, entry: Entry | None) -> Entry:
     blob = entry.blob if entry is not None else None
     old = workspace.repo.blobs([blob]).get(blob) if blob is not None else None
-    return Entry(mode, store_blob(workspace.repo, edited(workspace, closing, edit, old)))
+    content = edited(workspace, closing, edit, old)
+    mode = entry.mode if entry is not None else "100644"
+    return Entry(mode, store_blob(workspace.repo, content))
 
 
 def _stored(workspace: Workspace, path: str) -> str:

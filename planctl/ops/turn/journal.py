@@ -22,7 +22,7 @@ from planctl.errors import BadFileError
 from planctl.models.strict_json import strict_json
 from planctl.models.turn_record import file_text
 from planctl.ops.leftovers import remove_written_by_halves
-from planctl.ops.turn.committing import commit
+from planctl.ops.turn.committing import commit, follow
 from planctl.ops.turn.edits import Closing, edited, without
 from planctl.ops.turn.records import record_path
 from planctl.ops.turn.state import current_turn, forget
@@ -103,6 +103,8 @@ def finish(workspace: Workspace, closing: Closing) -> tuple[str | None, tuple[st
                 _end(workspace)
                 raise
             notes += more
+    else:
+        notes = follow(workspace, closing, there)
     _forget(workspace, closing)
     _end(workspace)
     return there, notes
