@@ -12,6 +12,7 @@ from planctl.errors import BadFileError
 from planctl.models.brief import INPUT, BriefCheck, BriefProblem
 from planctl.models.brief_block import BriefBlock, anchored, digest_of, parted, with_block
 from planctl.models.brief_reading import read_brief
+from planctl.ops.actor import trusted
 from planctl.ops.brief import rules, words
 from planctl.ops.brief.anchors import Pointer, current, mended, pointers
 from planctl.ops.brief.anchors import problems as anchor_problems
@@ -90,6 +91,16 @@ def check_brief(
         collected=tuple(counted.items()),
         notes=(f"proven evidence is wanted again: {signed}",) if signed else (),
     )
+
+
+def _wanted_again(workspace: Workspace, block: BriefBlock) -> str:
+    """Return why a person had proven evidence ordered again, if a block may say so.
+
+    Where the repository lists keys a word is not enough, and a block carries no signature.
+    """
+    if not block.because or block.by != PERSON or trusted(workspace) is not None:
+        return ""
+    return block.because
 
 
 def _found(scene: Scene, counted: dict[str, int], ask: bool) -> Iterator[BriefProblem]:
