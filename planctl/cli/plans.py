@@ -90,7 +90,7 @@ def hub_new(
 
 
 def schema(
-    name: Annotated[str, typer.Argument(help="`plan` or `receipt`.")] = "plan",
+    name: Annotated[str, typer.Argument(help="`plan`, `receipt` or `turn`.")] = "plan",
 ) -> None:
     """Print a JSON Schema; editors complete and check plan.yaml with it."""
     from planctl.cli import render

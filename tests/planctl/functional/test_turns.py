@@ -363,6 +363,7 @@ class TestCheck:
         answer = engineer.call("turn", "check", "--json")
         (finding,) = answer.json()["findings"]
         assert finding["kind"] == "number"
+        assert answer.code == 0
         assert "00001" in finding["text"]
         summary = (engineer.root / f"{HUB}/summary.md").read_text()
         assert summary.count("### Turn Summary") >= 2
