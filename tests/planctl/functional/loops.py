@@ -19,6 +19,9 @@ WORDS = (
     "The evidence of the rows comes next. Next: run the phase."
 )
 
+EDIT = ("append", "src/one.txt", "more\\n")
+SAID = ("summary", WORDS)
+
 
 def agent(*actions: tuple[str, ...]) -> str:
     """Return the command of an agent that does some things in order."""
