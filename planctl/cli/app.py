@@ -41,6 +41,7 @@ COMMANDS = {
     "unblock": "focus.unblock",
     "dwell": "focus.dwell",
     "wait": "focus.wait",
+    "retro": "focus.retro",
     "schema": "plans.schema",
     "export": "exports.export",
     "mcp": "mcp.mcp",

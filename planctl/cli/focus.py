@@ -54,11 +54,13 @@ def _print_state(state: FocusState) -> None:
 
     words = [word for word in ("locked", "blocked", "waiting", "due") if getattr(state, word)]
     render.line(f"{state.initiative}: {', '.join(words) or 'free'}")
-    if state.why:
+    told_below = state.blocked and not state.locked and state.blockers
+    if state.why and not told_below:
         render.line(f"  {state.why}")
     for item in state.blockers:
         told = item.facts
-        render.line(f"  {told.signature} ({told.in_a_row} in a row): {item.path}")
+        render.line(f"  {told.reason or told.title} ({told.signature}, {told.in_a_row} in a row)")
+        render.line(f"    {item.path}")
         render.line(f"    until: {told.return_condition}")
     if state.way_out:
         render.line(f"  way out: {state.way_out}")
@@ -237,3 +239,20 @@ def _list_waits(found: tuple[WaitView, ...], as_json: bool) -> int:
     if not found:
         render.talk("nothing waits")
     return 0
+
+
+def retro(
+    initiative: Annotated[str | None, typer.Argument(help="Initiative; all without it.")] = None,
+    last: Annotated[int, typer.Option("-n", "--last", min=1, max=1000, help="Turns.")] = 10,
+    json_: Json = False,
+) -> None:
+    """Look back over the last turns: what they came to, and what to change."""
+    from planctl.cli import render, retrospect
+    from planctl.ops.retro import retro as look
+    from planctl.workspace import Workspace
+
+    result = look(Workspace.open(), initiative, last)
+    if json_:
+        render.emit_json(result.as_dict())
+    else:
+        retrospect.show(result)

@@ -68,6 +68,8 @@ class TurnWork:
         gained: Steps with proof of something that was not proven before.
         failed: Steps that failed where they had not failed before.
         reran: Steps that ran again although nothing they depend on had changed.
+        reran_s: How many seconds those runs took.
+        lost: Steps that were proven, and whose inputs the turn changed; told only where asked for.
         moved: Steps whose inputs changed, or that were gained or failed.
         kinds: How many paths of each kind changed; what planctl writes itself is left out.
         counted: It adds to the dwell when it brought nothing: an agent closed it, and the focus
@@ -83,6 +85,8 @@ class TurnWork:
     gained: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     reran: tuple[str, ...] = ()
+    reran_s: float = 0.0
+    lost: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
     kinds: tuple[tuple[str, int], ...] = ()
     counted: bool = True

@@ -64,6 +64,11 @@ class Dwell:
     def _filed(self) -> tuple[Filed, ...]:
         return filed_turns(self._workspace)
 
+    def newest(self, initiative: str | None, last: int) -> tuple[Filed, ...]:
+        """Return the last turns of a focus, or of all, newest first; deleted ones too."""
+        own = (item for item in self._filed if initiative in (None, item.focus))
+        return tuple(islice(own, last))
+
     def turns(self, initiative: str) -> tuple[Filed, ...]:
         """Return the turns of a focus, newest first; without any on disk git is not asked."""
         folder = self._workspace.root / ACTIVE / initiative / "turns"
@@ -121,7 +126,11 @@ class Dwell:
         return discounted(self._workspace, item)
 
     def works(
-        self, initiative: str, turns: tuple[Filed, ...], records: tuple[FocusRecord, ...] = ()
+        self,
+        initiative: str,
+        turns: tuple[Filed, ...],
+        records: tuple[FocusRecord, ...] = (),
+        detail: bool = False,
     ) -> Iterator[tuple[TurnDiff, TurnWork]]:
         """Yield what turns did, newest first; git is asked about a few at once.
 
@@ -129,12 +138,13 @@ class Dwell:
             initiative: Their focus.
             turns: The turns, newest first.
             records: Waits of the focus.
+            detail: Also tell which steps lost their proof.
         """
         open_turns = iter(turns)
         while chunk := tuple(islice(open_turns, _AT_ONCE)):
             diffs = turn_diffs(self._workspace, chunk, self._filed)
             idle = [item.id for item in chunk if waited(records, item.number)]
-            works = turn_works(self._workspace, initiative, diffs, idle)
+            works = turn_works(self._workspace, initiative, diffs, idle, detail)
             yield from zip(diffs, works, strict=True)
 
 

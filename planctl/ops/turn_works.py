@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from planctl._git_diffs import blob_ids
@@ -24,7 +24,11 @@ _RECEIPT = re.compile(rf"{ACTIVE}/[^/]+/reports/[^/]+/[^/]+/receipts/[^/]+\.json
 
 
 def turn_works(
-    workspace: Workspace, initiative: str, diffs: Sequence[TurnDiff], waited: Iterable[str] = ()
+    workspace: Workspace,
+    initiative: str,
+    diffs: Sequence[TurnDiff],
+    waited: Iterable[str] = (),
+    detail: bool = False,
 ) -> tuple[TurnWork, ...]:
     """Tell what turns did to their focus.
 
@@ -33,6 +37,7 @@ def turn_works(
         initiative: The focus of all of them.
         diffs: What git says that they changed.
         waited: Ids of the turns that opened while the focus was waiting.
+        detail: Also tell which steps lost their proof; receipts are read for that.
 
     Raises:
         BadFileError: The settings cannot be used.
@@ -40,7 +45,28 @@ def turn_works(
     plans = _plans(workspace, initiative, diffs)
     runs = _Runs(workspace, initiative)
     waiting, rules = frozenset(waited), workspace.settings().turns
-    return tuple(_work(item, plans.get(item.path), runs, rules, waiting) for item in diffs)
+    works = (_work(item, plans.get(item.path), runs, rules, waiting) for item in diffs)
+    if not detail:
+        return tuple(works)
+    pairs = zip(diffs, works, strict=True)
+    return tuple(
+        replace(work, lost=_lost(item, plans[item.path], runs, work)) for item, work in pairs
+    )
+
+
+def _lost(item: TurnDiff, plan: Plan | None, runs: _Runs, work: TurnWork) -> tuple[str, ...]:
+    """Return the steps that were proven on what the turn then changed, and not proven anew."""
+    if plan is None or not work.touched:
+        return ()
+    old = {change.path: change.old for change in item.changes if change.path in work.touched}
+    found: list[str] = []
+    for phase, step in plan.steps():
+        globs = plan.inputs_of(phase, step)
+        touched = [path for path in work.touched if matches(path, globs)]
+        if touched and step.id not in work.gained:
+            before = {path: old[path] for path in touched}
+            found += [step.id] if runs.proven_on(step.id, before) else []
+    return tuple(found)
 
 
 def _work(
@@ -50,7 +76,8 @@ def _work(
     paths = [change.path for change in item.changes if not is_own(change.path)]
     kinds = Counter(kind_of(path, rules).value for path in paths)
     by_step = _inputs(plan, paths, rules)
-    ended = _ended(item, plan, runs)
+    ends = _ended(item, plan, runs)
+    ended = {step: end for step, (end, _) in ends.items()}
     moved = {step for step, touched in by_step.items() if touched and step}
     moved |= {step for step, end in ended.items() if end in ("gained", "failed")}
     return TurnWork(
@@ -61,11 +88,16 @@ def _work(
         gained=_with(ended, "gained"),
         failed=_with(ended, "failed"),
         reran=_with(ended, "reran"),
+        reran_s=sum(_seconds(run) for end, run in ends.values() if end == "reran"),
         moved=tuple(sorted(moved)),
         kinds=tuple((kind.value, kinds[kind.value]) for kind in Kind if kinds[kind.value]),
         counted=record.outcome == "closed" and record.id not in waiting,
         evidence="git" if item.from_git else "record",
     )
+
+
+def _seconds(receipt: Receipt) -> float:
+    return (receipt.finished - receipt.started).total_seconds()
 
 
 def _with(ended: Mapping[str, str], word: str) -> tuple[str, ...]:
@@ -151,6 +183,15 @@ class _Runs:
         runs = (_Run(one.path, one.payload_sha256, one.receipt) for one in stored)
         return [run for run in runs if run.receipt.phase != AD_HOC]
 
+    def proven_on(self, step: str, files: Mapping[str, str | None]) -> bool:
+        """Tell whether a step passed with some of its inputs being these blobs."""
+        for run in self.all:
+            if run.receipt.step == step and run.receipt.ok:
+                blobs = {one.path: one.blob for one in run.receipt.inputs}
+                if all(blobs.get(path) == blob for path, blob in files.items()):
+                    return True
+        return False
+
     @cached_property
     def by_digest(self) -> dict[str, Receipt]:
         return {run.digest: run.receipt for run in self.all}
@@ -186,8 +227,8 @@ def _stuff(receipt: Receipt) -> tuple[object, ...]:
     return files, frozenset(receipt.data)
 
 
-def _ended(item: TurnDiff, plan: Plan | None, runs: _Runs) -> dict[str, str]:
-    """Return how the steps that a turn ran ended: `gained`, `failed`, or `reran`."""
+def _ended(item: TurnDiff, plan: Plan | None, runs: _Runs) -> dict[str, tuple[str, Receipt]]:
+    """Return how the steps that a turn ran ended: `gained`, `failed`, or `reran`; and the run."""
     added = {c.path for c in item.changes if c.old is None and _RECEIPT.fullmatch(c.path)}
     ulids = () if item.from_git else item.record.receipts
     if plan is None or not (added or ulids):
@@ -196,7 +237,7 @@ def _ended(item: TurnDiff, plan: Plan | None, runs: _Runs) -> dict[str, str]:
     own = [run for run in runs.all if run.path in added or run.receipt.ulid in ulids]
     mine = {run.digest for run in own}
     plan_moved = any(c.path == f"{ACTIVE}/{item.record.focus}/plan.yaml" for c in item.changes)
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, Receipt]] = {}
     for run in own:  # the last run of a step decides
         step, receipt = run.receipt.step, run.receipt
         earlier = [
@@ -208,7 +249,7 @@ def _ended(item: TurnDiff, plan: Plan | None, runs: _Runs) -> dict[str, str]:
         ]
         before = earlier[-1] if earlier else None
         if step in steps:
-            found[step] = _end(receipt, before, runs, plan_moved)
+            found[step] = (_end(receipt, before, runs, plan_moved), receipt)
     return found
 
 

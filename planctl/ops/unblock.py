@@ -328,7 +328,7 @@ def _settled(
     left = open_blockers(workspace, plan.id)
     blocking = [item for item in left if item.facts.blocks_focus]
     status = _status(workspace, plan)
-    ledger.attempt(workspace, plan.id, f"{attempt} See {written[0]}." if written else attempt)
+    ledger.attempt(workspace, plan.id, f"{attempt}. See {written[0]}." if written else attempt)
     if status == "blocked" and not blocking:
         status = ledger.set_status(workspace, plan, "in_progress").status
     if blocking:

@@ -182,7 +182,8 @@ def test_blocked_lists_who_is_blocked_on_what(project: Project) -> None:
     assert project.call("blocked")[1] == ""
     path = blocker(project, "test -e there")
     _, out, _ = project.call("blocked")
-    assert out.startswith(f"{ID}: blocked\n  blocked: no beam ({path})\n")
+    assert out.startswith(f"{ID}: blocked\n  no beam (by-hand ")
+    assert f"    {path}\n" in out
     assert "until: test -e there" in out
     assert f"way out: planctl unblock {ID}" in out
     _, out, _ = project.call("blocked", "--json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -400,3 +401,11 @@ def test_every_pattern_stands_on_its_own_and_matches_no_empty_line() -> None:
         for pattern in (*detector.patterns, *detector.despite):
             assert re.compile(pattern).search("") is None
     assert len(KINDS) == len(set(KINDS))
+
+
+def test_the_page_about_blockers_has_every_kind_in_order() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs/reference/blockers.md"
+    rows = re.findall(r"^\| `([\w-]+)` \| ([^|]+) \|", page.read_text("utf-8"), re.MULTILINE)
+    assert tuple(kind for kind, _ in rows) == KINDS
+    says = {kind: text for kind, text in rows}
+    assert {item.kind: item.says for item in DETECTORS}.items() <= says.items()
