@@ -70,7 +70,8 @@ class Storm:
             stderr=subprocess.PIPE,
         )
         if kill:
-            time.sleep(self.dice.uniform(0.3, 6))
+            self._wait_for_changes(process, self.dice.randint(1, 14))
+            time.sleep(self.dice.uniform(0, 0.4))
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 self.killed += 1
@@ -82,6 +83,15 @@ class Storm:
             told = found["error"]["message"] if code == 4 else found["end"]["why"]
             self.stops.append(told)
             self.put_right(told)
+
+    def _wait_for_changes(self, process: subprocess.Popen[bytes], times: int) -> None:
+        """Wait until the loop has written its state so often, however busy the machine is."""
+        state = self.project.root / ".git/planctl/loop.json"
+        seen, last = 0, _stamp(state)
+        while seen < times and process.poll() is None:
+            time.sleep(0.01)
+            now = _stamp(state)
+            seen, last = seen + (now != last), now
 
     def put_right(self, told: str) -> None:
         """Do what the message says, as a person."""
@@ -103,6 +113,13 @@ class Storm:
         if not self.journal.exists():
             return []
         return [json.loads(line) for line in self.journal.read_text("utf-8").splitlines()]
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 @pytest.fixture
