@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from planctl.cli.app import run as planctl
+from planctl.cli.app import tree
 from planctl.errors import BadFileError
 from planctl.models.agents_section import BEGIN, END, FORMER, VERSION, Fate, Placed, digest, placed
+from planctl.models.hook_part import HookPart
 from planctl.ops.agent_documents import section_text, write_agents_file
 from planctl.workspace import Workspace
 from tests.planctl.conftest import Repo
 
+ROOT = Path(__file__).resolve().parents[3]
 OLD, NEW = "old text\nof two lines", "new text\n\nof three"
 FORMERLY = frozenset({digest(OLD)})
 # Any bytes a document may hold, but not a mark: with one it would be another case.
@@ -93,8 +99,63 @@ def test_what_the_section_says_has_a_digest_that_is_kept_when_it_changes() -> No
     assert digest(section_text()) not in FORMER
 
 
-def test_the_section_is_short_and_names_commands_that_there_are() -> None:
+def test_the_section_is_short() -> None:
     assert len(section_text().splitlines()) + 2 <= 40
+
+
+def test_this_repository_has_the_section_once_and_as_it_is_written() -> None:
+    whole = (ROOT / "AGENTS.md").read_bytes()
+    assert placed(whole, section_text(), "AGENTS.md") == Placed(Fate.CURRENT, whole)
+
+
+def _commands() -> set[str]:
+    found = set()
+    for name, command in typer.main.get_command(tree()).commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", {})
+        found |= {name, *(f"{name} {sub}" for sub in inner)}
+    return found
+
+
+def test_documents_for_agents_name_only_commands_that_there_are(repo: Repo) -> None:
+    assert planctl(["init", "--ci", "github"]) == 0
+    workflow = (repo.root / ".github/workflows/planctl.yml").read_text()
+    part = HookPart("planctl").text.replace('"$_planctl"', "planctl")
+    known, named = _commands(), set[str]()
+    for text in (section_text(), workflow, part):
+        pattern = r"(?:`|run: |^ +)planctl ([a-z-]+(?: [a-z]+)?)(?= |`|$)"
+        for words in re.findall(pattern, text, re.MULTILINE):
+            first = words.split()[0]
+            group = any(name.startswith(f"{first} ") for name in known)
+            named.add(words if group else first)
+    assert not named - known
+    assert {"verify", "sync", "ledger check", "turn check", "turn close", "mcp"} <= named
+
+
+def test_the_workflow_is_a_workflow_and_is_written_only_when_asked_for(
+    repo: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo.write(".github/workflows/other.yml", "name: other\n")
+    path = repo.root / ".github/workflows/planctl.yml"
+    assert planctl(["init"]) == 0
+    assert not path.exists()
+    assert "`planctl init --ci github` writes" in capsys.readouterr().err
+    assert planctl(["init", "--ci", "github"]) == 0
+    workflow = yaml.safe_load(path.read_text())
+    # YAML 1.1 reads the key `on` as true; GitHub does not.
+    assert set(workflow) == {"name", True, "permissions", "env", "jobs"}
+    assert workflow["permissions"] == {"contents": "read"}
+    steps = workflow["jobs"]["evidence"]["steps"]
+    assert steps[0]["with"] == {"fetch-depth": 0}
+    assert all(("uses" in step) != ("run" in step) for step in steps)
+    assert [step["run"] for step in steps if "planctl " in step.get("run", "")] == [
+        "planctl verify --format github",
+        "planctl sync --check",
+        "planctl ledger check",
+        "planctl turn check",
+    ]
+    path.write_text("mine\n")
+    assert planctl(["init", "--ci", "github"]) == 0
+    assert path.read_text() == "mine\n"
 
 
 Given = Callable[[Repo], None]
