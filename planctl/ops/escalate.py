@@ -66,7 +66,8 @@ def block_turn(
 ) -> Blocker:
     """File a blocker for a turn whose agent failed, hung or was killed.
 
-    The second turn in a row on the focus that ends with the same signature marks it as blocked.
+    The second turn in a row of a role on the focus that ends with the same signature marks it as
+    blocked; what other roles do between them changes nothing.
 
     Args:
         workspace: The repository.
@@ -84,10 +85,14 @@ def block_turn(
     before = [
         item.facts
         for item in open_blockers(workspace, initiative)
-        if item.facts.turn and item.facts.turn < number
+        if item.facts.turn and item.facts.turn < number and item.facts.title.endswith(f" {role}")
     ]
     last = max(before, key=lambda facts: facts.turn or 0, default=None)
-    again = last is not None and last.signature == str(sign) and _next(workspace, plan, last.turn)
+    again = (
+        last is not None
+        and last.signature == str(sign)
+        and _nothing_since(workspace, plan, last.turn, role)
+    )
     in_a_row = 1 + (last.in_a_row if last is not None and again else 0)
     ended = "ran out of its time" if failure.timed_out else f"ended with {failure.exit_code}"
     reason = f"Turn {number:05} of the {role} {ended}."
@@ -109,12 +114,12 @@ def block_turn(
     return _filed(workspace, plan, made, text)
 
 
-def _next(workspace: Workspace, plan: Plan, number: int | None) -> bool:
-    """Tell whether no turn on the focus was closed since one that failed."""
+def _nothing_since(workspace: Workspace, plan: Plan, number: int | None, role: str) -> bool:
+    """Tell whether a role has closed no turn on the focus since one that failed."""
     from planctl.ops.turn import turn_records
 
     newer = (item for item in turn_records(workspace, plan.id) if item.number > (number or 0))
-    return not any(item.outcome == "closed" for item in newer)
+    return not any(item.outcome == "closed" and item.role == role for item in newer)
 
 
 def _splits(command: str) -> bool:

@@ -285,6 +285,15 @@ def test_the_second_failed_turn_with_one_signature_blocks_the_focus(story: Story
     assert focus_state(story.workspace, ID).blocked
 
 
+def test_turns_of_another_role_between_two_failures_change_nothing(story: Story) -> None:
+    failure = Failure(1, False, "Segmentation fault\n")
+    story.turn(outcome="crashed")
+    block_turn(story.workspace, ID, 1, "engineer", "agent", failure)
+    story.turn({"input.md": "go on"}, role="supervisor")
+    story.turn(outcome="crashed")
+    assert block_turn(story.workspace, ID, 3, "engineer", "agent", failure).in_a_row == 2
+
+
 def test_failed_turns_with_work_between_are_not_in_a_row(story: Story) -> None:
     failure = Failure(1, False, "Segmentation fault\n")
     story.turn(outcome="crashed")
