@@ -49,8 +49,8 @@ _TESTS = re.compile(
 )
 _EVERYTHING = re.compile(
     r"\b(?:everything|all (?:the )?(?:steps?|phases?|rows?|checks?|gates?|items?)|"
-    r"every (?:step|phase|row|check|item)|(?:the )?(?:whole |entire )?(?:initiative|focus|plan|"
-    r"checklist|milestone))\b",
+    r"every (?:step|phase|row|check|item)|(?:the|this|our)\s+(?:whole |entire )?(?:initiative|focus|"
+    r"plan|checklist|milestone))\b",
     re.IGNORECASE,
 )
 

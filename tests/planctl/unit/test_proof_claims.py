@@ -60,6 +60,7 @@ def test_what_is_said_to_be_proven_is_found(
         "Tried to finish A1",
         "Phase C is complete",
         "Wrote tests for the fit.",
+        "Began now that the exporter initiative is complete.",
         "See plans/A1 for the completed drawing",
         "",
     ],
