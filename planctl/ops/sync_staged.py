@@ -7,7 +7,8 @@ lines of rows change, in the index and in the work tree; what a person has not s
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from planctl._git_run import ENVIRONMENT, RefusedError, run_git
@@ -17,8 +18,12 @@ from planctl.models.plan import Plan
 from planctl.models.verdict import VerifyReport
 from planctl.ops.ledger_file import read_document, write_document
 from planctl.ops.past import Past, past_of
+from planctl.ops.past_judge import PastJudge
+from planctl.ops.receipts import LoadedReceipt, load
+from planctl.ops.replays import replays_of
 from planctl.ops.sync import RowChange, SyncReport, rows_of
-from planctl.ops.verify import verify
+from planctl.ops.together import Together
+from planctl.ops.verify import decide, name_commits
 from planctl.ops.write_lock import write_lock
 from planctl.workspace import ACTIVE, SETTINGS, Workspace
 
@@ -109,8 +114,8 @@ def sync_staged(workspace: Workspace, index: str | None = None, check: bool = Fa
     changes: list[RowChange] = []
     written: list[str] = []
     with past_of(workspace, found) as past:
-        for plan in _touched(past, changed):
-            report = verify(past.workspace, plan, judge=past.judge(plan))
+        plans = list(_touched(past, changed))
+        for plan, report in zip(plans, _judged(past, plans), strict=True):
             path = past.workspace.relative(past.workspace.working_plan(plan))
             entry = past.tree.entries.get(path)
             if entry is None or entry.mode not in _PLAIN:
@@ -123,6 +128,36 @@ def sync_staged(workspace: Workspace, index: str | None = None, check: bool = Fa
                 _in_work_tree(workspace, path, report, commit)
                 written.append(path)
     return SyncReport(tuple(changes), tuple(written))
+
+
+class _Staged(Together):
+    """What the judges of several plans have in common, at one commit."""
+
+    def __init__(self, past: Past, plans: Sequence[Plan]) -> None:
+        super().__init__(past.workspace, plans, cache=False)
+        self._past = past
+
+    @cached_property
+    def loaded(self) -> dict[str, list[LoadedReceipt]]:
+        """Initiative → its receipts."""
+        repo = self.workspace.repo
+        return {
+            plan.id: load(self._past.shelf(plan), repo, self.added[plan.id]) for plan in self._plans
+        }
+
+    def judge(self, plan: Plan) -> PastJudge:
+        """Return who answers for one of the plans."""
+        judge = PastJudge(self.workspace, plan, self.loaded[plan.id], self._past.tree)
+        # In place of its own: `cached_property` looks here first.
+        judge.__dict__["gates"] = self.gates
+        judge.__dict__["commits"] = self.commits
+        judge.__dict__["replays"] = replays_of(self.workspace, plan, added=self.added[plan.id])
+        return judge
+
+
+def _judged(past: Past, plans: Sequence[Plan]) -> list[VerifyReport]:
+    together = _Staged(past, plans)
+    return name_commits(past.workspace, [decide(together.judge(plan)) for plan in plans])
 
 
 def _touched(past: Past, changed: list[str]) -> Iterator[Plan]:
