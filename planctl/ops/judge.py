@@ -120,9 +120,10 @@ class Judge:
     @cached_property
     def commits(self) -> dict[str, Commit]:
         """What this clone knows of the receipts' commits."""
-        return self.workspace.repo.commits(
-            item.stored.receipt.commit for item in self.loaded if item.stored
-        )
+        repo = self.workspace.repo
+        # HEAD too: it is what the next run starts from.
+        asked = {item.stored.receipt.commit for item in self.loaded if item.stored}
+        return repo.commits(asked | {repo.head or ""} if asked else ())
 
     def settled(
         self, phase: str, step: Step, loaded: LoadedReceipt, receipt: Receipt

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from planctl import clock
-from planctl.models import blocker, ledger
+from planctl.models import ledger
 from planctl.models.ledger import Attempt, LedgerItem
 from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt
 from planctl.ops.ledger_file import read_ledger, rewrite_ledger, with_item_of
 from planctl.ops.ledger_file import show as show
-from planctl.ops.open_blockers import resolved_blockers
 from planctl.ops.summary import named_phase, told
 from planctl.workspace import ACTIVE, LEDGER, Workspace
+
+if TYPE_CHECKING:
+    from planctl.models import blocker
 
 
 def attempt(workspace: Workspace, initiative: str, text: str) -> LedgerItem:
@@ -119,6 +122,8 @@ def settle(workspace: Workspace, plan: Plan, proven: Collection[str]) -> LedgerI
     item = ledger.parse(read_ledger(workspace), LEDGER).item(plan.id)
     if item is None or item.status != "blocked":
         return None
+    from planctl.ops.open_blockers import resolved_blockers
+
     over = resolved_blockers(workspace, plan.id)
     left = (pair for pair in blockers(workspace, plan).items() if pair[0] not in over)
     known = sorted(left, key=lambda pair: Path(pair[0]).name)
@@ -134,7 +139,10 @@ def blockers(workspace: Workspace, plan: Plan) -> dict[str, blocker.BlockerFacts
     found: dict[str, blocker.BlockerFacts] = {}
     plain = (path for path in reports.glob("*/*/red/blocked_*.md") if path.is_file())
     for path in sorted(plain):
-        facts = blocker.facts(path.read_text("utf-8", "replace"))
+        # Most initiatives have none: who records a run need not load what reads them.
+        from planctl.models.blocker import facts as facts_in
+
+        facts = facts_in(path.read_text("utf-8", "replace"))
         if facts is not None:
             found[workspace.relative(path)] = facts
     return found

@@ -88,9 +88,10 @@ def record_run(
         # may have it already when planctl was killed between the two.
         whole = workspace.initiative_dir(plan.id) / "summary.md"
         known = _read(whole)
+        told_now = block(untold)
         if new := [item for item in untold if item.receipt.ulid not in known]:
-            _prepend(whole, block(new))
-        _prepend(hub.path / "summary.md", told_now := block(untold))
+            _prepend(whole, told_now if len(new) == len(untold) else block(new))
+        _prepend(hub.path / "summary.md", told_now)
     return told_now
 
 
