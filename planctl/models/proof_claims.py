@@ -12,7 +12,9 @@ Subject = Literal["phase", "row", "step", "tests", "everything"]
 _CLAUSE = re.compile(r"(?:[;!?]|\.(?=\s|$)|,?\s+\b(?:but|so|while|whereas|although|though)\b)\s*")
 _VERB = r"\b(?:is|are|was|were|remains?|stays?|has|have)\b"
 # `A is complete, B1 is open`: the second half has a verb of its own.
-_SECOND = re.compile(rf"(?:,|\s+and)\s+(?=[^,;]{{1,60}}?{_VERB})")
+_SECOND = re.compile(rf"(?:,|\s+and)\s+(?=[^,;]{{1,60}}?{_VERB})|:\s+")
+# `Phase A: complete` is one clause, `Ran the refresh of Phase A: the selector is green` two.
+_LEAD_WORDS = 3
 _DONE = re.compile(
     r"\b(?P<word>complete[sd]?|done|finished|finishes|proven|proved|verified|succeed(?:s|ed)|"
     r"successful(?:ly)?|satisfied|closed|green|ok|fresh|validated|achieved|"
@@ -49,8 +51,8 @@ _TESTS = re.compile(
 )
 _EVERYTHING = re.compile(
     r"\b(?:everything|all (?:the )?(?:steps?|phases?|rows?|checks?|gates?|items?)|"
-    r"every (?:step|phase|row|check|item)|(?:the|this|our)\s+(?:whole |entire )?(?:initiative|focus|"
-    r"plan|checklist|milestone))\b",
+    r"every (?:step|phase|row|check|item)|"
+    r"(?:the|this|our)\s+(?:whole |entire )?(?:initiative|focus|plan|checklist|milestone))\b",
     re.IGNORECASE,
 )
 
@@ -106,7 +108,8 @@ def _clauses(sentence: str) -> Iterator[str]:
         for match in _SECOND.finditer(part):
             half = part[start : match.start()]
             # `A1 and A2 are proven` is one clause: its first half says nothing yet.
-            if re.search(_VERB, half) or _DONE.search(half):
+            long = match[0].startswith(":") and len(half.split()) > _LEAD_WORDS
+            if long or re.search(_VERB, half) or _DONE.search(half):
                 yield half
                 start = match.end()
         yield part[start:]

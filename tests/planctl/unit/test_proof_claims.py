@@ -21,6 +21,7 @@ def found(sentence: str) -> list[tuple[str, tuple[str, ...]]]:
         ("Phase A is complete.", [("phase", ("A",))]),
         ("Phase A: complete", [("phase", ("A",))]),
         ("Completed Phase A evidence refresh v3.", [("phase", ("A",))]),
+        ("Executed the Phase A refresh: pytest selector GREEN (1/1, 7.17s)", [("tests", ())]),
         ("Phases A and B are done.", [("phase", ("A", "B"))]),
         ("Phase A checklist A0/A1/A2/A3 complete; ready for Phase B work",
          [("row", ("A0", "A1", "A2", "A3"))]),
