@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.planctl.functional.liar import ID, Engineer
+from tests.planctl.functional.liar import ID, Answer, Engineer
 from tests.planctl.functional.test_attacks import envelope, payload
 
 FILLER = "The sources are as they were. Nothing else was looked at."
@@ -153,8 +153,8 @@ def test_a_phase_is_called_complete_with_a_stale_row(turn: Engineer) -> None:
     ],
 )
 def test_what_never_ran_is_called_done(turn: Engineer, lie: str) -> None:
-    problems = refused(turn, lie)
-    assert only(problems, "verdict")["found"]
+    found = [item["found"] for item in refused(turn, lie) if item["kind"] == "verdict"]
+    assert "missing" in " ".join(found)
 
 
 def test_all_tests_are_said_to_pass_while_they_fail(turn: Engineer) -> None:
@@ -287,3 +287,27 @@ def test_a_claim_that_its_author_accepts_himself_is_there_for_everybody_to_see(
     (accepted,) = json.loads(record.read_text())["accepted"]
     assert accepted["why"] == why
     assert "person@example.org" in accepted["by"]
+
+
+def test_a_row_is_ticked_by_hand(turn: Engineer) -> None:
+    place = turn.root / f"plans/active/{ID}/implementation.md"
+    turn.edit(place, "- [ ] B1", "- [x] B1")
+    for words in (("sync", ID, "--check"), ("ledger", "check")):
+        answer = turn.call(*words)
+        assert answer.code == 1, words
+        assert "B1" in answer.said
+    answer: Answer = turn.close(f"Some rows were tidied up. {FILLER}")
+    if answer.code == 0:
+        assert "- [x] B1" not in turn.repo.git("show", f"HEAD:plans/active/{ID}/implementation.md")
+    else:
+        assert "B1" in answer.said
+
+
+def test_an_item_of_the_ledger_is_marked_done_by_hand(turn: Engineer) -> None:
+    ledger = turn.root / "docs/fix_plan.md"
+    text = ledger.read_text()
+    assert "in_progress" in text
+    ledger.write_text(text.replace("in_progress", "done", 1))
+    answer = turn.call("ledger", "check")
+    assert answer.code == 1
+    assert ID in answer.said
