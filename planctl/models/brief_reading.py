@@ -149,7 +149,11 @@ def _is_order(rest: str) -> bool:
 def _is_label(found: re.Match[str], heading: bool, bold: bool, item: str | None) -> bool:
     """Tell whether a word at the beginning of a line is the label of a section."""
     more, end = found["more"].strip(), found["end"].strip()
-    plain = not more or more.startswith("(") or more.lower().startswith(("for ", "of ", "path"))
+    plain = (
+        not more
+        or re.fullmatch(r"\([^()]*\)", more) is not None
+        or more.lower().startswith(("for ", "of ", "path"))
+    )
     if heading or bold:
         return plain or end == ":"
     # `1. Commands to run: …` is a step; `- Focus: X` is a field.

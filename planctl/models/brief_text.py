@@ -141,7 +141,7 @@ def _how_to(facts: BriefFacts) -> list[str]:
     for step in facts.steps:
         rows = f" ({', '.join(step.rows)})" if step.rows else ""
         took = f" Before, it took {step.duration}." if step.duration else ""
-        lines += [f"**{step.id}**{rows} is {_flat(step.state)}.{took}", ""]
+        lines += [f"### Step `{step.id}`{rows}", "", f"It is {_flat(step.state)}.{took}", ""]
         fence = "`" * max(3, step.command.count("```") * 3 + 1) if "```" in step.command else "```"
         lines += [f"{fence}sh", *step.command.strip().split("\n"), fence, ""]
         lines += [f"- leaves {', '.join(f'`{name}`' for name in step.expects)}"]

@@ -243,6 +243,14 @@ class PlanWords:
             if not _OWN.search(stem(name))
         ]
 
+    def says_nothing(self, text: str) -> bool:
+        """Tell whether a text has no word that tells one step from another, nor tests from runs."""
+        said = set(words_of(text)) - SKIPPED - _FILLER
+        return not self._own(said) and not said & (_TESTS | _PROGRAMS)
+
+    def _own(self, said: set[str]) -> set[str]:
+        return {word for word in said - GENERAL if lemma(word) not in PRODUCES | RECORDS}
+
     def by_words(self, text: str, scope: Iterable[str]) -> frozenset[str] | None:
         """Return the steps among some that a text means by its words.
 
@@ -258,7 +266,7 @@ class PlanWords:
             or (said & _PROGRAMS and item.step.kind != "pytest")
         )
         titles = {w for item in self.plan.phases.values() for w in words_of(item.title)}
-        own = {word for word in said - GENERAL if lemma(word) not in PRODUCES | RECORDS}
+        own = self._own(said)
         known = titles | {word for item in among.values() for word in item.words}
         hits = {word for word in own if akin_to_any(word, known)}
         if own and len(hits) < len(own) * 0.6:

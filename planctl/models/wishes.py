@@ -201,13 +201,17 @@ class _Reader:
     def _ask(self, item: Item, text: str, mention: Mention) -> None:
         if not mention.any and not mention.other:
             mention = self._words.named(text)
-        if not mention.any and not mention.other and PRONOUN.search(text):
+        if not mention.any and not mention.other and self._continues(text):
             mention = self._last
         at = _making_verb(text, False)
         if not mention.any and at is not None and not re.search(r"\w\W+\w", text[at:]):
             self._bare = text  # `Run:`; what follows says what
             return
         self._wish(item, text, mention)
+
+    def _continues(self, text: str) -> bool:
+        """Tell whether a part is about what was named last: `rerun it`, `… and keep the logs`."""
+        return PRONOUN.search(text) is not None or self._words.says_nothing(text)
 
     def _wish(self, item: Item, text: str, mention: Mention) -> None:
         if not mention.any and not mention.other and RECORDED.search(text) and not item.code:

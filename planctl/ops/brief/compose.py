@@ -78,6 +78,8 @@ def _run(task: Task) -> str:
 
 
 def _first(task: Task) -> Iterator[tuple[str, str]]:
+    if task.state.due:
+        yield task.state.way_out, task.state.why
     wanted = {f"{task.plan.id}/{item.step}" for item in task.open}
     for action in task.actions:
         ours = not action.steps or wanted & set(action.steps)

@@ -144,4 +144,5 @@ def commands_of(section: BriefSection) -> Iterator[Item]:
         if code:
             yield Item(number, text, True)
         else:
-            yield from (Item(number, quoted, True) for quoted in _QUOTED.findall(text))
+            quoted = (item for item in _QUOTED.findall(text) if " " in item.strip())
+            yield from (Item(number, item, True) for item in quoted)

@@ -256,9 +256,18 @@ def _write(workspace: Workspace, out: str, text: str) -> None:
         raise BadFileError(out, "is or lies behind a symbolic link", hint="remove the link")
     if place.exists() and out in workspace.repo.changed_paths():
         old, block = parted(read_text_of(workspace, out)[1])
-        if old.strip() and (block is None or block.sha256 != digest_of(old)):
+        own = block is not None and block.sha256 == digest_of(old)
+        if old.strip() and not own and not _of_this_turn(workspace, out):
             raise PreconditionError(
                 f"`{out}` was written by hand and is not committed",
                 "commit or remove it first; `--out FILE` writes elsewhere",
             )
     atomic_write(place, text)
+
+
+def _of_this_turn(workspace: Workspace, out: str) -> bool:
+    """Tell whether a file was written in the turn that is open: then it is the turn's own."""
+    from planctl.ops.turn import current_turn
+
+    turn = current_turn(workspace)
+    return turn is not None and out not in turn.dirty

@@ -368,4 +368,6 @@ AGAIN = (
     "The training must be measured once more.",
     "Delete the stale logs and generate new ones for train and infer.",
     "Don't run Phase B yet, rerun Phase A.",
+    "Run B1. Then rerun the selector and both commands of the baseline.",
+    "A1 first; then collect fresh evidence for it.",
 )

@@ -75,6 +75,13 @@ def test_a_brief_orders_what_is_open_and_passes_its_own_check(project: Project) 
     assert found["orders"] == ["one", "two", "solo"]
 
 
+@pytest.mark.parametrize("name", ["tests", "focus", "artifacts", "summary", "branch"])
+def test_a_step_named_like_a_section_is_no_section(project: Project, name: str) -> None:
+    project.edit("id: solo", f"id: {name}")
+    written(project)
+    assert checked(project)["problems"] == []
+
+
 def test_only_what_lost_its_proof_is_ordered(proven: Project) -> None:
     (proven.root / "src/two.txt").write_text("other\n")
     proven.repo.commit("change")
@@ -110,7 +117,7 @@ def test_a_person_may_order_it_again_with_a_reason(
     assert found["ok"], found["problems"]
     assert found["notes"] == ["proven evidence is wanted again: new machine -- and --> more"]
     edited = text.replace("Summary: ", "Summary: edited ")
-    assert kinds(checked(proven, edited)) == ["already-proven"]
+    assert set(kinds(checked(proven, edited))) == {"already-proven"}
     monkeypatch.setenv("PLANCTL_ROLE", "supervisor")
     assert proven.call("brief", ID, "--because", "x")[0] == 4
 
@@ -184,6 +191,12 @@ def test_what_a_person_wrote_is_not_written_over(project: Project) -> None:
     edited = (project.root / "input.md").read_text().replace("Run:", "Please run:")
     (project.root / "input.md").write_text(edited)
     assert project.call("brief", ID)[0] == 4
+
+
+def test_what_the_open_turn_wrote_may_be_replaced(project: Project) -> None:
+    assert project.call("turn", "open", ID, "--role", "supervisor")[0] == 0
+    (project.root / "input.md").write_text("Do Now: written in this turn\n")
+    assert project.call("brief", ID)[0] == 0
 
 
 def test_a_note_that_asks_again_is_refused(proven: Project) -> None:

@@ -128,6 +128,8 @@ def test_the_refusal_names_line_field_value_and_what_is_open_instead(check: Chec
         "Capture `learning_rates.csv` from the new ablation.",
         "Mark rows A0-A3 complete and run B1.",
         "Proceed to Phase B: run B1 and B2.",
+        "Rerun Phase B and collect fresh evidence.",
+        "Run B1, then archive its logs.",
     ],
 )
 def test_another_thing_is_not_the_same_thing_again(check: Check, order: str) -> None:
