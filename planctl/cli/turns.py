@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from planctl.models.turn_record import OpenTurn
     from planctl.ops.turn.closing import ClosedTurn
     from planctl.ops.turn.problems import RefusedTurnError
+    from planctl.workspace import Workspace
 
 turn_app = typer.Typer(
     help="Turns of supervisor and engineer.", no_args_is_help=True, rich_markup_mode=None
 )
 _MAX_TEXT = 1_000_000
+_PLACES = "a FILE, `-` for stdin, or `--message TEXT`"
 
 
 @turn_app.command("open")
@@ -115,10 +117,11 @@ def turn_close(
     from planctl.ops.turn.problems import RefusedTurnError
     from planctl.workspace import Workspace
 
-    prose = _words(source, from_file, message, next_)
+    workspace = Workspace.open()
+    prose = _words(workspace, source, from_file, message, next_)
     try:
         closed = close_turn(
-            Workspace.open(),
+            workspace,
             prose,
             accept=accept,
             commit=not no_commit,
@@ -140,16 +143,23 @@ def turn_close(
 
 
 def _words(
-    source: str | None, from_file: str | None, message: str | None, next_: str | None
+    workspace: Workspace,
+    source: str | None,
+    from_file: str | None,
+    message: str | None,
+    next_: str | None,
 ) -> TurnProse:
     from dataclasses import replace
 
     from planctl.errors import UsageError
     from planctl.models.turn_prose import TurnProse
+    from planctl.ops.turn.journal import begun
 
     given = [item for item in (source, from_file, message) if item is not None]
     if len(given) > 1:
-        raise UsageError("the words come from one place", "FILE, `-`, or `--message TEXT`")
+        raise UsageError("the words come from one place", _PLACES)
+    if not given and begun(workspace) is None:
+        raise UsageError("a turn is closed with words: there are none", _PLACES)
     text = message if message is not None else _read(given[0]) if given else ""
     prose = TurnProse.parse(text)
     return prose if next_ is None else replace(prose, next=" ".join(next_.split()))

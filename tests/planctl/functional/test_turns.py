@@ -70,6 +70,20 @@ def test_what_cannot_be_opened_says_why(
     assert engineer.call("turn", "show").code == 1
 
 
+def test_a_turn_is_closed_with_words_from_one_place(engineer: Engineer) -> None:
+    engineer.open()
+    none = engineer.call("turn", "close")
+    assert none.code == 2
+    assert "`-` for stdin" in none.err
+    two = engineer.call("turn", "close", "-", "--message", "x")
+    assert two.code == 2
+    missing = engineer.call("turn", "close", "nowhere.md")
+    assert missing.code == 4
+    assert "nowhere.md: cannot be read" in missing.err
+    (engineer.root / "latin.md").write_bytes(b"caf\xe9.\n")
+    assert "is not UTF-8 at byte 3" in engineer.call("turn", "close", "latin.md").err
+
+
 def test_dirty_files_are_noted_with_their_content(engineer: Engineer) -> None:
     engineer.repo.write("mine.txt", "mine\n")
     (engineer.root / "src/use.py").unlink()
