@@ -24,11 +24,13 @@ class Order:
         focus: The initiative it is for; None when it names none.
         refused: Why it is not handed on, a line each; empty when it is good.
         machine: It is planctl's own, and nobody edited it.
+        absent: There is no such file.
     """
 
     focus: str | None
     refused: tuple[str, ...]
     machine: bool = False
+    absent: bool = False
 
     @property
     def good(self) -> bool:
@@ -45,7 +47,7 @@ def judged(workspace: Workspace, wanted: str | None, collect: bool = True) -> Or
         collect: Selectors may be tried with `pytest --collect-only`.
     """
     if not os.path.lexists(workspace.root / BRIEF):
-        return Order(None, (f"there is no `{BRIEF}`",))
+        return Order(None, (f"there is no `{BRIEF}`",), absent=True)
     try:
         found = check_brief(workspace, BRIEF, collect=collect)
     except BadFileError as error:
@@ -62,7 +64,7 @@ def judged(workspace: Workspace, wanted: str | None, collect: bool = True) -> Or
 
 def _told(check: BriefCheck) -> list[str]:
     return [
-        f"{check.path}:{item.line or 1}: {item.text}"
+        f"{item.kind}: {check.path}:{item.line or 1}: {item.text}"
         + (f" Way out: {item.way_out}" if item.way_out else "")
         for item in check.problems
     ]

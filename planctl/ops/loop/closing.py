@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from planctl._files import atomic_write, read_plain
+from planctl._text import count
 from planctl.errors import PlanctlError, UsageError
 from planctl.models.prose import parse_prose
 from planctl.models.turn_prose import TurnProse
@@ -55,15 +56,12 @@ class EvidenceChangedError(PlanctlError):
     exit_code = 1
 
 
-def words_of(run: AgentRun, turn: Turn) -> str:
-    """Return what an agent says of its turn, or what planctl can say for it.
+def words_of(run: AgentRun) -> str | None:
+    """Return what an agent says of its turn, or None.
 
     Its summary file goes first, then the last Turn Summary in its output.
     """
-    if run.summary is not None:
-        return run.summary
-    said = _last_summary(run.tail)
-    return said if said is not None else silent(turn, run)
+    return run.summary if run.summary is not None else _last_summary(run.tail)
 
 
 def _last_summary(text: str) -> str | None:
@@ -103,20 +101,25 @@ def finish(bench: Bench, turn: Turn, closing: Closing) -> LoopTurn:
         PlanctlError: It cannot be closed now; the state is such that it will be.
     """
     text = closing.text
-    for round_ in range(bench.settings.corrections + 1):
-        keep_words(bench, turn, text)
-        last = round_ == bench.settings.corrections or closing.ask_again is None
+    ask_again = closing.ask_again
+    keep_words(bench, turn, text)
+    for left in reversed(range(bench.settings.corrections + 1)):
+        if ask_again is None:
+            break
         try:
             return _closed(bench, turn, closing, text, strike=False)
         except RefusedTurnError as error:
             problems = _lines(error)
-        bench.say(f"the summary is refused: {len(problems)} problems")
-        if last or closing.ask_again is None:
+        bench.say(f"its summary is refused, {count(len(problems), 'problem')}")
+        for line in problems:
+            bench.say(f"refused: {line}")
+        if not left:
             break
-        run = closing.ask_again(problems)
+        run = ask_again(problems)
         if run.failed or bench.stop.requested:
             break
-        text = words_of(run, turn) if run.summary or _last_summary(run.tail) else text
+        text = words_of(run) or text
+        keep_words(bench, turn, text)
     return _struck(bench, turn, closing, text)
 
 

@@ -13,7 +13,7 @@ from planctl.ops.loop.agent import AgentRun
 from planctl.ops.loop.bench import Bench, LoopTurn
 from planctl.ops.loop.bookkeeping import keep_books
 from planctl.ops.loop.choice import Choice
-from planctl.ops.loop.closing import AskAgain, Closing, finish, silent, words_of
+from planctl.ops.loop.closing import Closing, finish, silent, words_of
 from planctl.ops.loop.prompts import Scene, correction, duties_of, prompt
 from planctl.ops.loop.turns import Turn, ask, before, begin
 from planctl.ops.verify import verify
@@ -37,16 +37,16 @@ def supervise(bench: Bench, choice: Choice) -> LoopTurn:
         if run.failed:
             break
         order = briefs.judged(bench.workspace(turn.role), bench.settings.focus)
-        if order.good:
-            break
+        if order.good or order.absent or briefs.kept(bench.workspace()) == was:
+            break  # one that has ordered nothing is not asked twice
         refused += order.refused
         scene = replace(scene, refused=order.refused)
-        bench.say(f"its brief is refused: {order.refused[0]}")
+        for line in order.refused:
+            bench.say(f"its brief is refused: {line}")
     orders = tuple(dict.fromkeys(refused))
     by = _settle(bench, turn, was)
     bench.remember(refused=orders)
-    again = _again(bench, turn, command, scene)
-    closing = Closing(run.outcome, words_of(run, turn), orders, None if run.failed else again)
+    closing = _closing(bench, turn, command, scene, run, orders)
     return _ended(bench, finish(bench, turn, closing), run, by)
 
 
@@ -91,9 +91,7 @@ def work(bench: Bench, choice: Choice) -> LoopTurn:
     if run.outcome in ("crashed", "timed_out"):
         _block(bench, turn, command, run)
     keep_books(bench.workspace(turn.role), turn.open)
-    again = _again(bench, turn, command, scene)
-    closing = Closing(run.outcome, words_of(run, turn), (), None if run.failed else again)
-    done = finish(bench, turn, closing)
+    done = finish(bench, turn, _closing(bench, turn, command, scene, run))
     return _ended(bench, done, run, "supervisor" if usable and not order.machine else "planctl")
 
 
@@ -148,11 +146,23 @@ def _duties(bench: Bench, turn: Turn) -> str:
     return duties_of(bench.workspace(), turn.role, settings.prompt, settings.prompts)
 
 
-def _again(bench: Bench, turn: Turn, command: str, scene: Scene) -> AskAgain:
+def _closing(
+    bench: Bench,
+    turn: Turn,
+    command: str,
+    scene: Scene,
+    run: AgentRun,
+    orders: tuple[str, ...] = (),
+) -> Closing:
+    """Return how an agent's turn is closed; one that failed or is silent is not asked again."""
+
     def once_more(problems: Sequence[str]) -> AgentRun:
         return ask(bench, turn, command, correction(scene, problems))
 
-    return once_more
+    words = words_of(run)
+    if words is None:
+        return Closing(run.outcome, silent(turn, run), orders)
+    return Closing(run.outcome, words, orders, None if run.failed else once_more)
 
 
 def _ended(bench: Bench, done: LoopTurn, run: AgentRun, by: str | None) -> LoopTurn:

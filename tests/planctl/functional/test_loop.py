@@ -101,7 +101,8 @@ def test_a_brief_that_asks_for_what_is_proven_never_reaches_the_engineer(loops: 
     supervisor, engineer = result["turns"]
     assert supervisor["brief"] == "planctl"
     receipt = loops.project.receipts("solo")[0].name.partition("_")[0]
-    assert any(receipt in line for line in supervisor["refused_orders"])
+    refused = [line for line in supervisor["refused_orders"] if receipt in line]
+    assert refused[0].startswith("already-proven: input.md:")
     assert loops.records()[0]["refused_orders"] == supervisor["refused_orders"]
     told = (loops.project.root / ".git/told").read_text("utf-8")
     assert "once more" not in told
@@ -122,6 +123,15 @@ def test_a_supervisor_is_told_what_was_refused_and_may_mend_it(loops: Loops) -> 
     assert result["turns"][0]["brief"] == "planctl"
     assert "input.md: X-001, phase A" in loops.log(1, "supervisor")
     assert "Refused orders: do not give them again" in loops.prompt(1, "supervisor")
+
+
+def test_agents_that_say_nothing_are_not_started_again(loops: Loops) -> None:
+    count = ("append", ".git/starts", "x")
+    words = ("--supervisor", agent(count), "--engineer", agent(count, EDIT))
+    supervisor, engineer = loops.run("--focus", ID, "-n", "2", *words)["turns"]
+    assert (loops.project.root / ".git/starts").read_text() == "xx"
+    assert (supervisor["brief"], supervisor["refused_orders"]) == ("planctl", [])
+    assert (supervisor["outcome"], engineer["outcome"]) == ("closed", "closed")
 
 
 def test_false_words_go_back_once_and_the_mended_ones_are_taken(loops: Loops) -> None:
