@@ -60,6 +60,13 @@ def added_files(repo: Repository, globs: Sequence[str]) -> dict[str, AddedIn]:
     return found
 
 
+def parents_between(repo: Repository, *revisions: str) -> dict[str, tuple[str, ...]]:
+    """Return every commit of a walk with its parents; revisions as `git rev-list` takes them."""
+    answer = repo.ask("rev-list", "--parents", *revisions, "--").decode("ascii")
+    lines = (line.split() for line in answer.splitlines())
+    return {commit: tuple(parents) for commit, *parents in lines}
+
+
 def net_changes(repo: Repository, pairs: Iterable[Pair]) -> dict[Pair, tuple[Change, ...]]:
     """Return what lies between two commits, for many pairs; two processes for all of them.
 

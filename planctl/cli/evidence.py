@@ -177,7 +177,7 @@ def status(json_: Json = False) -> None:
                 row.priority,
                 f"{row.proven}/{row.steps}",
                 str(row.stale) if row.stale else "–",
-                "blocked" if row.blocked else "open" if row.open else "done",
+                row.state,
                 row.next or "–",
             )
             for row in rows

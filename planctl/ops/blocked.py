@@ -21,5 +21,5 @@ def blocked(workspace: Workspace, initiative: str | None = None) -> tuple[FocusS
     if initiative is not None:
         workspace.initiative_dir(initiative)
         return (board.state(initiative),)
-    states = (board.state(name) for name in workspace.initiatives())
+    states = board.states(workspace.initiatives())
     return tuple(state for state in states if state.why or state.blockers)

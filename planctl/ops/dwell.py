@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import islice
@@ -18,9 +18,10 @@ from planctl.models.dwell import (
     tier_of,
 )
 from planctl.models.focus_record import FocusRecord, Unlock, file_name, waited
+from planctl.models.plan import Plan
 from planctl.ops.focus_records import focus_records, waits_folder
 from planctl.ops.turn_diffs import Filed, TurnDiff, filed_turns, turn_diffs
-from planctl.ops.turn_works import turn_works
+from planctl.ops.turn_works import plans_then, turn_works
 from planctl.workspace import ACTIVE, Workspace
 
 _AT_ONCE = 8
@@ -54,6 +55,8 @@ class Dwell:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._diffs: dict[str, TurnDiff] = {}
+        self._plans: dict[str, Plan | None] = {}
 
     @cached_property
     def settings(self) -> DwellSettings:
@@ -63,6 +66,13 @@ class Dwell:
     @cached_property
     def _filed(self) -> tuple[Filed, ...]:
         return filed_turns(self._workspace)
+
+    @cached_property
+    def _by_focus(self) -> dict[str, tuple[Filed, ...]]:
+        found: dict[str, list[Filed]] = {}
+        for item in self._filed:
+            found.setdefault(item.focus, []).append(item)
+        return {name: tuple(turns) for name, turns in found.items()}
 
     def newest(self, initiative: str | None, last: int) -> tuple[Filed, ...]:
         """Return the last turns of a focus, or of all, newest first; deleted ones too."""
@@ -74,7 +84,7 @@ class Dwell:
         folder = self._workspace.root / ACTIVE / initiative / "turns"
         if not any(folder.glob("*.json")):
             return ()
-        return tuple(item for item in self._filed if item.focus == initiative)
+        return self._by_focus.get(initiative, ())
 
     def of(self, initiative: str, records: tuple[FocusRecord, ...]) -> Dwelling:
         """Return how long a focus has stood still.
@@ -142,10 +152,22 @@ class Dwell:
         """
         open_turns = iter(turns)
         while chunk := tuple(islice(open_turns, _AT_ONCE)):
-            diffs = turn_diffs(self._workspace, chunk, self._filed)
+            self._ask(chunk)
+            diffs = [self._diffs[item.path] for item in chunk]
             idle = [item.id for item in chunk if waited(records, item.number)]
-            works = turn_works(self._workspace, initiative, diffs, idle, detail)
+            works = turn_works(self._workspace, initiative, diffs, self._plans, idle, detail)
             yield from zip(diffs, works, strict=True)
+
+    def look_ahead(self, initiatives: Iterable[str]) -> None:
+        """Ask git at once about the newest turns of several focuses that will be asked about."""
+        asked = (item for name in initiatives for item in self.turns(name)[:_AT_ONCE])
+        self._ask(tuple(asked))
+
+    def _ask(self, wanted: Sequence[Filed]) -> None:
+        new = [item for item in wanted if item.path not in self._diffs]
+        diffs = turn_diffs(self._workspace, new, self._filed) if new else ()
+        self._diffs |= {item.path: item for item in diffs}
+        self._plans |= plans_then(self._workspace, diffs)
 
 
 @dataclass(frozen=True)

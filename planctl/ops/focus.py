@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -53,6 +54,12 @@ class FocusState:
         """Nothing forbids a turn on it; a wait that is due is to be looked at first."""
         return not (self.blocked or self.waiting or self.locked)
 
+    @property
+    def word(self) -> str:
+        """What stands in the way, the strongest, in one word; empty when nothing does."""
+        words = ("locked", "blocked", "waiting", "due")
+        return next((word for word in words if getattr(self, word)), "")
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for `--json`."""
         raw = dict(vars(self))
@@ -87,8 +94,12 @@ class FocusBoard:
 
         return {item.id: item.status for item in show(self._workspace).items}
 
-    def state(self, initiative: str) -> FocusState:
+    def state(self, initiative: str, with_dwell: bool = True) -> FocusState:
         """Return the state of a focus; only what it has on disk is read.
+
+        Args:
+            initiative: The focus.
+            with_dwell: False leaves the dwell out, for which git is asked.
 
         Raises:
             BadFileError: A record, the ledger or the settings cannot be read.
@@ -108,10 +119,27 @@ class FocusBoard:
         )
         if status in _ENDED:
             return found
-        still = self._dwell.of(initiative, records)
-        found = replace(found, tier=still.tier, dwell=still.dwell, locked=still.tier >= 3)
+        if with_dwell:
+            still = self._dwell.of(initiative, records)
+            found = replace(found, tier=still.tier, dwell=still.dwell, locked=still.tier >= 3)
         why, way_out = _told(found)
         return replace(found, why=why, way_out=way_out)
+
+    def outlines(self, initiatives: Iterable[str]) -> tuple[FocusState, ...]:
+        """Return the states of many focuses, without the dwell of those that nobody works on.
+
+        A focus that is locked and not blocked is one that somebody unblocked: `in_progress`.
+        """
+        names = list(initiatives)
+        worked_on = [name for name in names if self._statuses.get(name) == "in_progress"]
+        self._dwell.look_ahead(worked_on)
+        return tuple(self.state(name, name in worked_on) for name in names)
+
+    def states(self, initiatives: Iterable[str]) -> tuple[FocusState, ...]:
+        """Return the states of many focuses; git is asked about all of them at once."""
+        names = list(initiatives)
+        self._dwell.look_ahead(n for n in names if self._statuses.get(n) not in _ENDED)
+        return tuple(self.state(name) for name in names)
 
 
 def focus_state(workspace: Workspace, initiative: str) -> FocusState:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from planctl._files import read_plain
-from planctl._git_diffs import AddedIn, Pair, added_files, net_changes
-from planctl._git_history import Change, parents_of
+from planctl._git_diffs import AddedIn, Pair, added_files, net_changes, parents_between
+from planctl._git_history import Change
 from planctl.errors import BadFileError
 from planctl.models.turn_record import MAX_BYTES, TurnRecord, parse_record, record_name
 from planctl.workspace import ACTIVE, Workspace
@@ -148,7 +148,7 @@ def _pairs(
         oldest = min(unclear, key=lambda item: (item.number, item.id))
         start = records[oldest.path].base
         limit = [f"^{start}^@"] if start in workspace.repo.commits([start]) else []
-        graph = parents_of(workspace.repo, workspace.repo.tip, *limit)
+        graph = parents_between(workspace.repo, workspace.repo.tip, *limit)
         for item in unclear:
             begun = _base(item, records[item.path].base, before.get(item.path), graph)
             if begun is not None and item.added is not None:

@@ -27,6 +27,7 @@ def turn_works(
     workspace: Workspace,
     initiative: str,
     diffs: Sequence[TurnDiff],
+    plans: Mapping[str, Plan | None],
     waited: Iterable[str] = (),
     detail: bool = False,
 ) -> tuple[TurnWork, ...]:
@@ -36,13 +37,13 @@ def turn_works(
         workspace: The repository.
         initiative: The focus of all of them.
         diffs: What git says that they changed.
+        plans: See `plans_then`.
         waited: Ids of the turns that opened while the focus was waiting.
         detail: Also tell which steps lost their proof; receipts are read for that.
 
     Raises:
         BadFileError: The settings cannot be used.
     """
-    plans = _plans(workspace, initiative, diffs)
     runs = _Runs(workspace, initiative)
     waiting, rules = frozenset(waited), workspace.settings().turns
     works = (_work(item, plans.get(item.path), runs, rules, waiting) for item in diffs)
@@ -124,25 +125,37 @@ def _inputs(
     return found
 
 
-def _plans(
-    workspace: Workspace, initiative: str, diffs: Sequence[TurnDiff]
-) -> dict[str, Plan | None]:
-    """Return the plan that each turn began with, by the path of its record.
+def plans_then(workspace: Workspace, diffs: Sequence[TurnDiff]) -> dict[str, Plan | None]:
+    """Return the plan that each turn began with, by the path of its record; two processes for all.
 
     Inputs that a turn adds to the plan count from the next turn on; a turn that brings the plan is
     judged by what it brings.
     """
-    path = f"{ACTIVE}/{initiative}/plan.yaml"
-    names = {c: f"{c}:{path}" for item in diffs for c in (item.base, item.commit) if c}
+    names = {(d.path, c): f"{c}:{_plan_path(d)}" for d in diffs for c in (d.base, d.commit) if c}
     ids = blob_ids(workspace.repo, names.values())
-    blobs = workspace.repo.blobs(ids.values())
-    parsed = {blob: _parsed(content, path) for blob, content in blobs.items()}
+    parsed = {blob: _parsed(*text) for blob, text in _texts(workspace, ids).items()}
+    now: dict[str, Plan | None] = {}
     found: dict[str, Plan | None] = {}
     for item in diffs:
-        named = [ids.get(names[c]) for c in (item.base, item.commit) if c]
-        usable = (plan for name in named if name and (plan := parsed.get(name)) is not None)
-        found[item.path] = next(usable, None) or _plan_now(workspace, initiative)
+        named = (names.get((item.path, c)) for c in (item.base, item.commit) if c)
+        usable = (plan for n in named if n and (plan := parsed.get(ids.get(n, ""))) is not None)
+        plan = next(usable, None)
+        focus = item.record.focus
+        if plan is None and focus not in now:
+            now[focus] = _plan_now(workspace, focus)
+        found[item.path] = plan or now.get(focus)
     return found
+
+
+def _plan_path(item: TurnDiff) -> str:
+    return f"{ACTIVE}/{item.record.focus}/plan.yaml"
+
+
+def _texts(workspace: Workspace, ids: Mapping[str, str]) -> dict[str, tuple[bytes, str]]:
+    """Return content and path of each blob."""
+    blobs = workspace.repo.blobs(ids.values())
+    paths = {blob: name.partition(":")[2] for name, blob in ids.items()}
+    return {blob: (content, paths[blob]) for blob, content in blobs.items()}
 
 
 def _parsed(content: bytes, path: str) -> Plan | None:

@@ -408,3 +408,22 @@ def test_a_record_that_was_edited_is_an_error_not_a_guess(project: Project) -> N
     code, _, err = project.call("blocked", ID)
     assert code == 4
     assert found["written"] in err
+
+
+def test_status_says_what_stands_in_the_way_and_the_way_out(story: Story, project: Project) -> None:
+    def seen() -> tuple[str, str]:
+        (row,) = json.loads(project.call("status", "--json")[1])
+        return row["state"], row["next"]
+
+    assert seen()[0] == "open"
+    until = (dt.date.today() + dt.timedelta(days=3)).isoformat()
+    wait(project, "--for", "the scan", "--until", until)
+    assert seen() == ("waiting", f"planctl wait {ID} --over")
+    wait(project, "--over")
+    blocker(project)
+    assert seen() == ("blocked", f"planctl unblock {ID}")
+    assert unblock(project, "--because", "no reason")[0] == 0
+    story.repo.commit("free again")
+    still(story, 6)
+    state, way = seen()
+    assert (state, "--dwell" in way) == ("locked", True)
