@@ -16,7 +16,7 @@ SECONDS_EACH ?= 20
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run setup test test-slurm test-reliability demo-desync fuzz slurm-packages lint evidence verify bench bench-recipe bench-verify bench-audit bench-bisect clean
+.PHONY: run setup test test-slurm test-reliability demo-desync fuzz slurm-packages lint evidence verify bench bench-recipe bench-verify bench-audit bench-bisect bench-loop clean
 
 run: setup  ## Train, reconstruct and verify, into a new folder below outputs/runs/
 	@echo "Data: $(or $(DATA),the built-in simulation; DATA=path/to/scan.npz takes a scan)"
@@ -62,7 +62,10 @@ evidence: setup  ## Re-run only what is not fresh, into the committed evidence
 verify: setup  ## What is proven now
 	planctl verify
 
-bench: bench-recipe bench-verify bench-audit bench-bisect
+bench: bench-recipe bench-verify bench-audit bench-bisect bench-loop
+
+bench-loop: setup  ## CPU seconds of `planctl status`, `ledger next`, `brief` and mcp at 1,000 turns
+	$(BIN)/python bench/bench_loop.py
 
 bench-bisect: setup  ## CPU seconds of `planctl bisect` on 1,000 commits
 	$(BIN)/python bench/bench_bisect.py
