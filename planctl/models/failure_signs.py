@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from planctl.models.failure_table import DETECTORS, INNOCENT, TELLING, Detector
+from planctl.models.failure_table import COMPARED, DETECTORS, INNOCENT, TELLING, Detector
 
 _TAIL_LINES = 5
 _LINE_CHARS = 300
@@ -130,6 +130,8 @@ def _last_match(detector: Detector, lines: Sequence[str]) -> str | None:
 def _is_innocent(detector: Detector, line: str) -> bool:
     if detector.loud is not None and detector.loud.search(line):
         return False
+    if detector.kind != "assertion" and COMPARED.match(line):
+        return True
     return INNOCENT.search(line) is not None or _NONE_OF.search(line) is not None
 
 

@@ -60,8 +60,13 @@ INNOCENT = re.compile(
     r"(?i:\b(?:retry(?:ing)?|re-?tried|fall(?:ing|s)? ?back|fallback|handled|recovered|"
     r"skipping|ignor(?:ed|ing)|suppressed|tolerated|will continue|continuing|harmless|"
     r"not fatal|non-fatal|as expected|expected failure)\b)|"
-    r"^\s*(?:#|//|\"\"\"|def |class |assert .*\bnot in\b|with pytest\.raises)"
+    # Source that a traceback or pytest quotes: what it would raise is not what was raised.
+    r"^(?:>| {2}) *(?:raise|except|with|def|class|return|if|elif|assert|match=|#|//)"
+    r"|^\s*(?:#|//|def |class |with pytest\.raises)"
 )
+
+# What a test compared: texts in it were expected, or seen, by the test.
+COMPARED = re.compile(r"^(?:E +(?:AssertionError: )?assert |AssertionError: assert |E +[-+?] )")
 
 # One of these, in lower case, stands in every line that a detector fits: most lines are asked
 # nothing else.

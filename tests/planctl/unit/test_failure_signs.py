@@ -295,6 +295,30 @@ def test_a_false_friend_hides_no_cause(line: str) -> None:
     assert sign(text).kind == "disk-full"
 
 
+def test_texts_that_a_test_compares_or_quotes_are_not_what_happened() -> None:
+    text = """\
+    def test_a_full_disk_is_named(writer):
+>       raise_full = OSError("[Errno 28] No space left on device")
+        with pytest.raises(ConnectionRefusedError):
+            raise PermissionError("Permission denied")
+E       AssertionError: assert 'No space left on device' in 'done'
+E         - CUDA out of memory
+E         + done
+FAILED tests/test_a.py::test_a_full_disk_is_named - AssertionError: assert 'No s...
+"""
+    assert sign(text.replace("raise_full = ", "raise ")).kind == "assertion"
+
+
+@pytest.mark.parametrize(
+    "part", ["A", "Aa.", "E    ", "x: line 1: ", "non-finite ", "1 ", "[rank0]:"]
+)
+def test_no_line_takes_a_detector_long(part: str) -> None:
+    text = "\n".join([part * (2000 // len(part))] * 300)
+    start = time.process_time()
+    sign(text)
+    assert time.process_time() - start < 2
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
