@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from planctl.models.verdict import VerifyReport
-from planctl.ops.focus import focus_state
+from planctl.ops.focus import FocusBoard, focus_state
 from planctl.ops.ledger_next import NextAnswer, next_item
 from planctl.ops.verify import verify
 from planctl.workspace import Workspace
@@ -112,7 +112,7 @@ def _none(workspace: Workspace, answer: NextAnswer) -> End:
 
 def _held_by(workspace: Workspace, names: list[str]) -> Why:
     planned = set(workspace.initiatives())
-    states = [focus_state(workspace, name) for name in names if name in planned]
+    states = FocusBoard(workspace).states(name for name in names if name in planned)
     for word in _HELD:
         if any(getattr(item, word) for item in states):
             return word
