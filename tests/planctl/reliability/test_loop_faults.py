@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -63,11 +63,13 @@ class Storm:
 
     def run(self, turns: int, kill: bool) -> None:
         """Run a loop, perhaps only for a moment."""
+        # Into files: a pipe that nobody reads would stop the loop.
+        out, err = (self.journal.with_name(name).open("w+b") for name in ("out", "err"))
         process = subprocess.Popen(
             [sys.executable, "-c", RUN, "loop", "--json", "-n", str(turns)],
             cwd=self.project.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=out,
+            stderr=err,
         )
         if kill:
             self._wait_for_changes(process, self.dice.randint(1, 14))
@@ -75,11 +77,11 @@ class Storm:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 self.killed += 1
-        out, err = process.communicate(timeout=400)
-        code = process.returncode
-        assert code in (0, 1, 4, -9), err.decode("utf-8", "replace")[-3000:]
+        code = process.wait(timeout=400)
+        said, talk = (_content(stream) for stream in (out, err))
+        assert code in (0, 1, 4, -9), talk.decode("utf-8", "replace")[-3000:]
         if code in (1, 4):
-            found = json.loads(out)
+            found = json.loads(said)
             told = found["error"]["message"] if code == 4 else found["end"]["why"]
             self.stops.append(told)
             self.put_right(told)
@@ -113,6 +115,12 @@ class Storm:
         if not self.journal.exists():
             return []
         return [json.loads(line) for line in self.journal.read_text("utf-8").splitlines()]
+
+
+def _content(stream: BinaryIO) -> bytes:
+    stream.seek(0)
+    with stream:
+        return stream.read()
 
 
 def _stamp(path: Path) -> int:
