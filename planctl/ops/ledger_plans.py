@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from planctl._text import count
 from planctl.models.contradiction import Contradiction, Side
-from planctl.models.plan import Plan
 from planctl.models.verdict import StepVerdict, VerifyReport
-from planctl.models.working_plan import row_lines
-from planctl.ops.ledger_file import read_document
+from planctl.ops.ledger_orders import ordered_again, ticked_rows
 from planctl.ops.ledger_scene import Scene, quoted
 from planctl.workspace import ACTIVE, LEDGER
 
@@ -17,7 +15,7 @@ from planctl.workspace import ACTIVE, LEDGER
 def _ticked(scene: Scene) -> Iterator[Contradiction]:
     for name, plan in scene.plans.items():
         steps = _by_row(scene.reports[name])
-        for path, line, row, said in _ticked_rows(scene, plan):
+        for row, side in ticked_rows(scene, plan):
             still = next((s for s in steps.get(row, ()) if not s.verdict.accepted), None)
             if still is None:
                 continue
@@ -25,7 +23,7 @@ def _ticked(scene: Scene) -> Iterator[Contradiction]:
             yield Contradiction(
                 "ticked",
                 f"{name} {row}",
-                Side(path, line, quoted(said)),
+                side,
                 f"`{row}` is ticked, and its step `{still.step}` is {still.verdict}: {why}",
                 f"`planctl sync {name}` unticks it; `planctl next-green {name}` proves it",
                 None if still.receipt is None else Side(still.receipt, 1, str(still.verdict)),
@@ -38,14 +36,6 @@ def _by_row(report: VerifyReport) -> Mapping[str, list[StepVerdict]]:
         for row in step.rows:
             steps.setdefault(row, []).append(step)
     return steps
-
-
-def _ticked_rows(scene: Scene, plan: Plan) -> Iterator[tuple[str, int, str, str]]:
-    path = scene.workspace.relative(scene.workspace.working_plan(plan))
-    text = read_document(scene.workspace, path)
-    for found in row_lines(text):
-        if found.mark.ticked:
-            yield path, found.line, found.row, text[found.start : found.end]
 
 
 def _done(scene: Scene) -> Iterator[Contradiction]:
@@ -63,67 +53,6 @@ def _done(scene: Scene) -> Iterator[Contradiction]:
                 f"`{item.id}` is done, and {count(len(still), 'step')} not proven: {named}",
                 f"`planctl next-green {item.id}` proves them; "
                 f"`planctl ledger set {item.id} status in_progress` says that it is not",
-            )
-
-
-def _ordered_again(scene: Scene) -> Iterator[Contradiction]:
-    from planctl.models.brief import INPUT
-
-    if not (scene.workspace.root / INPUT).is_file():
-        return
-    from planctl.ops.brief.check import check_brief
-
-    checked = check_brief(scene.workspace, INPUT, collect=False)
-    for problem in checked.problems:
-        if problem.kind == "already-proven":
-            yield Contradiction(
-                "ordered-again",
-                checked.focus or "",
-                Side(INPUT, problem.line, quoted(problem.value)),
-                problem.text,
-                problem.way_out,
-                _row_of(scene, checked.focus, {r for p in problem.proofs for r in p.rows}),
-            )
-    proven = {row for r in scene.reports.values() for step in r.steps for row in step.rows}
-    yield from _ticked_by_hand(scene, checked.focus, INPUT, proven)
-
-
-def _row_of(scene: Scene, focus: str | None, rows: set[str]) -> Side | None:
-    plan = None if focus is None else scene.plans.get(focus)
-    for path, line, row, said in () if plan is None else _ticked_rows(scene, plan):
-        if row in rows:
-            return Side(path, line, quoted(said))
-    return None
-
-
-def _ticked_by_hand(
-    scene: Scene, focus: str | None, brief: str, proven: set[str]
-) -> Iterator[Contradiction]:
-    """Yield rows without a step that their author ticked and that a brief orders."""
-    plan = None if focus is None else scene.plans.get(focus)
-    if plan is None:
-        return
-    from planctl.models.orders import clauses
-    from planctl.models.prose import parse_prose
-    from planctl.ops.audit.orders import orders_in
-
-    lines = scene.lines_of(brief)
-    ordered: dict[str, tuple[int, str]] = {}
-    for block in parse_prose("\n".join(lines)).blocks:
-        for line, text in orders_in(block, lines):
-            for clause in clauses(text):
-                for row in () if clause.past else clause.targets:
-                    ordered.setdefault(row, (line, text))
-    for path, line, row, said in _ticked_rows(scene, plan):
-        if row in ordered and row not in proven:
-            at, text = ordered[row]
-            yield Contradiction(
-                "ordered-again",
-                f"{plan.id} {row}",
-                Side(brief, at, quoted(text)),
-                f"`{row}` is ordered, and it is ticked",
-                f"untick `{row}` if it is to be done again, or take it out of the brief",
-                Side(path, line, quoted(said)),
             )
 
 
@@ -210,7 +139,7 @@ def _turns(scene: Scene) -> Iterator[Contradiction]:
 
 ABOUT_PLANS: tuple[Callable[[Scene], Iterator[Contradiction]], ...] = (
     _ticked,
-    _ordered_again,
+    ordered_again,
     _done,
     _pairs,
     _differing,

@@ -28,6 +28,7 @@ from planctl.ops.record import Recorder, StepRun, run_step
 from planctl.ops.schedule import Task, schedule
 from planctl.ops.signer import Signer, find_signer
 from planctl.ops.summary import untold_runs
+from planctl.ops.sync import sync
 from planctl.ops.trust import policy_of
 from planctl.ops.verify import judge_of, verify
 from planctl.workspace import Hub, Workspace
@@ -259,6 +260,8 @@ class _Run:
         ran = [step for step in steps if step.action == "ran"]
         if ran or self._untold():
             after_phase(self.workspace, self.plan, self.hub, phase, self._of_hub())
+        elif not self.hub.scratch:
+            sync(self.workspace, self.plan.id)  # a row may still say that it is stale
         if not self.hub.scratch:
             settle(self.workspace, self.plan, {step.step for step in steps if step.ok})
         if self.stop.requested:

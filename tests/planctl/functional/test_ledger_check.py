@@ -11,7 +11,7 @@ from planctl.models import ledger
 from planctl.models.contradiction import RULES
 from planctl.models.ledger import LedgerItem
 from planctl.workspace import LEDGER
-from tests.planctl.functional.conftest import ROWS, Project
+from tests.planctl.functional.conftest import Project
 
 WORKING = "plans/active/X-001/implementation.md"
 
@@ -69,24 +69,53 @@ def test_a_ticked_row_whose_evidence_is_stale(proven: Project) -> None:
     assert check(proven) == []
 
 
-def test_a_row_that_its_author_ticked_and_the_brief_orders(proven: Project) -> None:
-    edit(proven, WORKING, ROWS.splitlines()[-1].replace("[ ]", "[x]"),
-         "- [x] A3: solo\n- [x] B7: draw the picture")  # fmt: skip
-    brief = "# Brief\n\n## Focus\nX-001\n\n## Do Now\nImplement B7: draw the picture anew.\n"
-    (proven.root / "input.md").write_text(brief)
-    found = [item for item in check(proven) if item["kind"] == "ordered-again"]
-    assert [item["item"] for item in found] == ["X-001 B7"]
-    assert found[0]["one"]["path"] == "input.md"
-    assert found[0]["other"]["said"] == "- [x] B7: draw the picture"
+DO_B7 = "# Brief\n\n## Focus\nX-001\n\n## Do Now\nImplement B7: draw the picture anew.\n"
+DO_A = "# Brief\n\n## Focus\nX-001\n\n## Do Now\nRun `planctl run-phase X-001 A` again.\n"
 
 
-def test_a_brief_that_orders_what_is_proven(proven: Project) -> None:
-    brief = "# Brief\n\n## Focus\nX-001\n\n## Do Now\nRun `planctl run-phase X-001 A` again.\n"
-    (proven.root / "input.md").write_text(brief)
-    found = [item for item in check(proven) if item["kind"] == "ordered-again"]
-    assert found
-    assert found[0]["one"]["path"] == "input.md"
-    assert found[0]["way_out"]
+def ordered(project: Project) -> list[dict[str, Any]]:
+    return [item for item in check(project) if item["kind"] == "ordered-again"]
+
+
+def test_a_row_that_its_author_ticked_and_the_brief_orders_after_that(proven: Project) -> None:
+    (proven.root / "input.md").write_text(DO_B7)
+    proven.repo.commit("the order")
+    place = proven.root / WORKING
+    place.write_text(place.read_text() + "- [x] B7: draw the picture\n")
+    proven.repo.commit("carried out")
+    assert ordered(proven) == []
+    (proven.root / "input.md").write_text(DO_B7 + "\nAgain, please.\n")
+    (found,) = ordered(proven)
+    assert found["item"] == "X-001 B7"
+    assert found["one"]["path"] == "input.md"
+    assert found["other"]["said"] == "- [x] B7: draw the picture"
+
+
+def test_a_brief_that_orders_what_was_proven_before_it(proven: Project) -> None:
+    (proven.root / "input.md").write_text(DO_A)
+    (found,) = ordered(proven)
+    assert (found["one"]["path"], found["one"]["line"]) == ("input.md", 7)
+    assert found["other"]["said"] == "- [x] A1: one"
+    assert found["way_out"]
+    proven.repo.commit("the order, again")
+    assert len(ordered(proven)) == 1
+
+
+@pytest.mark.parametrize("by", ["hand", "planctl"])
+@pytest.mark.parametrize("commits", [True, False])
+def test_an_order_that_was_carried_out_is_no_contradiction(
+    project: Project, by: str, commits: bool
+) -> None:
+    if by == "hand":
+        (project.root / "input.md").write_text(DO_A)
+    else:
+        assert project.call("brief", "X-001")[0] == 0
+    if commits:
+        project.repo.commit("the order")
+    project.run_phase()
+    assert ordered(project) == []
+    project.repo.commit("evidence")
+    assert ordered(project) == []
 
 
 @pytest.mark.parametrize(
@@ -187,7 +216,7 @@ def test_item_without_initiative_and_initiative_without_item(proven: Project) ->
 
 
 def test_plan_and_ledger_that_say_another_priority(proven: Project) -> None:
-    assert proven.call("ledger", "set", "X-001", "priority", "high")[0] == 0
+    edit(proven, LEDGER, "- Priority: medium", "- Priority: high")
     found = only(proven, "plan-differs")
     assert found["one"]["said"] == "Priority: high"
     proven.edit("id: X-001\n", "id: X-001\npriority: high\n")

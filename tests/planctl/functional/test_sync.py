@@ -97,6 +97,15 @@ def test_the_remark_goes_when_the_evidence_is_fresh_again(proven: Project) -> No
     assert (proven.root / WORKING).read_bytes() == before
 
 
+def test_the_command_of_a_remark_takes_it_away_even_if_nothing_has_to_run(proven: Project) -> None:
+    before = (proven.root / WORKING).read_bytes()
+    (proven.root / "src/solo.txt").write_text("other\n")
+    assert proven.call("sync")[0] == 0
+    (proven.root / "src/solo.txt").write_text("solo\n")
+    proven.run_phase("--step", "solo")
+    assert (proven.root / WORKING).read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("break_it", "remark"),
     [

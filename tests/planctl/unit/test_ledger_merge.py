@@ -118,7 +118,7 @@ def expected(old: str, *sides: str) -> dict[str, list[str]]:
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(branches("left"), branches("right"), st.sampled_from(["\n", "\r\n"]))
 def test_two_branches_are_joined_without_loss(left: Branch, right: Branch, newline: str) -> None:
     old = base(newline)
@@ -142,7 +142,7 @@ def test_two_branches_are_joined_without_loss(left: Branch, right: Branch, newli
         assert text.count("\n") == text.count("\r\n") or newline == "\n"
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(branches("left"))
 def test_what_only_one_branch_changed_is_as_it_wrote_it(left: Branch) -> None:
     old = base("\n")
