@@ -226,9 +226,13 @@ class Workspace:
     def hubs(self, plan: Plan) -> list[Hub]:
         """Return every hub of an initiative that holds receipts, and the plan's own."""
         reports = self.reports(plan)
-        found = {path.parent for path in reports.glob("*/*/receipts")}
-        if plan.hub is not None:
-            found.add(reports / plan.hub)
+        named = {
+            f"{stamp}/{slug}"
+            for stamp in _names(f"{reports}")
+            for slug in _names(f"{reports}/{stamp}")
+            if os.path.exists(f"{reports}/{stamp}/{slug}/receipts")
+        }
+        found = {reports / name for name in named | ({plan.hub} if plan.hub else set())}
         return [Hub(self.root, path) for path in sorted(found)]
 
     def relative(self, path: Path) -> str:
@@ -247,6 +251,13 @@ class Workspace:
         if self.repo.head is None:
             raise NotFoundError("the repository has no commit yet", "commit the plan first")
         return self.repo.head
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 def _text(path: Path, shown: str) -> str:
