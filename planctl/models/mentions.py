@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
-from planctl.models.lexicon import PRODUCES, RECORDS, SKIPPED, lemma, word_set, words_of
+from planctl.models.lexicon import CHANGES, PRODUCES, RECORDS, SKIPPED, lemma, word_set, words_of
 from planctl.models.plan import Plan, Step
 from planctl.models.requests import FOLDERS, GENERAL, akin_to_any, is_evidence, stem
 from planctl.models.same_command import Command, commands, difference, within
@@ -33,6 +33,8 @@ _SLASHED = re.compile(
     r"(?<![\w/.-])([A-Za-z]{1,4}\d+[a-z]?)/(?=(?:[A-Za-z]{1,4}\d+[a-z]?/?)+(?![\w/.]))"
 )
 _ROWS_MOST = 60
+_SHORTEST_NOUN = 4
+_STEPS = "steps?"
 # What says that tests are meant, or commands, and not which.
 _TESTS = word_set("selector test pytest suite")
 _PROGRAMS = word_set("command cli script program baseline")
@@ -40,7 +42,7 @@ _PROGRAMS = word_set("command cli script program baseline")
 _FILLER = word_set(
     "one once more over anew afresh time pass round old stale previous must need should please we "
     "you ralph done sure last late date dated today whole everything thing rest same way place put "
-    "into green recent clean own"
+    "into green recent clean own scratch zero beginning thi everybody somebody someone be been"
 )
 _OWN = re.compile(r"artifact_inventory|^summary$|^input$|^blocked_")
 
@@ -53,13 +55,15 @@ class Mention:
         steps: Steps named by a row, an id, a test, a command or an artifact.
         phases: Phases named.
         other: What it names that the plan does not have, or asks for otherwise: in words.
-        strong: `steps` are named by more than an artifact of theirs.
+        strong: `steps` are named by more than an artifact of theirs, or what they are called.
+        command: `steps` are named by a command line.
     """
 
     steps: frozenset[str] = frozenset()
     phases: frozenset[str] = frozenset()
     other: str = ""
     strong: bool = True
+    command: bool = False
 
     @property
     def any(self) -> bool:
@@ -125,11 +129,14 @@ class PlanWords:
         tests, odd_test = self._by_test(plain)
         runs, odd_run, run_phases = self._by_command(plain)
         strong |= tests | runs
-        made = self._by_artifact(plain)
+        made = self._by_artifact(plain) | (frozenset() if strong else self._by_noun(plain))
         other = strange or odd_run or ("" if runs else odd_test)
         if phases and not strong and not made:
-            return Mention(frozenset(), frozenset(phases | run_phases), other)
-        return Mention(strong or made, frozenset(phases | run_phases), other, bool(strong))
+            return Mention(
+                frozenset(), frozenset(phases | run_phases), other, True, bool(run_phases)
+            )
+        named = frozenset(phases | run_phases)
+        return Mention(strong or made, named, other, bool(strong), bool(runs or run_phases))
 
     def _phases(self, text: str) -> tuple[set[str], str]:
         known = {name.lower(): name for name in self.plan.phases}
@@ -145,6 +152,7 @@ class PlanWords:
         for match in _NAMED.finditer(text):
             if (name := match["name"].lower().rstrip(".")) in known and len(name) > 1:
                 found.add(known[name])
+        found |= {name for name in self.plan.phases if _as_noun(name).search(text)}
         return found, strange if not found else ""
 
     def _rows_of(self, name: str) -> frozenset[str]:
@@ -220,6 +228,11 @@ class PlanWords:
             return steps & set(self.steps), set()
         return set(), set(plain[1:2]) & set(self.plan.phases)
 
+    def _by_noun(self, text: str) -> frozenset[str]:
+        """Return the steps that a text calls by their ids as words: `the scan`, `drift table`."""
+        plain = _QUOTED.sub(" ", text)
+        return frozenset(name for name in self.steps if _as_noun(name, _STEPS).search(plain))
+
     def _by_artifact(self, text: str) -> frozenset[str]:
         names = {match[0] for match in _FILE.finditer(text)}
         stems = {stem(name) for name in names if is_evidence(name)} - FOLDERS
@@ -249,7 +262,15 @@ class PlanWords:
         return not self._own(said) and not said & (_TESTS | _PROGRAMS)
 
     def _own(self, said: set[str]) -> set[str]:
-        return {word for word in said - GENERAL if lemma(word) not in PRODUCES | RECORDS}
+        """Return the words that say what, not that it is to be done."""
+        deeds = PRODUCES | RECORDS | CHANGES
+        known = self._known
+        return {w for w in said - GENERAL if akin_to_any(w, known) or lemma(w) not in deeds}
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        titles = {word for item in self.plan.phases.values() for word in words_of(item.title)}
+        return frozenset(titles | {word for item in self.steps.values() for word in item.words})
 
     def by_words(self, text: str, scope: Iterable[str]) -> frozenset[str] | None:
         """Return the steps among some that a text means by its words.
@@ -277,6 +298,22 @@ class PlanWords:
             if any(akin_to_any(w, item.words) for w in hits if not akin_to_any(w, titles))
         )
         return (named | kinds) or frozenset(among)
+
+
+@lru_cache(maxsize=512)
+def _as_noun(name: str, kind: str = "phases?|stages?|milestones?") -> re.Pattern[str]:
+    """Return what finds a name used as a word: `the scan`, `scan step`, `drift table`."""
+    words = [word for word in re.split(r"[-_. ]", name) if word]
+    said = r"[-_ ]".join(map(re.escape, words))
+    if len(words) > 1:
+        return re.compile(rf"(?<![\w/.-]){said}(?![\w/-]|\.\w)", re.IGNORECASE)
+    general = kind == _STEPS and set(words_of(name)) & (GENERAL | _TESTS | _PROGRAMS)
+    if len(name) < _SHORTEST_NOUN or general:
+        return re.compile(r"(?!)")
+    article = r"(?:the|a|an|this|that|our|its|another|one)\s+(?:(?:new|fresh|whole|full|last)\s+)?"
+    return re.compile(
+        rf"(?<![\w/.-])(?:{article}{said}(?![\w/-]|\.\w)|{said}\s+(?:{kind})\b)", re.IGNORECASE
+    )
 
 
 def expanded(text: str) -> str:

@@ -101,6 +101,8 @@ def _command(words: list[str]) -> Command | None:
         return Command(name, tuple(rest[1:]))
     if name == "planctl" and words[1:2] == ["run"] and "--" in words:
         return _command(words[words.index("--") + 1 :])
+    if name == "run-phase":
+        return Command("planctl run-phase", tuple(words[1:]))
     if name == "planctl":
         return Command(" ".join([name, *words[1:2]]), tuple(words[2:]))
     return _named([name, *words[1:]])

@@ -24,7 +24,7 @@ PASSIVE = re.compile(
     r"\b(?:must|should|shall|ha(?:s|ve) to|needs? to|to|will|can|ought to)\s+(?:\w+\s+)?"
     r"(?:be|get)\b"
     r"|\b(?:is|are|gets?)\b(?=.*\b(?:again|anew|afresh|once more|from scratch)\b)"
-    r"|\bneeds?\b|\b(?:ensure|sure|see to it)\b",
+    r"|\bneeds?\b|\b(?:ensure|sure|see to it|see|want|get)\b",
     re.IGNORECASE,
 )
 PAST = re.compile(r"\b(?:was|were|been|had|has|have|already|previously)\b", re.IGNORECASE)
@@ -66,6 +66,12 @@ CONTEXT = re.compile(
     re.IGNORECASE,
 )
 SOFT = re.compile(r"^\s(?:from|with)\s$", re.IGNORECASE)
+BY_RUN = re.compile(
+    r"\b(?:with|by|through|via|in|on)\s+(?:an?|another|one|the)?\s*"
+    r"(?:new|fresh|further|second|clean|another|repeated)\s+"
+    r"(?:\w+\s+)?(?:runs?|executions?|pass|captures?|measurements?)\b",
+    re.IGNORECASE,
+)
 CLOCK = re.compile(
     r"\b(?:date[ds]?|timestamps?|stamps?|mtimes?|clock|older|newer|days?|yesterday|today|"
     r"still (?:say|begin|carry|show|read)s?|predat\w+)\b",
@@ -79,10 +85,15 @@ LEADING = word_set(
     "this that these those its their our all both each and or but see also then now only context "
     "background"
 )
+# What these give is made of the evidence that is there.
+DERIVING = word_set("plot render export reexport upload attach supply store compute")
+WEAK = word_set("take do make get bring have")
 USES = word_set(
-    "use keep leave compare load take reuse consume rely cite inspect reference refer trust treat "
+    "sign waive adopt push tag merge rebase approve discuss ask tell send show count tidy format "
+    "celebrate announce present backup freeze protect use keep leave compare "
+    "load take reuse consume rely cite inspect reference refer trust treat "
     "consider assume preserve describe explain summarise summarize study view open look link quote "
     "respect follow remember expect depend share contain mention name compute interpret diff parse "
-    "analyse analyze browse scan skim learn recall reread read understand accept acknowledge commit"
+    "analyse analyze browse skim learn recall reread read understand accept acknowledge commit"
 )
 LISTING = ("", ",", "and", "plus", "+", ":", "and then", "–", "—", "-", "to", "then")

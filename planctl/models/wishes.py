@@ -20,9 +20,11 @@ from planctl.models.requests import CHECKS
 from planctl.models.wish_words import (
     AGAIN,
     ARTICLE,
+    BY_RUN,
     CLOCK,
     CONTEXT,
     DEMAND,
+    DERIVING,
     GERUND,
     LEADING,
     LISTING,
@@ -37,6 +39,7 @@ from planctl.models.wish_words import (
     REPORT,
     TEST,
     USES,
+    WEAK,
 )
 from planctl.models.wished_otherwise import otherwise
 
@@ -137,6 +140,8 @@ class _Reader:
 
     def _part(self, item: Item, part: Part) -> None:
         mention = self._words.named(_core(part.text))
+        if not mention.any and (REDO.match(part.text) or BY_RUN.search(part.text)):
+            mention = self._words.named(part.text)
         mode = self._judged(part, mention)
         if mode == "ask":
             self._ask(item, part.text, mention)
@@ -159,8 +164,11 @@ class _Reader:
         self._negated = odd
         if odd:
             return "no"
-        if at is not None:
+        if mention.command:
             return "ask"
+        if at is not None:
+            derived = _verb_at(text, at) in DERIVING and not AGAIN.search(text)
+            return "no" if derived or _REPLAY.search(text) else "ask"
         return self._verbless(part, mention)
 
     def _verbless(self, part: Part, mention: Mention) -> str:
@@ -168,8 +176,13 @@ class _Reader:
         text = part.text
         head = head_verb(text, part.cut in ("and", "plus", "+"))
         first = _first_word(text)
+        if mention.any and _is_demanded(text, first):
+            return "ask"
         if head is not None and not _is_noun(text, head[2]):
-            mode = _by_verb(head, text, mention)
+            on = part.cut == "to" and not mention.any
+            again = head[1] in _REMAKES and PRONOUN.search(head[2]) is not None
+            meant = self._last if again or (on and head[1] in _MAKES) else mention
+            mode = _by_verb(head, text, meant)
             if mode:
                 return mode
         if head is not None and head[1] in NOUNS and lemma(first) != head[1]:
@@ -234,7 +247,7 @@ class _Reader:
             return mention.steps, False
         at = _making_verb(text, False)
         # `the fit must be measured`: what is meant stands before the verb.
-        rest = text if at is None or PASSIVE.search(text[:at]) else text[at:]
+        rest = text if at is None or PASSIVE.search(text[:at]) else _after_verb(text, at)
         if mention.phases:
             among = self._words.of_phases(mention.phases)
             return self._words.by_words(rest, among) or among, False
@@ -248,11 +261,29 @@ class _Reader:
             self.found.vague.append((item.line, item.text.strip()))
 
 
+# An independent run beside the evidence; it takes nothing from it and adds a record of its own.
+_REPLAY = re.compile(r"\bplanctl\s+(?:replay|verify|why|at|bisect)\b")
+_REMAKES = frozenset(("rebuild", "create", "redo"))
+_MAKES = _REMAKES | {"build", "make", "write"}
+
+
+def _is_demanded(text: str, first: str) -> bool:
+    """Tell whether a run is asked for by other words than its verb: `confirm with a new run`."""
+    by_run = BY_RUN.search(text) is not None or REDO.match(text) is not None
+    return by_run or (lemma(first) in WEAK and DEMAND.search(text) is not None)
+
+
+def _verb_at(text: str, at: int) -> str:
+    found = re.match(r"[\w-]+", text[at:])
+    return lemma(found[0]) if found else ""
+
+
 def _by_verb(head: tuple[Deed, str, str, bool], text: str, mention: Mention) -> str:
     """Judge a part by a verb that makes no evidence; empty when it says nothing."""
     deed, verb, _, past = head
     if deed is Deed.CHANGE:
-        if OBJECT.search(text) and not _codes(text):
+        made = verb in _MAKES and bool(mention.steps)
+        if (OBJECT.search(text) or made) and not _codes(text):
             # `create new logs of A1`; `delete the old logs` is no change of code either.
             return "ask" if mention.any and not past else "no"
         return "change"
@@ -268,6 +299,10 @@ def _unfolded(text: str, words: PlanWords) -> str:
         return f" {match[1]} " if words.named(match[1]).any else match[0]
 
     return re.sub(r"\(([^()]*)\)", opened, text)
+
+
+def _after_verb(text: str, at: int) -> str:
+    return re.sub(r"^[\w-]+", "", text[at:])
 
 
 def _quoted(text: str) -> str:
