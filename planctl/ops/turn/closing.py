@@ -15,12 +15,14 @@ from planctl.ops.turn.again import again_problems
 from planctl.ops.turn.checklist import checklist_problems, form_problems, stamp_problems
 from planctl.ops.turn.edits import Closing, Edit
 from planctl.ops.turn.journal import begun, closing_lock, finish
+from planctl.ops.turn.objections import objections
 from planctl.ops.turn.opening import require_turn
 from planctl.ops.turn.problems import Problem
 from planctl.ops.turn.proof import proof_problems
 from planctl.ops.turn.records import record_path
 from planctl.ops.turn.rows import row_edits, row_problems
 from planctl.ops.turn.scene import Scene, look
+from planctl.ops.turn.setting import Setting
 from planctl.ops.turn.settling import Words, settled
 from planctl.ops.turn.telling import (
     block_of,
@@ -143,7 +145,8 @@ def close_turn(
         orders = tuple(refused_orders)
         wishes = _Wishes(accept, commit, template, prompt, outcome, strike, orders)
         scene = look(workspace, turn, prose, include, commit)
-        wording = Wording(workspace, turn, scene.prose, scene.changes, scene.chosen, scene.evidence)
+        setting = Setting(workspace, turn, scene.prose, scene.changes, scene.chosen, scene.evidence)
+        wording = Wording(setting)
         problems = list(_problems(scene, wording, strike))
         words = settled(turn.shown, scene.prose, problems, accept, strike, scene.by)
         record = _record(scene, wishes, words, wording)
@@ -177,7 +180,7 @@ def _problems(scene: Scene, wording: Wording, strike: bool) -> Iterator[Problem]
             yield problem
     yield from stamp_problems(prose, scene.turn, workspace.clock())
     yield from checklist_problems(prose, scene.derived, scene.changes, evidence)
-    yield from wording.problems()
+    yield from objections(wording)
     yield from proof_problems(
         workspace, prose.sentences, evidence, scene.changes, scene.chosen, wording
     )

@@ -16,6 +16,7 @@ from planctl.ops.receipts import LoadedReceipt
 from planctl.ops.turn.changes import Changes
 from planctl.ops.turn.problems import Problem
 from planctl.ops.verify import judge_of, verify
+from planctl.ops.witness import witnessed
 from planctl.workspace import ACTIVE, Workspace
 
 _RECEIPT = re.compile(
@@ -32,6 +33,7 @@ class InitiativeEvidence:
     Attributes:
         filed: Receipts recorded in the turn, oldest first.
         loaded: All of its receipts.
+        since: Id of the turn; the ids of later runs are greater.
         recorded: Repository-relative path → SHA-256, of every file that a receipt which holds
             recorded; `folders` are those it recorded whole.
     """
@@ -42,6 +44,7 @@ class InitiativeEvidence:
     loaded: tuple[LoadedReceipt, ...]
     recorded: Mapping[str, str]
     folders: tuple[str, ...]
+    since: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,23 @@ class TurnEvidence:
         """Every receipt of the focus that can be read, oldest first."""
         found = (item.stored for item in self.focus.loaded)
         return tuple(stored for stored in found if stored is not None)
+
+    @property
+    def superseded(self) -> dict[str, str]:
+        """Artifact of an earlier run → that of the run which speaks for the step now."""
+        found: dict[str, str] = {}
+        for part in self.initiatives:
+            chosen = {step.step: step.stored for step in part.report.steps}
+            for old in (item.stored for item in part.loaded):
+                new = None if old is None else chosen.get(old.receipt.step)
+                if old is None or new is None or old.receipt.ulid == new.receipt.ulid:
+                    continue
+                for subject in old.receipt.subjects:
+                    now = new.receipt.subject_for(subject.declared)
+                    path = f"{old.receipt.hub}/{subject.name}"
+                    if now is not None and path != f"{new.receipt.hub}/{now.name}":
+                        found[path] = f"{new.receipt.hub}/{now.name}"
+        return found
 
     def has(self, path: str) -> bool:
         """Tell whether a receipt recorded a file, alone or with its folder."""
@@ -127,6 +147,7 @@ def _one(workspace: Workspace, name: str, turn: OpenTurn, changes: Changes) -> I
         loaded=tuple(judge.loaded),
         recorded={path: item.sha256 for path, item in subjects if item.kind == "file"},
         folders=tuple(path for path, item in subjects if item.kind == "folder"),
+        since=turn.id,
     )
 
 
@@ -141,6 +162,7 @@ def _tampered(
     touched = frozenset(changes.touched)
     yield from _receipts(part.loaded, touched)
     yield from _lost(part)
+    yield from _unwitnessed(workspace, part, changes)
     for path in sorted(touched & part.recorded.keys()):
         said = _differs(workspace.root, path, part.recorded[path])
         if said:
@@ -183,6 +205,35 @@ def _lost(part: InitiativeEvidence) -> Iterator[Problem]:
                     way_out="bring the file back; a failed run is evidence, too",
                     acceptable=False,
                 )
+
+
+def _unwitnessed(
+    workspace: Workspace, part: InitiativeEvidence, changes: Changes
+) -> Iterator[Problem]:
+    """Yield receipts of the turn that no run here left, and runs whose receipts were removed."""
+    seen = witnessed(workspace.repo)
+    own = frozenset(changes.own)
+    for stored in part.filed:
+        if stored.path in own and stored.payload_sha256 not in seen:
+            yield Problem(
+                "unrecorded",
+                stored.path,
+                "no run of planctl in this work tree wrote this receipt",
+                way_out=f"remove it and run the step: `planctl run-phase {part.plan.id} "
+                f"{stored.receipt.phase} --step {stored.receipt.step}`; what another machine "
+                "recorded is committed there, or accepted here by name",
+            )
+    known = {item.stored.payload_sha256 for item in part.loaded if item.stored is not None}
+    for run in seen.values():
+        mine = run.path.startswith(f"{ACTIVE}/{part.plan.id}/") and run.ulid > part.since
+        if mine and run.digest not in known:
+            yield Problem(
+                "lost",
+                run.path,
+                f"planctl recorded this run in the turn (exit {run.exit_code}), and its receipt "
+                "is gone",
+                way_out="bring the file back; a failed run is evidence, too",
+            )
 
 
 def _differs(root: Path, path: str, recorded: str) -> str:

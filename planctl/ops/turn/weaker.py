@@ -10,6 +10,7 @@ from planctl._files import read_plain
 from planctl._git import Entry
 from planctl._text import listed
 from planctl.errors import BadFileError
+from planctl.models.dwell import loosened
 from planctl.models.plan import Plan
 from planctl.models.plan_yaml import parse_plan
 from planctl.models.policy import Rule
@@ -148,10 +149,13 @@ def _policy_problems(workspace: Workspace, before: bytes) -> Iterator[Problem]:
     from planctl.models.settings import parse_settings
 
     try:
-        old = parse_settings(before.decode("utf-8", "replace"), SETTINGS).policy
+        then = parse_settings(before.decode("utf-8", "replace"), SETTINGS)
     except BadFileError:
         return
-    new = workspace.settings().policy
+    longer = loosened(then.dwell, workspace.settings().dwell)
+    if longer:
+        yield _problem(f"{SETTINGS}: [dwell]", [*longer])
+    old, new = then.policy, workspace.settings().policy
     facts = [*_eased("every phase", old, new)]
     for scope, rule in old.phases.items():
         facts += _eased(scope, rule, new.phases.get(scope, new))
