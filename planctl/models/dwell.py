@@ -40,6 +40,17 @@ class DwellSettings(BaseModel):
         return role.casefold() in {name.casefold() for name in self.agents}
 
 
+def loosened(old: DwellSettings, new: DwellSettings) -> tuple[str, ...]:
+    """Return in what settings let a focus stand still for longer than others did."""
+    found: list[str] = []
+    if any(after > before for before, after in zip(old.tiers, new.tiers, strict=True)):
+        found.append(f"the tiers were {list(old.tiers)} and are {list(new.tiers)}")
+    gone = sorted(role for role in old.agents if not new.is_agent(role))
+    if gone:
+        found.append(f"{', '.join(gone)} counted as an agent, and no longer")
+    return tuple(found)
+
+
 class ProgressSettings(BaseModel):
     """`[progress]`: how many turns a row may stand still before it is listed."""
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from planctl.errors import BadFileError
 from planctl.models.dwell import (
     DwellSettings,
     RowProgress,
@@ -19,10 +20,11 @@ from planctl.models.dwell import (
 )
 from planctl.models.focus_record import FocusRecord, Unlock, file_name, waited
 from planctl.models.plan import Plan
+from planctl.models.settings import parse_settings
 from planctl.ops.focus_records import focus_records, waits_folder
 from planctl.ops.turn_diffs import Filed, TurnDiff, filed_turns, turn_diffs
 from planctl.ops.turn_works import plans_then, turn_works
-from planctl.workspace import ACTIVE, Workspace
+from planctl.workspace import ACTIVE, SETTINGS, Workspace
 
 _AT_ONCE = 8
 _LAST = 50
@@ -34,6 +36,7 @@ class Dwelling:
 
     Attributes:
         dwell: Turns that count since the last progress, or since somebody unlocked it.
+        tiers: The thresholds that hold.
         turns: Those turns and the one that made progress, newest first.
         unlock: The record from which on turns count, or None.
         ignored: Why other records that look like one do not count.
@@ -41,6 +44,7 @@ class Dwelling:
 
     dwell: int
     tier: int
+    tiers: Tiers
     turns: tuple[TurnWork, ...] = ()
     unlock: Unlock | None = None
     ignored: tuple[str, ...] = ()
@@ -98,17 +102,38 @@ class Dwell:
         """
         turns = self.turns(initiative)
         if not turns:
-            return Dwelling(0, 0)
+            return Dwelling(0, 0, self.settings.tiers)
         unlock, ignored = self._unlocked(records)
         after = 0 if unlock is None else unlock.after
         works: list[TurnWork] = []
-        for _, work in self.works(initiative, turns, records):
+        diffs: list[TurnDiff] = []
+        for diff, work in self.works(initiative, turns, records):
             works.append(work)
             if work.progress or work.number <= after:
                 break
+            diffs.append(diff)
         dwell = dwell_of(work for work in works if work.number > after)
-        tier = tier_of(dwell, self.settings.tiers)
-        return Dwelling(dwell, tier, tuple(works), unlock, ignored)
+        tiers = self._tiers(diffs)
+        return Dwelling(dwell, tier_of(dwell, tiers), tiers, tuple(works), unlock, ignored)
+
+    def _tiers(self, standing: Sequence[TurnDiff]) -> Tiers:
+        """Return the thresholds; none is higher than before a turn of an agent that raised it."""
+        blobs: set[str] = set()
+        found = [self.settings.tiers]
+        for diff in standing:
+            for change in diff.changes if self.settings.is_agent(diff.record.role) else ():
+                if change.path == SETTINGS and change.old is not None:
+                    blobs.add(change.old)
+                elif change.path == SETTINGS and diff.from_git:
+                    found.append(DwellSettings().tiers)
+        for content in self._workspace.repo.blobs(blobs).values():
+            try:
+                old = parse_settings(content.decode("utf-8", "replace"), SETTINGS)
+            except BadFileError:
+                continue  # settings that could not be read set nothing
+            found.append(old.dwell.tiers)
+        first, second, third = (min(column) for column in zip(*found, strict=True))
+        return first, second, third
 
     def _unlocked(self, records: tuple[FocusRecord, ...]) -> tuple[Unlock | None, tuple[str, ...]]:
         """Return the newest unlock that counts, and why later ones do not."""
@@ -223,7 +248,7 @@ def dwell_report(workspace: Workspace, initiative: str) -> DwellReport:
         initiative=initiative,
         dwell=found.dwell,
         tier=found.tier,
-        tiers=counter.settings.tiers,
+        tiers=found.tiers,
         turns=found.turns,
         rows=_rows(workspace, initiative, works, budget) if works else (),
         budget=budget,

@@ -43,7 +43,7 @@ def escalate(workspace: Workspace, initiative: str) -> Blocker | None:
     if found.tier < 2 or any(item.facts.kind == DWELL_KIND for item in known):
         return None
     reason = advice(initiative, found.tier, found.dwell) + "."
-    below = counter.settings.tiers[0]
+    below = found.tiers[0]
     made = replace(
         _blank(workspace, plan),
         title="dwell",

@@ -216,6 +216,25 @@ def test_thresholds_come_from_the_settings(story: Story) -> None:
     assert dwell(story) == (3, 3)
 
 
+def test_an_agent_cannot_raise_the_thresholds_while_it_stands_still(story: Story) -> None:
+    for word in "abcd":
+        story.turn({"docs/notes.md": word})
+    story.turn({"planctl.toml": "[dwell]\ntiers = [20, 40, 60]\n"})
+    assert dwell(story) == (5, 2)
+    story.repo.write("planctl.toml", "[dwell]\ntiers = [1, 2, 3]\n")
+    story.repo.commit("a person")
+    story.turn({"planctl.toml": "[dwell]\ntiers = [20, 40, 60]\n"})
+    assert dwell(story) == (6, 3)
+
+
+def test_a_person_can_raise_them(story: Story) -> None:
+    for word in "abcd":
+        story.turn({"docs/notes.md": word})
+    story.repo.write("planctl.toml", "[dwell]\ntiers = [20, 40, 60]\n")
+    story.repo.commit("a person")
+    assert dwell(story) == (4, 0)
+
+
 def test_an_uncommitted_turn_is_told_from_its_record(story: Story) -> None:
     story.turn({"docs/notes.md": "a"}, commit=False, files={"docs": ["docs/notes.md"]})
     assert dwell(story) == (1, 0)

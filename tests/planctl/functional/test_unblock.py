@@ -11,12 +11,14 @@ import pytest
 
 from planctl.errors import PreconditionError
 from planctl.models.failure_signs import Failure
+from planctl.ops.dwell import dwell_report
 from planctl.ops.escalate import block_turn, escalate
 from planctl.ops.focus import FocusLockedError, focus_state, require_unlocked
 from planctl.ops.turn import open_turn
 from planctl.ops.unblock import unlock
 from planctl.workspace import Workspace
 from tests.planctl.functional.conftest import ID, Project
+from tests.planctl.functional.signers import Signers
 from tests.planctl.functional.turn_story import Story
 
 
@@ -427,3 +429,79 @@ def test_status_says_what_stands_in_the_way_and_the_way_out(story: Story, projec
     still(story, 6)
     state, way = seen()
     assert (state, "--dwell" in way) == ("locked", True)
+
+
+def test_where_keys_are_listed_a_word_does_not_unlock(story: Story, signers: Signers) -> None:
+    project = signers.project
+    signers.person("eva", "engineer")
+    signers.person("pia", "lead")
+    still(story, 6)
+    code, found = unblock(project, "--dwell", "--because", "go on")
+    assert (code, "no key is configured" in found["stderr"]) == (4, True)
+    signers.be("eva")
+    code, found = unblock(project, "--dwell", "--because", "go on")
+    assert (code, "is for a person" in found["stderr"]) == (4, True)
+    signers.be("pia")
+    assert unblock(project, "--dwell", "--because", "go on")[0] == 0
+    signers.be(None)
+    assert not focus_state(story.workspace, ID).locked
+
+
+def test_an_unlock_with_another_reason_than_was_signed_does_not_count(
+    story: Story, signers: Signers
+) -> None:
+    signers.person("pia", "lead")
+    signers.be("pia")
+    still(story, 6)
+    _, found = unblock(signers.project, "--dwell", "--because", "for one more turn")
+    path = story.repo.root / found["written"][0]
+    assert not focus_state(story.workspace, ID).locked
+    path.write_text(path.read_text().replace("for one more turn", "for ever"))
+    assert focus_state(story.workspace, ID).locked
+    report = dwell_report(story.workspace, ID)
+    assert "its signature is over other bytes" in report.ignored[0]
+
+
+def test_an_unsigned_unlock_counts_no_more_once_keys_are_listed(
+    story: Story, signers: Signers
+) -> None:
+    still(story, 6)
+    unlock(story.workspace, ID, "before there were keys")
+    assert not focus_state(story.workspace, ID).locked
+    signers.person("pia", "lead")
+    assert focus_state(story.workspace, ID).locked
+
+
+WORDS = """\
+A note on the work was written.
+It explains the setup in words, and the code was left alone.
+The steps are as they were.
+Next: look at the detector.
+"""
+
+
+def agent_turn(project: Project, path: str, text: str) -> None:
+    code, _, err = project.call("turn", "open", ID, "--role", "engineer")
+    assert code == 0, err
+    project.repo.write(path, text)
+    words = project.repo.write(".git/words.txt", WORDS)
+    code, out, err = project.call("turn", "close", "--from-file", str(words))
+    assert code == 0, out + err
+
+
+def test_the_way_of_a_focus_that_stands_still_through_the_real_commands(project: Project) -> None:
+    for count in range(4):
+        agent_turn(project, f"docs/note{count}.md", "words\n")
+    assert status(project) == "blocked"
+    assert project.repo.git("status", "--porcelain") == ""
+    _, out, _ = project.call("blocked")
+    assert f"until: planctl dwell {ID} --below 2" in out
+    for count in range(4, 6):
+        agent_turn(project, f"docs/note{count}.md", "words\n")
+    code, _, err = project.call("turn", "open", ID, "--role", "engineer")
+    assert (code, "6 turns in a row" in err) == (4, True)
+    assert unblock(project, "--dwell", "--because", "the detector was exchanged")[0] == 0
+    # Left uncommitted by the person: the next turn neither takes it along nor loses it.
+    agent_turn(project, "docs/note6.md", "words\n")
+    state = focus_state(Workspace.open(), ID)
+    assert (state.dwell, state.locked, state.status) == (1, False, "in_progress")

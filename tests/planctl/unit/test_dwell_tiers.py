@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from planctl.errors import BadFileError
 from planctl.models.diff_kinds import Kind
-from planctl.models.dwell import DwellSettings, Only, Tiers, TurnWork, dwell_of, tier_of
+from planctl.models.dwell import (
+    DwellSettings,
+    Only,
+    Tiers,
+    TurnWork,
+    dwell_of,
+    loosened,
+    tier_of,
+)
 from planctl.models.settings import parse_settings
 
 KINDS = [kind.value for kind in Kind]
@@ -78,3 +86,11 @@ def test_roles_of_agents_are_known_in_any_spelling() -> None:
     assert settings.is_agent("engineer")
     assert settings.is_agent("BOT")
     assert not settings.is_agent("supervisor")
+
+
+def test_settings_that_let_a_focus_stand_still_for_longer_are_named() -> None:
+    usual = DwellSettings()
+    assert loosened(usual, usual) == ()
+    assert loosened(usual, DwellSettings(tiers=(1, 2, 3))) == ()
+    assert "[2, 4, 9]" in loosened(usual, DwellSettings(tiers=(2, 4, 9)))[0]
+    assert "engineer" in loosened(usual, DwellSettings(agents=("supervisor", "agent")))[0]
