@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -59,13 +60,19 @@ class LoadedReceipt:
         return self.stored is not None and self.broken is None and self.gone is None
 
 
-def write_receipt(hub: Hub, receipt: Receipt, signer: Signer | None = None) -> StoredReceipt:
+def write_receipt(
+    hub: Hub,
+    receipt: Receipt,
+    signer: Signer | None = None,
+    before: Callable[[StoredReceipt], None] | None = None,
+) -> StoredReceipt:
     """Write a receipt into its hub; its payload is never changed again.
 
     Args:
         hub: Where it belongs.
         receipt: What was seen.
         signer: Signs it, if there is a key.
+        before: Is told of it before it is written.
 
     Returns:
         The receipt with its path and payload digest.
@@ -74,9 +81,12 @@ def write_receipt(hub: Hub, receipt: Receipt, signer: Signer | None = None) -> S
     digest = payload_digest(payload)
     path = hub.receipts / file_name(receipt, digest)
     signatures = () if signer is None else (signer.sign(payload),)
-    atomic_write(path, envelope_text(payload, signatures))
     name = path.relative_to(hub.root).as_posix()
-    return StoredReceipt(path=name, payload_sha256=digest, receipt=receipt)
+    stored = StoredReceipt(path=name, payload_sha256=digest, receipt=receipt)
+    if before is not None:
+        before(stored)
+    atomic_write(path, envelope_text(payload, signatures))
+    return stored
 
 
 class Shelf:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ from planctl.ops.predicates import check_name, resolver
 from planctl.ops.receipts import tips, write_receipt
 from planctl.ops.run_log import LogFile, LogHeader
 from planctl.ops.signer import SECRETS, Signer
+from planctl.ops.witness import bear_witness
 from planctl.workspace import Hub, Workspace
 
 if TYPE_CHECKING:
@@ -348,7 +350,10 @@ def _judge(recorder: Recorder, step: Step, receipt: Receipt, job: JobResult) -> 
         resolve = resolver(recorder.workspace.root, receipt, parent)
         checks += run_checks(checks_of(step), resolve)
     stored = write_receipt(
-        recorder.hub, receipt.model_copy(update={"checks": checks}), recorder.signer
+        recorder.hub,
+        receipt.model_copy(update={"checks": checks}),
+        recorder.signer,
+        before=None if recorder.hub.scratch else partial(bear_witness, recorder.workspace.repo),
     )
     recorder.known[stored.payload_sha256] = stored
     problems = tuple(

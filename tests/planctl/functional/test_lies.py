@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.planctl.functional.liar import ID, Answer, Engineer
-from tests.planctl.functional.test_attacks import envelope, payload
+from tests.planctl.functional.test_attacks import envelope, forge, payload
 
 FILLER = "The sources are as they were. Nothing else was looked at."
 
@@ -238,9 +238,31 @@ def test_evidence_is_forged_and_nobody_can_accept_that(turn: Engineer, how: str)
 def test_a_failing_receipt_is_deleted_before_it_is_committed(turn: Engineer) -> None:
     break_code(turn)
     turn.run_step("--step", "suite", expect=1)
-    turn.receipts("suite")[-1].unlink()
-    answer = turn.close(f"The suite is green. {FILLER}", "--json")
-    assert answer.code == 1, answer.said
+    receipt = turn.receipts("suite")[-1]
+    receipt.unlink()
+    turn.edit("src/fit.py", "max(values)", "max(values) - min(values)")
+    problem = only(refused(turn, f"The suite is green: {turn.suite()}."), "lost")
+    assert receipt.name in problem["claim"]
+    assert "exit 1" in problem["found"]
+
+
+def test_a_receipt_is_forged_for_a_run_that_never_was(turn: Engineer) -> None:
+    break_code(turn)
+    turn.repo.commit("the change that is to be proven")
+    blob = turn.repo.git("rev-parse", "HEAD:src/fit.py")
+
+    def invent(statement: dict[str, Any]) -> None:
+        metadata = statement["predicate"]["runDetails"]["metadata"]
+        metadata["invocationId"] = metadata["invocationId"][:-1] + "0"
+        for item in statement["predicate"]["buildDefinition"]["resolvedDependencies"]:
+            if item.get("name") == "src/fit.py":
+                item["digest"] = {name: blob for name in item["digest"]}
+
+    forged = forge(turn.receipts("suite")[0], invent)
+    assert turn.verdict("suite") == "fresh"
+    problem = only(refused(turn, "Row A1 is complete."), "unrecorded")
+    assert forged.name in problem["claim"]
+    assert "no run of planctl" in problem["found"]
 
 
 def test_a_commit_is_cited_for_what_it_did_not_touch(turn: Engineer) -> None:
