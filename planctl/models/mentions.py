@@ -35,6 +35,12 @@ _SLASHED = re.compile(
 _ROWS_MOST = 60
 _SHORTEST_NOUN = 4
 _STEPS = "steps?"
+_FRESH = (
+    "new|fresh|whole|full|last|current|clean|recent|second|same|first|complete|updated|latest|"
+    "entire|short|quick|final|old"
+)
+# A command, or a script, that is quoted.
+_RUNNABLE = re.compile(r"`(?=[\w./])([\w./-]+(?:\s[^`]+|\.(?:sh|py|bash)))`")
 # What says that tests are meant, or commands, and not which.
 _TESTS = word_set("selector test pytest suite")
 _PROGRAMS = word_set("command cli script program baseline")
@@ -231,7 +237,12 @@ class PlanWords:
     def _by_noun(self, text: str) -> frozenset[str]:
         """Return the steps that a text calls by their ids as words: `the scan`, `drift table`."""
         plain = _QUOTED.sub(" ", text)
-        return frozenset(name for name in self.steps if _as_noun(name, _STEPS).search(plain))
+        alone = plain.strip(" .*-").lower()
+        return frozenset(
+            name
+            for name in self.steps
+            if alone == name.lower() or _as_noun(name, _STEPS).search(plain)
+        )
 
     def _by_artifact(self, text: str) -> frozenset[str]:
         names = {match[0] for match in _FILE.finditer(text)}
@@ -244,6 +255,11 @@ class PlanWords:
         for pattern in (_QUOTED, _PHASE, _SELECTOR, _FILE, _ROW, _PHASE_WORD):
             text = pattern.sub(" ", text)
         return re.sub(r"\b(?:rows?|and|the|steps?|of|all|run|or)\b", " ", text, flags=re.IGNORECASE)
+
+    def strange_command(self, text: str) -> str:
+        """Return a command or script that a text quotes and no step runs; empty for none."""
+        found = _RUNNABLE.search(text)
+        return found[1] if found is not None and not self.named(text).any else ""
 
     def strange_artifacts(self, text: str) -> list[str]:
         """Return the evidence a text names that no step of the plan makes."""
@@ -260,6 +276,12 @@ class PlanWords:
         """Tell whether a text has no word that tells one step from another, nor tests from runs."""
         said = set(words_of(text)) - SKIPPED - _FILLER
         return not self._own(said) and not said & (_TESTS | _PROGRAMS)
+
+    def knows(self, text: str) -> bool:
+        """Tell whether all that a text says is what the plan's steps are called by."""
+        said = {word for word in words_of(_QUOTED.sub(" ", text)) if word not in SKIPPED | _FILLER}
+        own = self._own(said)
+        return bool(own) and all(akin_to_any(word, self._known) for word in own)
 
     def _own(self, said: set[str]) -> set[str]:
         """Return the words that say what, not that it is to be done."""
@@ -310,7 +332,7 @@ def _as_noun(name: str, kind: str = "phases?|stages?|milestones?") -> re.Pattern
     general = kind == _STEPS and set(words_of(name)) & (GENERAL | _TESTS | _PROGRAMS)
     if len(name) < _SHORTEST_NOUN or general:
         return re.compile(r"(?!)")
-    article = r"(?:the|a|an|this|that|our|its|another|one)\s+(?:(?:new|fresh|whole|full|last)\s+)?"
+    article = rf"(?:the|an?|this|that|our|its|another|one|all|every|each)\s+(?:(?:{_FRESH})\s+)?"
     return re.compile(
         rf"(?<![\w/.-])(?:{article}{said}(?![\w/-]|\.\w)|{said}\s+(?:{kind})\b)", re.IGNORECASE
     )
@@ -326,4 +348,4 @@ def expanded(text: str) -> str:
             return match[0]
         return " ".join(f"{match['a']}{number}" for number in range(first, last + 1))
 
-    return _RANGE.sub(spelled, _SLASHED.sub(r"\1 ", text))
+    return _RANGE.sub(spelled, _SLASHED.sub(r"\1 ", text.replace('"', " ")))

@@ -33,7 +33,7 @@ GERUND = re.compile(
 )
 EVIDENCE = (
     r"(?:evidence|proofs?|logs?|artifacts?|results?|captures?|dumps?|receipts?|runs?|pass(?:es)?|"
-    r"executions?|outputs?|stats|copy|copies|round|go|measurements?)"
+    r"executions?|outputs?|stats|copy|copies|round|go|measurements?|ones?)"
 )
 DEMAND = re.compile(
     r"\b(?:again|anew|afresh|once more|one more|one last|from scratch|re-?runs?|refresh|redo|"
@@ -52,6 +52,10 @@ AGAIN = re.compile(
 REDO = re.compile(r"\W*(?:please )?(?:do|start|begin|go)\b.*\b(?:over|again|anew)\b", re.I)
 ARTICLE = re.compile(
     r"\b(?:the|a|an|this|that|each|every|its?|our|their|last|no)\s+(?:\w+\s+)?$", re.I
+)
+NEEDED = re.compile(
+    rf"\b(?:fresh|new|current|recent|up-to-date|another) (?:[\w/-]+ ){{0,2}}{EVIDENCE}\b",
+    re.IGNORECASE,
 )
 OBJECT = re.compile(rf"\b{EVIDENCE}\b", re.IGNORECASE)
 REPORT = re.compile(
@@ -86,7 +90,7 @@ LEADING = word_set(
     "background"
 )
 # What these give is made of the evidence that is there.
-DERIVING = word_set("plot render export reexport upload attach supply store compute")
+DERIVING = word_set("plot render export reexport upload attach compute")
 WEAK = word_set("take do make get bring have")
 USES = word_set(
     "sign waive adopt push tag merge rebase approve discuss ask tell send show count tidy format "

@@ -29,6 +29,7 @@ from planctl.models.wish_words import (
     LEADING,
     LISTING,
     MAKING,
+    NEEDED,
     NEGATED_AFTER,
     NEGATION,
     OBJECT,
@@ -182,7 +183,7 @@ class _Reader:
             on = part.cut == "to" and not mention.any
             again = head[1] in _REMAKES and PRONOUN.search(head[2]) is not None
             meant = self._last if again or (on and head[1] in _MAKES) else mention
-            mode = _by_verb(head, text, meant)
+            mode = _by_verb(head, text, meant, self._words.knows(head[2]))
             if mode:
                 return mode
         if head is not None and head[1] in NOUNS and lemma(first) != head[1]:
@@ -190,7 +191,7 @@ class _Reader:
         if lemma(first) in USES or first in USES or head is not None:
             return "no"
         if not mention.any and not mention.other:
-            if REDO.match(text):
+            if REDO.match(text) or (NEEDED.search(text) and not REPORT.search(text)):
                 self._bare = text
                 return "ask"
             return self._mode if part.cut in LISTING else "no"
@@ -231,6 +232,7 @@ class _Reader:
             return  # `refresh the summaries`: planctl and people write those
         steps, general = self._meant(text, mention)
         other = mention.other if not mention.steps else ""
+        other = other or self._words.strange_command(text)
         if not other:
             strange = self._words.strange_artifacts(text)
             # Another log of Phase A is Phase A again; a log of nothing that is named is not.
@@ -278,14 +280,18 @@ def _verb_at(text: str, at: int) -> str:
     return lemma(found[0]) if found else ""
 
 
-def _by_verb(head: tuple[Deed, str, str, bool], text: str, mention: Mention) -> str:
-    """Judge a part by a verb that makes no evidence; empty when it says nothing."""
+def _by_verb(head: tuple[Deed, str, str, bool], text: str, mention: Mention, known: bool) -> str:
+    """Judge a part by a verb that makes no evidence; empty when it says nothing.
+
+    Args:
+        known: Every word after the verb is one of the plan's: `builds the table`.
+    """
     deed, verb, _, past = head
     if deed is Deed.CHANGE:
-        made = verb in _MAKES and bool(mention.steps)
+        made = verb in _MAKES and (bool(mention.steps) or known)
         if (OBJECT.search(text) or made) and not _codes(text):
             # `create new logs of A1`; `delete the old logs` is no change of code either.
-            return "ask" if mention.any and not past else "no"
+            return "ask" if (mention.any or known) and not past else "no"
         return "change"
     if verb in CHECKS:
         return "ask" if mention.strong and mention.steps and _names_run(text) else "check"
