@@ -21,6 +21,9 @@ _DONE = re.compile(
     r"pass(?:es|ed|ing)?)\b|[✓✅☑]",
     re.IGNORECASE,
 )
+_RAN = re.compile(
+    r"\b(?:re-?)?(?:ran|executed|launched|repeated|performed)\b|\bre-?trained\b", re.IGNORECASE
+)
 # `passed the flag on` hands something over.
 _HANDED = re.compile(
     r"pass(?:es|ed|ing)?\s+(?!(?:in|on|at|with|under|after|again|now|locally|cleanly|all|as|for|"
@@ -102,6 +105,25 @@ def proof_claims(sentence: str, known: Known) -> tuple[ProofClaim, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def run_claims(sentence: str, known: Known) -> tuple[ProofClaim, ...]:
+    """Find what a sentence says was run: `Reran Phase A`, `executed A1 and A2`, `ran the tests`.
+
+    Args:
+        sentence: One sentence.
+        known: Names of the plan it speaks of.
+    """
+    found: list[ProofClaim] = []
+    for clause in _clauses(sentence):
+        deed = _RAN.search(clause)
+        if deed is None or _NOT.search(_QUOTED.sub(r"\1", clause)):
+            continue
+        rest = clause[deed.end() :]
+        named = list(_named(rest, clause.strip(), known))
+        tests = _TESTS.match(rest.lstrip(" `*")) is not None
+        found += named or ([ProofClaim("tests", (), clause.strip())] if tests else [])
+    return tuple(dict.fromkeys(found))
+
+
 def _clauses(sentence: str) -> Iterator[str]:
     for part in _CLAUSE.split(sentence):
         start = 0
@@ -120,31 +142,36 @@ def _says_done(clause: str) -> bool:
 
 
 def _subjects(clause: str, known: Known) -> Iterator[ProofClaim]:
-    phases = [
-        name for match in _PHASES.finditer(clause) for name in _names(match["names"], known.phases)
-    ]
-    rows = [name for name in _ROW.findall(clause) if name in known.rows]
-    steps = [
-        name
-        for pattern in (_STEPS, _STEP_AFTER)
-        for match in pattern.finditer(clause)
-        for name in _names(match["names"], known.steps)
-    ]
-    steps += [name for name in _QUOTED.findall(clause) if name in known.steps]
-    # `Phase A checklist A0/A1 complete` speaks of these rows.
-    phases = [name for name in phases if name not in {known.rows[row] for row in rows}]
-    named: tuple[tuple[Subject, list[str]], ...] = (
-        ("phase", phases),
-        ("row", rows),
-        ("step", steps),
-    )
-    for kind, names in named:
-        if names:
-            yield ProofClaim(kind, tuple(dict.fromkeys(names)), clause)
+    yield from _named(clause, clause, known)
     if _near_done(_TESTS, clause):
         yield ProofClaim("tests", (), clause)
     if _near_done(_EVERYTHING, clause):
         yield ProofClaim("everything", (), clause)
+
+
+def _named(text: str, clause: str, known: Known) -> Iterator[ProofClaim]:
+    """Yield the phases, rows and steps that a text names."""
+    phases = [
+        name for match in _PHASES.finditer(text) for name in _names(match["names"], known.phases)
+    ]
+    rows = [name for name in _ROW.findall(text) if name in known.rows]
+    steps = [
+        name
+        for pattern in (_STEPS, _STEP_AFTER)
+        for match in pattern.finditer(text)
+        for name in _names(match["names"], known.steps)
+    ]
+    steps += [name for name in _QUOTED.findall(text) if name in known.steps]
+    # `Phase A checklist A0/A1 complete` speaks of these rows.
+    phases = [name for name in phases if name not in {known.rows[row] for row in rows}]
+    found: tuple[tuple[Subject, list[str]], ...] = (
+        ("phase", phases),
+        ("row", rows),
+        ("step", steps),
+    )
+    for kind, names in found:
+        if names:
+            yield ProofClaim(kind, tuple(dict.fromkeys(names)), clause)
 
 
 def _names(text: str, known: Collection[str]) -> list[str]:

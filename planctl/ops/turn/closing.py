@@ -13,6 +13,7 @@ from planctl.models.turn_settings import subject_template
 from planctl.ops.merge_rules import MERGE_RULES, with_lines
 from planctl.ops.turn.again import again_problems
 from planctl.ops.turn.checklist import checklist_problems, form_problems, stamp_problems
+from planctl.ops.turn.deeds import deed_problems
 from planctl.ops.turn.edits import Closing, Edit
 from planctl.ops.turn.journal import begun, closing_lock, finish
 from planctl.ops.turn.objections import objections
@@ -181,6 +182,7 @@ def _problems(scene: Scene, wording: Wording, strike: bool) -> Iterator[Problem]
     yield from stamp_problems(prose, scene.turn, workspace.clock())
     yield from checklist_problems(prose, scene.derived, scene.changes, evidence)
     yield from objections(wording)
+    yield from deed_problems(wording.setting)
     yield from proof_problems(
         workspace, prose.sentences, evidence, scene.changes, scene.chosen, wording
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -82,9 +83,9 @@ def proof_problems(
 
     counted = wording.counted_sentences()
     for place, sentence in enumerate(sentences):
-        named = [name for name in (*known, *others) if name in sentence]
+        named = [name for name in (*known, *others) if _names(name, sentence)]
         about = standing(named[0] if named else evidence.focus.plan.id)
-        for claim in proof_claims(sentence, _known(about.plan)):
+        for claim in proof_claims(sentence, known_names(about.plan)):
             if claim.kind == "tests" and place in counted:
                 continue
             problem = _problem(claim, about)
@@ -93,14 +94,19 @@ def proof_problems(
     yield from _stale_counts(standing, wording, evidence)
 
 
-def _known(plan: Plan) -> Known:
+def _names(initiative: str, sentence: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(initiative)}(?![\w-]|\.\w)", sentence) is not None
+
+
+def known_names(plan: Plan) -> Known:
+    """Return the names of a plan that mean something in a sentence."""
     steps = list(plan.steps())
     rows = {row: phase for phase, step in steps for row in step.rows}
     return Known(frozenset(plan.phases), rows, frozenset(step.id for _, step in steps))
 
 
 def _problem(claim: ProofClaim, about: Standing) -> Problem | None:
-    steps = _steps(claim, about.plan)
+    steps = steps_of(claim, about.plan)
     if claim.kind == "tests" and not steps:
         return Problem(
             "verdict",
@@ -129,8 +135,8 @@ def _problem(claim: ProofClaim, about: Standing) -> Problem | None:
     )
 
 
-def _steps(claim: ProofClaim, plan: Plan) -> list[str]:
-    """Return the steps that must hold for a claim."""
+def steps_of(claim: ProofClaim, plan: Plan) -> list[str]:
+    """Return the steps that a claim is about."""
     every = list(plan.steps())
     if claim.kind == "phase":
         return [step.id for phase, step in every if phase in claim.names]

@@ -365,6 +365,39 @@ def test_a_row_ticked_by_hand_is_named(engineer: Engineer) -> None:
     assert "`use` is missing" in problem["found"]
 
 
+def test_a_run_that_is_told_has_a_receipt_of_the_turn(engineer: Engineer) -> None:
+    engineer.open()
+    problem = only(refused(engineer, "Reran Phase A on it."), "run")
+    assert engineer.receipts("fit")[0].name[:26] in problem["nearest"]
+    only(refused(engineer, "Ran the tests again."), "run")
+    engineer.run_step("--force", "--step", "suite")
+    closed(engineer, "Reran Phase A and ran the tests again.")
+
+
+def test_a_number_of_a_run_that_was_replaced_must_name_its_file(engineer: Engineer) -> None:
+    engineer.open()
+    engineer.edit("src/fit.py", "[0.25, 0.375]", "[0.25, 0.5]")
+    engineer.run_step()
+    problem = only(refused(engineer, "The fit has residual=0.125."), "number")
+    assert "analysis/fit_v2.json $.residual is 0.25" in problem["nearest"] + problem["found"]
+    closed(engineer, "The fit had residual=0.125 in `analysis/fit.json`, and has residual=0.25.")
+
+
+def test_ids_of_receipts_exist(engineer: Engineer) -> None:
+    engineer.open()
+    only(refused(engineer, "See receipt 01K9ZK3Q6V1M0Q8T3J1YB5T6RC."), "path")
+    closed(engineer, f"See receipt {engineer.receipts('fit')[0].name[:26]}.")
+
+
+def test_a_time_beside_a_commit_is_that_of_git(engineer: Engineer) -> None:
+    head = engineer.repo.git("rev-parse", "--short=10", "HEAD")
+    when = engineer.repo.git("log", "-1", "--format=%cd", "--date=format:%Y-%m-%dT%H:%M:%SZ")
+    engineer.open()
+    problem = only(refused(engineer, f"Commit {head} (2025-11-14T02:30:00Z) has it."), "stamp")
+    assert problem["nearest"] == when
+    closed(engineer, f"Commit {head} ({when}) has it.")
+
+
 def test_an_order_that_asks_again_for_what_is_proven_is_refused(engineer: Engineer) -> None:
     engineer.open("supervisor")
     words = f"{START}Looked at the hub.\nNext: rerun Phase A and collect fresh evidence.\n"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from planctl.models.proof_claims import Known, proof_claims
+from planctl.models.proof_claims import Known, proof_claims, run_claims
 
 KNOWN = Known(
     phases=("A", "B"),
@@ -68,3 +68,24 @@ def test_what_is_said_to_be_proven_is_found(
 )
 def test_orders_conditions_and_denials_claim_nothing(sentence: str) -> None:
     assert found(sentence) == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wanted"),
+    [
+        ("Reran Phase A on the new code.", [("phase", ("A",))]),
+        ("Executed the Phase A refresh: pytest GREEN", [("phase", ("A",))]),
+        ("I ran A1 and A2 again", [("row", ("A1", "A2"))]),
+        ("Re-ran the `train` step", [("step", ("train",))]),
+        ("Ran the test suite.", [("tests", ())]),
+        ("Ran pytest tests/test_x.py", [("tests", ())]),
+        ("Ran the linter and wrote tests.", []),
+        ("Phase A should be rerun", []),
+        ("Never ran Phase A", []),
+        ("Ran into trouble with the span", []),
+    ],
+)
+def test_what_is_said_to_have_run_is_found(
+    sentence: str, wanted: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    assert [(claim.kind, claim.names) for claim in run_claims(sentence, KNOWN)] == wanted
