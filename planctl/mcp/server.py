@@ -21,11 +21,10 @@ from mcp.shared.exceptions import MCPError
 from planctl._process import Stop
 from planctl._text import json_text, printable
 from planctl._version import __version__
-from planctl.errors import PlanctlError
 from planctl.mcp import resources
 from planctl.mcp.progress import Progress
 from planctl.mcp.tool import Call, Tool
-from planctl.mcp.tools import TOOLS, Outcome, carry_out, told
+from planctl.mcp.tools import TOOLS, Outcome, carry_out, guarded
 from planctl.workspace import Workspace
 
 Context = ServerRequestContext[Any, Any]
@@ -93,11 +92,7 @@ class PlanctlServer:
         stop = Stop()
 
         def work() -> Outcome:
-            try:
-                call = Call(Workspace.open(self._root), progress, stop)
-            except PlanctlError as error:
-                return told(error)
-            return carry_out(tool, given, call)
+            return carry_out(tool, given, Call(Workspace.open(self._root), progress, stop))
 
         if not tool.reads:
             await self._settled()
@@ -105,7 +100,7 @@ class PlanctlServer:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(_follow, ctx, progress, stop)
-                outcome = await self._in_thread(work, tool.reads)
+                outcome = await self._in_thread(partial(guarded, work), tool.reads)
                 group.cancel_scope.cancel()
         finally:
             done.set()
@@ -129,7 +124,7 @@ class PlanctlServer:
     async def _list_resources(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
-        found = await self._in_thread(self._documents, abandon=True)
+        found = await self._looked_up(resources.documents)
         begin = _page(params)
         end = begin + _PAGE
         return types.ListResourcesResult(
@@ -145,8 +140,19 @@ class PlanctlServer:
             next_cursor=str(end) if end < len(found) else None,
         )
 
-    def _documents(self) -> tuple[resources.Document, ...]:
-        return resources.documents(Workspace.open(self._root))
+    async def _looked_up(self, look: Callable[[Workspace], _T], uri: str | None = None) -> _T:
+        """Look something up in the repository; what goes wrong is an error of the protocol."""
+
+        def work() -> Outcome:
+            return Outcome(look(Workspace.open(self._root)), 0)
+
+        outcome = await self._in_thread(partial(guarded, work), abandon=True)
+        if outcome.failed:
+            said = outcome.value["error"]
+            data = said if uri is None else {"uri": uri} | said
+            raise MCPError(types.INVALID_PARAMS, said["message"], data)
+        found: _T = outcome.value
+        return found
 
     async def _list_templates(self, ctx: Context, params: Any) -> types.ListResourceTemplatesResult:
         return types.ListResourceTemplatesResult(
@@ -165,19 +171,11 @@ class PlanctlServer:
         self, ctx: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         uri = str(params.uri)
-        try:
-            read = partial(self._content, uri)
-            content = await self._in_thread(read, abandon=True)
-        except PlanctlError as error:
-            said = told(error).value["error"]
-            raise MCPError(types.INVALID_PARAMS, said["message"], {"uri": uri} | said) from error
+        content = await self._looked_up(lambda workspace: resources.read(workspace, uri), uri)
         held = types.TextResourceContents(
             uri=params.uri, text=_encodable(content.text), mime_type=content.mime_type
         )
         return types.ReadResourceResult(contents=[held])
-
-    def _content(self, uri: str) -> resources.Content:
-        return resources.read(Workspace.open(self._root), uri)
 
 
 async def _follow(ctx: Context, progress: Progress, stop: Stop) -> None:

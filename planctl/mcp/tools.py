@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +35,19 @@ class Outcome:
 
 
 def carry_out(tool: type[Tool], given: dict[str, Any], call: Call) -> Outcome:
-    """Carry a call out; every error becomes something a client can read here."""
-    try:
+    """Carry a call out; every error becomes something a client can read."""
+
+    def work() -> Outcome:
         answer: Answer = read_arguments(tool, given).answer(call)
         return Outcome(answer.value, answer.exit_code)
+
+    return guarded(work)
+
+
+def guarded(work: Callable[[], Outcome]) -> Outcome:
+    """Do some work; this is where errors become outcomes."""
+    try:
+        return work()
     except RefusedTurnError as error:
         return Outcome(error.as_dict(), error.exit_code, failed=True)
     except PlanctlError as error:

@@ -226,6 +226,33 @@ def test_stdout_holds_the_protocol_and_nothing_else(project: Project, raw: Raw) 
     assert b"one is done" in (project.hub / "cli/one.log").read_bytes()
 
 
+def test_what_writes_is_finished_when_the_client_goes_away(project: Project, raw: Raw) -> None:
+    for number in range(2, 5):
+        raw.call(number, "ledger_attempt", {"initiative": ID, "text": f"try {number}"})
+    assert raw.answer()["id"] == 2
+    code, _, _ = raw.end()
+    assert code == 0
+    told = json.loads(project.call("ledger", "show", "--json")[1])["items"][0]["attempts"]
+    # The second may have been under way; what only waited for its turn is not begun any more.
+    assert [item["text"] for item in told] in (
+        ["note: try 2"],
+        ["note: try 2", "note: try 3"],
+        ["note: try 2", "note: try 3", "note: try 4"],
+    )
+    assert not list((project.root / "docs").glob(".*.tmp"))
+
+
+def test_a_repository_that_is_gone_is_an_error_and_not_the_end(project: Project, raw: Raw) -> None:
+    (project.root / ".git").rename(project.root / "git.away")
+    raw.call(2, "status", {})
+    assert raw.answer()["result"]["structuredContent"]["error"]["slug"] == "git"
+    raw.send(3, "resources/list", {})
+    assert raw.answer()["error"]["data"]["slug"] == "git"
+    (project.root / "git.away").rename(project.root / ".git")
+    raw.call(4, "status", {})
+    assert not raw.answer()["result"]["isError"]
+
+
 def test_many_calls_leave_neither_processes_nor_open_files(project: Project, raw: Raw) -> None:
     def held() -> tuple[int, int]:
         children = Path(f"/proc/{raw.process.pid}/task/{raw.process.pid}/children")
