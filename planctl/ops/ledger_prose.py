@@ -80,7 +80,7 @@ def _of_prose(scene: Scene) -> Iterator[_Said]:
         lines = without_fences("\n".join(scene.lines_of(path))).split("\n")
         head = _head(lines) if path.endswith(f"/{_SUMMARY}") else lines
         yield from (_Said(path, claim) for claim in statuses(head, item))
-        yield from (_Said(path, claim) for claim in sentences_of_status(head, {item}))
+        yield from (_Said(path, claim) for claim in sentences_of_status(head, {item}, item))
 
 
 def _outside_regions(scene: Scene) -> str:

@@ -122,7 +122,10 @@ def test_an_order_that_was_carried_out_is_no_contradiction(
     ("path", "old", "new", "line"),
     [
         (WORKING, "# Working plan\n", "# Working plan\n\n**Status:** Complete\n", 3),
+        (WORKING, "# Working plan\n", "# Working plan (complete)\n", 1),
+        (WORKING, "# Working plan\n", "# Working plan\n\nThis initiative is complete.\n", 3),
         (LEDGER, "# Fix plan\n", "# Fix plan\n\n- X-001 is complete.\n", 3),
+        (LEDGER, "# Fix plan\n", "# Fix plan\n\n### `X-001` — Done\n", 3),
         (LEDGER, "# Fix plan\n", "# Fix plan\n\n| a | b |\n|---|---|\n| X-001 | done |\n", 5),
         ("plans/active/X-001/summary.md", "### ", "# X-001\n\nStatus: done\n\n### ", 3),
     ],
