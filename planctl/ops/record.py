@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from planctl._files import sha256_file
 from planctl._redaction import Redactor
@@ -19,6 +18,7 @@ from planctl.executors import Executor, Job, JobResult
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
 from planctl.models.policy import Policy
 from planctl.models.receipt import CheckResult, DataFile, Receipt, StoredReceipt, Subject
+from planctl.models.ulids import RANDOM_BYTES, new_ulid
 from planctl.ops.checks import run_checks
 from planctl.ops.collect import Collected, Fingerprints, collect, fingerprints
 from planctl.ops.environment import describe
@@ -36,9 +36,6 @@ from planctl.ops.run_log import LogFile, LogHeader
 from planctl.ops.signer import SECRETS, Signer
 from planctl.ops.witness import bear_witness
 from planctl.workspace import Hub, Workspace
-
-if TYPE_CHECKING:
-    from ulid import ULID
 
 # Names that change what a command does without showing in it: taken out, and said in the log.
 DROPPED = (
@@ -96,7 +93,7 @@ class Recorder:
     signer: Signer | None = None
     policy: Policy = field(default_factory=Policy)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    ids: list[ULID] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
     ids_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def exported(self) -> dict[str, str]:
@@ -320,15 +317,11 @@ def _job(recorder: Recorder, step: Step) -> Job:
 
 def _ulid(recorder: Recorder) -> str:
     """Return an id that sorts after every known one of the same millisecond."""
-    from ulid import ULID
-
     with recorder.ids_lock:
-        new = ULID.from_datetime(recorder.workspace.clock())
-        known = [ULID.from_str(item.receipt.ulid) for item in recorder.receipts()]
-        same = [i for i in (*known, *recorder.ids) if i.milliseconds == new.milliseconds]
-        new = max(new, ULID.from_int(max(map(int, same), default=0) + 1))
+        known = [*(item.receipt.ulid for item in recorder.receipts()), *recorder.ids]
+        new = new_ulid(recorder.workspace.clock(), os.urandom(RANDOM_BYTES), known)
         recorder.ids.append(new)
-    return str(new)
+    return new
 
 
 def _previous(recorder: Recorder, step: Step) -> tuple[str, ...]:
