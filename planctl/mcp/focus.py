@@ -1,4 +1,4 @@
-"""Tools about what stands in the way: blockers, standing still."""
+"""Tools about what stands in the way: blockers, standing still, looking back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pydantic import Field
 from planctl.mcp.tool import INITIATIVE, Answer, Call, Name, Tool
 from planctl.ops.blocked import blocked
 from planctl.ops.dwell import dwell_report
+from planctl.ops.retro import retro
 from planctl.ops.unblock import unblock
 
 
@@ -71,4 +72,19 @@ class DwellTool(Tool):
         return Answer(values[0] if self.initiative else values)
 
 
-TOOLS: tuple[type[Tool], ...] = (BlockedTool, UnblockTool, DwellTool)
+class RetroTool(Tool):
+    """Look back over the last turns: what they came to, and what to change."""
+
+    name = "retro"
+    title = "Look back"
+    reads = True
+
+    initiative: Name | None = Field(None, description="Only this one; all without it.")
+    last: int = Field(10, ge=1, le=1000, description="How many turns.")
+
+    def answer(self, call: Call) -> Answer:
+        """See `planctl retro`."""
+        return Answer(retro(call.workspace, self.initiative, self.last).as_dict())
+
+
+TOOLS: tuple[type[Tool], ...] = (BlockedTool, UnblockTool, DwellTool, RetroTool)

@@ -56,6 +56,7 @@ READ = {
     "claims": ({}, ["claims"]),
     "blocked": ({"initiative": ID}, ["blocked", ID]),
     "dwell": ({}, ["dwell"]),
+    "retro": ({"last": 3}, ["retro", "--last", "3"]),
     "turn_show": ({}, ["turn", "show"]),
 }
 
