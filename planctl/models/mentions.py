@@ -40,7 +40,7 @@ _FRESH = (
     "entire|short|quick|final|old"
 )
 # A command, or a script, that is quoted.
-_RUNNABLE = re.compile(r"`(?=[\w./])([\w./-]+(?:\s[^`]+|\.(?:sh|py|bash)))`")
+_RUNNABLE = re.compile(r"`(?=[\w./])([\w./-]+(?:\s[^`]+|\.(?:sh|bash)))`")
 # What says that tests are meant, or commands, and not which.
 _TESTS = word_set("selector test pytest suite")
 _PROGRAMS = word_set("command cli script program baseline")
@@ -48,7 +48,8 @@ _PROGRAMS = word_set("command cli script program baseline")
 _FILLER = word_set(
     "one once more over anew afresh time pass round old stale previous must need should please we "
     "you ralph done sure last late date dated today whole everything thing rest same way place put "
-    "into green recent clean own scratch zero beginning thi everybody somebody someone be been"
+    "into green recent clean own scratch zero beginning thi go back "
+    "everybody somebody someone be been"
 )
 _OWN = re.compile(r"artifact_inventory|^summary$|^input$|^blocked_")
 
@@ -319,7 +320,7 @@ class PlanWords:
             for name, item in among.items()
             if any(akin_to_any(w, item.words) for w in hits if not akin_to_any(w, titles))
         )
-        return (named | kinds) or frozenset(among)
+        return (named & kinds) or (named | kinds) or frozenset(among)
 
 
 @lru_cache(maxsize=512)

@@ -53,6 +53,7 @@ REDO = re.compile(r"\W*(?:please )?(?:do|start|begin|go)\b.*\b(?:over|again|anew
 ARTICLE = re.compile(
     r"\b(?:the|a|an|this|that|each|every|its?|our|their|last|no)\s+(?:\w+\s+)?$", re.I
 )
+ANEW = re.compile(r"\b(?:again|anew|afresh|once more|from scratch)\W*$", re.IGNORECASE)
 NEEDED = re.compile(
     rf"\b(?:fresh|new|current|recent|up-to-date|another) (?:[\w/-]+ ){{0,2}}{EVIDENCE}\b",
     re.IGNORECASE,
@@ -81,7 +82,11 @@ CLOCK = re.compile(
     r"still (?:say|begin|carry|show|read)s?|predat\w+)\b",
     re.IGNORECASE,
 )
-TEST = re.compile(r"[\w./-]*\w\.py::[\w:.\[\]-]*[\w\]]")
+CODE = re.compile(
+    r"\b(?:tests?|cases?|functions?|class(?:es)?|modules?|scripts?|methods?|docs?|plans?|config\w*|"
+    r"guides?|pages?|notes?|check(?:s|list)?|phases?|rows?)\b",
+    re.IGNORECASE,
+)
 PRONOUN = re.compile(r"\b(?:it|them|this|that|those|these)\b", re.IGNORECASE)
 LEADING = word_set(
     "given with since for regarding in on under as unlike beyond from after once because about "
