@@ -194,6 +194,7 @@ def test_the_same_attempt_on_both_branches_is_one(driven: Clone) -> None:
     both = attempt("X-001", 1, "picked")
     assert driven.join("merge", [both], [both, attempt("X-001", 2, "more")])
     assert told(driven, "X-001")[-2:] == ["picked", "more"]
+    assert told(driven, "X-001").count("picked") == 1
 
 
 @HOW
