@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from planctl.models.loop import LoopRole, LoopState, RunningTurn, other_role
 from planctl.models.turn_record import OpenTurn
 from planctl.ops.loop import guard
 from planctl.ops.loop.lease import lease_path, may_not_take, read_lease
-from planctl.ops.loop.state import put_aside, read_state, state_path, write_state
+from planctl.ops.loop.state import copy_path, put_aside, read_one, state_path, write_state
 from planctl.ops.turn import current_turn, turn_path, turn_records
 from planctl.workspace import Workspace
 
@@ -56,16 +57,24 @@ def recover(workspace: Workspace) -> Recovery:
             raise LockedError(*refused)
     except BadFileError:
         kept.append(str(put_aside(workspace, lease_path(workspace))))
-    try:
-        state = read_state(workspace)
-    except BadFileError:
-        state = _rebuilt(workspace, branch)
-        kept.append(str(put_aside(workspace, state_path(workspace))))
+    state = _readable(workspace, kept)
+    if kept or state is None:
+        state = state or _rebuilt(workspace, branch)
         write_state(workspace, state)
-    if state is None:
-        state = _rebuilt(workspace, branch)
     number = state.turn.number if state.turn is not None else None
     return Recovery(tuple(kept), state.last_number, state.next_role, number)
+
+
+def _readable(workspace: Workspace, kept: list[str]) -> LoopState | None:
+    """Return the state or its copy, whichever can be read; what cannot is put aside."""
+    for path in (state_path(workspace), copy_path(workspace)):
+        if not os.path.lexists(path):
+            continue
+        try:
+            return read_one(path)
+        except BadFileError:
+            kept.append(str(put_aside(workspace, path)))
+    return None
 
 
 def _rebuilt(workspace: Workspace, branch: str) -> LoopState:

@@ -129,21 +129,26 @@ def test_a_focus_that_cannot_go_on_stops_it_with_the_way_out(
     assert "planctl " in result["end"]["way_out"]
 
 
-def test_a_state_that_cannot_be_read_stops_it_and_is_never_reset(loops: Loops) -> None:
+@pytest.mark.parametrize("copy_too", [False, True])
+def test_a_state_that_cannot_be_read_stops_it_and_is_never_reset(
+    loops: Loops, copy_too: bool
+) -> None:
     loops.engineer(EDIT, SAID)
-    path = loops.project.root / ".git/planctl/loop.json"
-    path.write_text("{half")
+    git = loops.project.root / ".git"
+    damaged = [git / "planctl/loop.json", *([git / "planctl-loop.json"] if copy_too else [])]
+    for path in damaged:
+        path.write_text("{half")
     words = ("loop", "--focus", ID, "--engineer", agent(EDIT, SAID), "-n", "1")
     code, _, err = loops.project.call(*words)
     assert code == 4
     assert "loop.json" in err
     assert "--recover" in err
-    assert path.read_text() == "{half"
+    assert damaged[0].read_text() == "{half"
     code, out, err = loops.project.call("loop", "--recover", "--json")
     assert code == 0, err
     found = json.loads(out)
     assert (found["last_number"], found["next_role"]) == (1, "supervisor")
-    assert Path(found["kept"][0]).read_text() == "{half"
+    assert [Path(path).read_text() for path in found["kept"]] == ["{half"] * len(damaged)
     assert loops.project.call(*words)[0] == 0
     assert [record["number"] for record in loops.records()] == [1, 2]
 
@@ -231,6 +236,19 @@ def test_a_killed_loop_is_followed_by_one_that_closes_its_turn(loops: Loops) -> 
     assert first["files"]["production"] == ["src/one.txt"]
     assert (second["number"], second["outcome"]) == (2, "closed")
     assert [turn["number"] for turn in result["turns"]] == [1, 2]
+
+
+def test_a_loop_whose_folder_is_cleared_before_it_is_killed_loses_no_turn(loops: Loops) -> None:
+    clear = ("sh", "rm -rf .git/planctl; touch .git/hangs; sleep 600")
+    process = start(loops, "--engineer", agent(EDIT, clear))
+    wait_for(loops.project.root / ".git/hangs")
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    loops.engineer(EDIT, SAID, words=("-n", "2"))
+    assert [(r["number"], r["outcome"]) for r in loops.records()] == [
+        (1, "crashed"),
+        (2, "closed"),
+    ]
 
 
 def test_while_a_loop_runs_a_second_one_is_refused(loops: Loops) -> None:
