@@ -125,6 +125,17 @@ def test_a_supervisor_is_told_what_was_refused_and_may_mend_it(loops: Loops) -> 
     assert "Refused orders: do not give them again" in loops.prompt(1, "supervisor")
 
 
+def test_a_refused_brief_does_not_stay_where_there_is_none_to_take_its_place(loops: Loops) -> None:
+    bad = ("write", "input.md", f"# Focus\\n{ID}\\n# Do Now\\nRerun phase A once more.\\n")
+    words = ("--supervisor", agent(PROVE, bad, SAID), "--engineer", "true")
+    result = loops.run("--focus", ID, *words)
+    assert result["turns"][0]["refused_orders"]
+    assert result["turns"][0]["brief"] is None
+    assert result["end"]["why"] == "done"
+    assert not (loops.project.root / "input.md").exists()
+    assert loops.project.repo.git("status", "--porcelain") == ""
+
+
 def test_agents_that_say_nothing_are_not_started_again(loops: Loops) -> None:
     count = ("append", ".git/starts", "x")
     words = ("--supervisor", agent(count), "--engineer", agent(count, EDIT))
