@@ -185,6 +185,20 @@ def test_from_blocked_only_work_or_rest_can_follow(proven: Project, value: str) 
     assert (code == 0) == (value == "pending"), err
 
 
+def test_an_item_that_nobody_worked_on_follows_its_plan(project: Project) -> None:
+    put(project, "X-001", "status", "pending")
+    project.edit("title: A small project", "title: Another name\npriority: high")
+    project.run_phase("--step", "solo")
+    (item,) = call(project, "show")["items"]
+    assert (item["title"], item["priority"]) == ("Another name", "high")
+    project.edit("priority: high", "priority: low")
+    project.run_phase("--step", "one")
+    (item,) = call(project, "show")["items"]
+    assert item["priority"] == "high"
+    found = call(project, "check", expect=1)["contradictions"]
+    assert [one["kind"] for one in found] == ["plan-differs"]
+
+
 def test_a_blocker_is_not_walked_around(proven: Project) -> None:
     words = ("block", "X-001", "--reason", "no beam", "--until", "test -e beam")
     assert proven.call(*words)[0] == 0
