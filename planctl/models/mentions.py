@@ -49,7 +49,7 @@ _FILLER = word_set(
     "one once more over anew afresh time pass round old stale previous must need should please we "
     "you ralph done sure last late date dated today whole everything thing rest same way place put "
     "into green recent clean own scratch zero beginning thi go back "
-    "everybody somebody someone be been"
+    "phase stage milestone everybody somebody someone be been"
 )
 _OWN = re.compile(r"artifact_inventory|^summary$|^input$|^blocked_")
 
@@ -278,6 +278,12 @@ class PlanWords:
         said = set(words_of(text)) - SKIPPED - _FILLER
         return not self._own(said) and not said & (_TESTS | _PROGRAMS)
 
+    @cached_property
+    def _titles(self) -> frozenset[str]:
+        """The words that name phases, and so no single step."""
+        told = (f"{name} {item.title}" for name, item in self.plan.phases.items())
+        return frozenset(word for text in told for word in words_of(text))
+
     def knows(self, text: str) -> bool:
         """Tell whether all that a text says is what the plan's steps are called by."""
         said = {word for word in words_of(_QUOTED.sub(" ", text)) if word not in SKIPPED | _FILLER}
@@ -292,8 +298,9 @@ class PlanWords:
 
     @cached_property
     def _known(self) -> frozenset[str]:
-        titles = {word for item in self.plan.phases.values() for word in words_of(item.title)}
-        return frozenset(titles | {word for item in self.steps.values() for word in item.words})
+        return frozenset(
+            self._titles | {word for item in self.steps.values() for word in item.words}
+        )
 
     def by_words(self, text: str, scope: Iterable[str]) -> frozenset[str] | None:
         """Return the steps among some that a text means by its words.
@@ -309,7 +316,7 @@ class PlanWords:
             if (said & _TESTS and item.step.kind == "pytest")
             or (said & _PROGRAMS and item.step.kind != "pytest")
         )
-        titles = {w for item in self.plan.phases.values() for w in words_of(item.title)}
+        titles = self._titles
         own = self._own(said)
         known = titles | {word for item in among.values() for word in item.words}
         hits = {word for word in own if akin_to_any(word, known)}

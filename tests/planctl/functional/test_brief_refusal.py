@@ -16,10 +16,12 @@ from planctl.workspace import Workspace
 from tests.planctl.conftest import GITCONFIG, Repo
 from tests.planctl.functional.brief_story import (
     AGAIN,
+    AGAIN_IN_OTHER_WORDS,
     FIXTURE,
     HONEST,
     HUB,
     ID,
+    OTHER_WORK,
     ROWS,
     brief_of,
     nine,
@@ -71,7 +73,7 @@ def test_each_of_the_nine_requests_of_the_bad_day_is_refused(check: Check, line:
         assert proof.commit[:8] in refused.text
 
 
-@pytest.mark.parametrize("order", AGAIN)
+@pytest.mark.parametrize("order", [*AGAIN, *AGAIN_IN_OTHER_WORDS])
 def test_an_order_for_what_is_fresh_is_refused_whatever_its_words(check: Check, order: str) -> None:
     assert check(brief_of(order)).refused
 
@@ -79,6 +81,11 @@ def test_an_order_for_what_is_fresh_is_refused_whatever_its_words(check: Check, 
 @pytest.mark.parametrize("name", HONEST)
 def test_an_honest_brief_passes(check: Check, name: str) -> None:
     assert check(HONEST[name]).problems == ()
+
+
+@pytest.mark.parametrize("order", OTHER_WORK)
+def test_other_work_is_not_refused(check: Check, order: str) -> None:
+    assert check(brief_of(order)).refused == ()
 
 
 @pytest.mark.parametrize(
