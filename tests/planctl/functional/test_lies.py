@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.planctl.functional.liar import ID, Answer, Engineer
+from tests.planctl.functional.liar import HUB, ID, Answer, Engineer
 from tests.planctl.functional.test_attacks import envelope, forge, payload
 
 FILLER = "The sources are as they were. Nothing else was looked at."
@@ -60,9 +60,10 @@ def test_a_test_that_failed_is_said_to_have_passed(turn: Engineer) -> None:
     told = turn.suite()
     break_code(turn)
     turn.run_step("--step", "suite", expect=1)
-    problem = only(refused(turn, f"The suite `tests/test_fit.py` is green, {told}."), "verdict")
+    (problem,) = refused(turn, f"The suite `tests/test_fit.py` is green, {told}.")
+    assert problem["kind"] in ("test", "verdict")
     assert told in problem["claim"]
-    assert "`suite`, which is failed now" in problem["found"]
+    assert "failed" in problem["found"] + problem["nearest"]
 
 
 def test_a_test_that_never_ran_is_said_to_have_passed(turn: Engineer) -> None:
@@ -236,12 +237,13 @@ def test_evidence_is_forged_and_nobody_can_accept_that(turn: Engineer, how: str)
 
 
 def test_a_failing_receipt_is_deleted_before_it_is_committed(turn: Engineer) -> None:
+    told = turn.suite()
     break_code(turn)
     turn.run_step("--step", "suite", expect=1)
     receipt = turn.receipts("suite")[-1]
     receipt.unlink()
     turn.edit("src/fit.py", "max(values)", "max(values) - min(values)")
-    problem = only(refused(turn, f"The suite is green: {turn.suite()}."), "lost")
+    problem = only(refused(turn, f"The suite is green: {told}."), "lost")
     assert receipt.name in problem["claim"]
     assert "exit 1" in problem["found"]
 
@@ -309,6 +311,34 @@ def test_a_claim_that_its_author_accepts_himself_is_there_for_everybody_to_see(
     (accepted,) = json.loads(record.read_text())["accepted"]
     assert accepted["why"] == why
     assert "person@example.org" in accepted["by"]
+
+
+def test_an_agent_calls_itself_a_person(turn: Engineer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANCTL_ROLE", "person")
+    for words in (
+        ("brief", ID, "--phase", "A", "--because", "a second machine"),
+        ("unblock", ID, "--dwell", "--because", "it moves now"),
+    ):
+        answer = turn.call(*words)
+        assert answer.code == 4, answer.said
+        assert "is for a person, and turn 00001 of the engineer is open here" in answer.said
+
+
+def test_an_order_for_what_is_proven_is_refused_whatever_its_words(turn: Engineer) -> None:
+    receipt = turn.receipts("suite")[0].stem
+    commit = turn.repo.git("rev-parse", "--short=8", "HEAD~1")
+    for words in (
+        "The logs still say 14 November. Rerun Phase A.",
+        "Refresh A1 and A2, they predate the fix.",
+        "planctl run-phase FIT-001 A --force",
+        "Collect fresh evidence: `python -m pytest tests/test_fit.py | tee $HUB/green/new.log`",
+    ):
+        turn.repo.write(
+            "input.md", f"**Focus:** {ID}\n**Artifacts:** `{HUB}/`\n\n## Do Now\n\n{words}\n"
+        )
+        answer = turn.call("brief", "--check")
+        assert answer.code == 1, words
+        assert f"fresh by receipt {receipt} at commit {commit}" in answer.said, words
 
 
 def test_a_row_is_ticked_by_hand(turn: Engineer) -> None:
