@@ -15,7 +15,7 @@ class StepFacts:
 
     Attributes:
         state: Verdict and reason.
-        duration: What it took before, in words; empty when nothing tells.
+        duration: What it took before, a sentence; empty when nothing tells.
         expects: Log and artifacts, hub-relative.
         checks: What must hold of them.
     """
@@ -140,7 +140,7 @@ def _how_to(facts: BriefFacts) -> list[str]:
         lines += [f"`planctl run-phase` exports {names}.", ""]
     for step in facts.steps:
         rows = f" ({', '.join(step.rows)})" if step.rows else ""
-        took = f" Before, it took {step.duration}." if step.duration else ""
+        took = f" {step.duration}" if step.duration else ""
         lines += [f"### Step `{step.id}`{rows}", "", f"It is {_flat(step.state)}.{took}", ""]
         fence = "`" * max(3, step.command.count("```") * 3 + 1) if "```" in step.command else "```"
         lines += [f"{fence}sh", *step.command.strip().split("\n"), fence, ""]

@@ -310,13 +310,14 @@ class PlanWords:
         """
         among = {name: self.steps[name] for name in scope}
         said = {word for word in words_of(_QUOTED.sub(" ", text)) if word not in SKIPPED | _FILLER}
+        titles = self._titles
+        kind = said - titles
         kinds = frozenset(
             name
             for name, item in among.items()
-            if (said & _TESTS and item.step.kind == "pytest")
-            or (said & _PROGRAMS and item.step.kind != "pytest")
+            if (kind & _TESTS and item.step.kind == "pytest")
+            or (kind & _PROGRAMS and item.step.kind != "pytest")
         )
-        titles = self._titles
         own = self._own(said)
         known = titles | {word for item in among.values() for word in item.words}
         hits = {word for word in own if akin_to_any(word, known)}

@@ -51,6 +51,7 @@ from planctl.models.wish_words import (
     REDO,
     REPORT,
     USES,
+    WEAK,
 )
 from planctl.models.wished_otherwise import otherwise
 
@@ -129,6 +130,7 @@ class _Reader:
         self._negated = False
         self._last = Mention()
         self._bare = ""
+        self._waiting: tuple[str, Mention] | None = None
 
     def item(self, item: Item) -> None:
         """Read one line."""
@@ -158,8 +160,13 @@ class _Reader:
         mode = self._judged(part, mention)
         if mode == "ask":
             self._ask(item, part.text, mention)
+            if self._waiting is not None and part.cut in ("and", ",", "plus"):
+                self._ask(item, *self._waiting)  # `get A1 and A2 green again`
         elif mode == "change":
             self._change(item, part.text)
+        waits = mode == "no" and mention.any and not self._negated
+        weak = lemma(first_word(part.text)) in WEAK
+        self._waiting = (part.text, mention) if waits and weak else None
         if mention.any:
             self._last = mention
         self._mode = mode

@@ -123,12 +123,11 @@ def _checks(step: Step) -> Iterator[str]:
 
 def _duration(task: Task, step: Step) -> str:
     for action in task.actions:
-        if (
-            action.kind == "run"
-            and action.steps[-1:] == (step.id,)
-            and action.duration_s is not None
-        ):
-            return f"{action.duration_s:.0f} s ({action.basis})"
+        ours = action.kind == "run" and action.steps[-1:] == (step.id,)
+        if ours and action.duration_s is not None:
+            if "never ran" in action.basis:
+                return f"It never ran; its time limit is {action.duration_s:.0f} s."
+            return f"Before, it took {action.duration_s:.0f} s ({action.basis})."
     return ""
 
 
