@@ -282,18 +282,20 @@ def test_a_closing_killed_at_any_point_is_completed_without_doubling(
     assert point > 30
 
 
-def test_a_closing_that_was_begun_is_finished_with_its_own_words(engineer: Engineer) -> None:
+def test_a_closing_that_was_begun_is_finished_with_its_own_words(
+    fit_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engineer: Engineer
+) -> None:
+    prepared(fit_project, tmp_path / "count", monkeypatch)
+    _, reached = run_until(0, CLOSE)
+    begun = next(at for at, name in enumerate(reached, 1) if "journal.json" in name)
+    monkeypatch.chdir(engineer.root)
     engineer.open()
     engineer.repo.write("src/extra.py", "extra = 1\n")
-    _, reached = run_until(0, ["turn", "close", "--dry-run", "--message", WORDS])
-    assert reached
-    at = 1
-    while True:
-        status, reached = run_until(at, CLOSE)
-        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
-        if (engineer.root / ".git/planctl/closing/journal.json").exists():
-            break
-        at += 1
+    engineer.repo.write("mine.txt", "mine\n")
+    status, _ = run_until(begun + 10, CLOSE)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+    assert (engineer.root / ".git/planctl/closing/journal.json").exists()
+    assert "AUTO" not in engineer.repo.git("log", "-1", "--format=%s")
     assert engineer.call("turn", "abandon", "--reason", "x").code == 2
     answer = engineer.close("Other words.\nThat come late.\nNext: no.\n", "--json")
     assert answer.code == 0, answer.said
