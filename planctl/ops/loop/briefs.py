@@ -9,6 +9,7 @@ from planctl._files import atomic_write, read_plain
 from planctl.errors import BadFileError, PreconditionError
 from planctl.models.brief import BriefCheck
 from planctl.ops.brief.check import check_brief
+from planctl.ops.brief.write import write_brief
 from planctl.ops.focus import focus_state
 from planctl.workspace import Workspace
 
@@ -76,9 +77,7 @@ def write(workspace: Workspace, focus: str) -> str:
     Raises:
         PlanctlError: Everything is proven, or the focus is blocked, waits or is locked.
     """
-    from planctl.ops.brief.write import write_brief
-
-    return write_brief(workspace, focus).text
+    return write_brief(workspace, focus, closes=False).text
 
 
 def text_of(workspace: Workspace) -> str:

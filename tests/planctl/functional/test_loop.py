@@ -43,6 +43,7 @@ def test_the_engineer_gets_the_brief_on_stdin_and_its_surroundings(loops: Loops)
     brief = (loops.project.root / "input.md").read_text("utf-8")
     assert brief.strip() in stdin
     assert f"run-phase {ID} A" in brief
+    assert "turn close" not in brief
     said = loops.log(1)
     assert "PLANCTL_ROLE=engineer\nPLANCTL_TURN=00001\nPLANCTL_FOCUS=X-001\n" in said
     hub = loops.project.hub.relative_to(loops.project.root)
