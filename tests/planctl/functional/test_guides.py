@@ -32,8 +32,14 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Outc
     return folder / "fall", outcomes
 
 
+def test_ten_minutes_can_be_typed_as_they_stand(tmp_path: Path) -> None:
+    outcome = run_page(GUIDES / PAGES[0], tmp_path)
+    assert outcome.code == 0, f"{PAGES[0]}:{outcome.line}\n{outcome.output[-6000:]}"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_a_guide_can_be_typed_as_it_stands(
+def test_the_guides_can_be_typed_one_after_the_other(
     read: tuple[Path, dict[str, Outcome]], page: str
 ) -> None:
     outcome = read[1].get(page)
@@ -41,6 +47,7 @@ def test_a_guide_can_be_typed_as_it_stands(
     assert outcome.code == 0, f"{page}:{outcome.line}\n{outcome.output[-6000:]}"
 
 
+@pytest.mark.slow
 def test_at_the_end_the_first_phase_is_proven_and_the_second_ordered(
     read: tuple[Path, dict[str, Outcome]],
     monkeypatch: pytest.MonkeyPatch,
