@@ -60,6 +60,9 @@ class Workspace:
         role: Who runs planctl (`PLANCTL_ROLE`).
     """
 
+    known: dict[tuple[str, bytes], object] | None = None
+    """What a process that answers many questions has read: path and digest → what it says."""
+
     def __init__(self, repo: Repository, clock: Clock = system_clock, role: str = "person") -> None:
         self.repo = repo
         self.root = repo.root

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -99,9 +100,11 @@ class Shelf:
     """
 
     facts: Facts | None = None
+    known: dict[tuple[str, bytes], object] | None = None
 
     def __init__(self, workspace: Workspace, hubs: list[Hub], facts: Facts | None = None) -> None:
         self._root = workspace.root
+        self.known = workspace.known
         self._hubs = hubs
         self.facts = facts
 
@@ -217,11 +220,19 @@ def _hub_of(path: str) -> str:
 
 def _one(shelf: Shelf, hub: str, path: str) -> LoadedReceipt:
     try:
-        found = _parsed(shelf.content(path), path, shelf.facts)
+        content = shelf.content(path)
+        key = (path, hashlib.sha256(content).digest())
+        known = None if shelf.known is None else shelf.known.get(key)
+        if isinstance(known, LoadedReceipt):
+            return known
+        found = _parsed(content, path, shelf.facts)
     except ReceiptError as error:
         return LoadedReceipt(path, None, error.message.removeprefix(f"{path}: "))
     assert found.stored is not None
-    return replace(found, broken=_misplaced(hub, path, found.stored))
+    found = replace(found, broken=_misplaced(hub, path, found.stored))
+    if shelf.known is not None:
+        shelf.known[key] = found
+    return found
 
 
 def _parsed(content: bytes, shown: str, facts: Facts | None = None) -> LoadedReceipt:
