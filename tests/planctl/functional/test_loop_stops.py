@@ -158,6 +158,9 @@ def test_a_dry_run_says_the_next_two_turns_and_writes_nothing(loops: Loops) -> N
         files = (path for path in loops.project.root.rglob("*") if path.is_file())
         return {str(path): path.read_bytes() for path in files}
 
+    loops.project.run_phase("--step", "solo")
+    loops.project.repo.commit("evidence")
+    (loops.project.root / ".git/planctl/facts").unlink()
     before = everything()
     words = ("loop", "--dry-run", "--focus", ID, "--supervisor", "sup", "--engineer", "eng")
     code, out, _ = loops.project.call(*words)
