@@ -32,6 +32,7 @@ _T = TypeVar("_T")
 _TICK_S, _PULSE_S = 0.2, 2.0
 _THREADS = 8
 _PAGE = 200
+_MAX_KNOWN = 20_000
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 INSTRUCTIONS = """\
 planctl keeps plans and evidence of this repository. What is proven is computed from receipts and \
@@ -53,6 +54,8 @@ class PlanctlServer:
         self._threads = anyio.CapacityLimiter(_THREADS)
         self._writing = anyio.Lock()
         self._under_way: dict[Stop, anyio.Event] = {}
+        # By digest of what was read: nothing in it can be of a moment ago.
+        self._known: dict[tuple[str, bytes], object] = {}
         self.server: Server[Any] = Server(
             "planctl",
             version=__version__,
@@ -92,7 +95,7 @@ class PlanctlServer:
         stop = Stop()
 
         def work() -> Outcome:
-            return carry_out(tool, given, Call(Workspace.open(self._root), progress, stop))
+            return carry_out(tool, given, Call(self._workspace(), progress, stop))
 
         if not tool.reads:
             await self._settled()
@@ -108,6 +111,14 @@ class PlanctlServer:
         for said in progress.events():
             await ctx.session.report_progress(progress.elapsed_s(), message=said)
         return outcome
+
+    def _workspace(self) -> Workspace:
+        """Open the repository as it is now."""
+        if len(self._known) > _MAX_KNOWN:
+            self._known.clear()
+        workspace = Workspace.open(self._root)
+        workspace.known = self._known
+        return workspace
 
     async def _settled(self) -> None:
         """Wait until what was cancelled has ended: it may still hold the lock of its hub."""
@@ -144,7 +155,7 @@ class PlanctlServer:
         """Look something up in the repository; what goes wrong is an error of the protocol."""
 
         def work() -> Outcome:
-            return Outcome(look(Workspace.open(self._root)), 0)
+            return Outcome(look(self._workspace()), 0)
 
         outcome = await self._in_thread(partial(guarded, work), abandon=True)
         if outcome.failed:
