@@ -81,6 +81,7 @@ class TurnWork:
         reran: Steps that ran again although nothing they depend on had changed.
         reran_s: How many seconds those runs took.
         lost: Steps that were proven, and whose inputs the turn changed; told only where asked for.
+        steps: Those of the plan that it began with; None where there was no plan.
         moved: Steps whose inputs changed, or that were gained or failed.
         kinds: How many paths of each kind changed; what planctl writes itself is left out.
         counted: It adds to the dwell when it brought nothing: an agent closed it, and the focus
@@ -98,6 +99,7 @@ class TurnWork:
     reran: tuple[str, ...] = ()
     reran_s: float = 0.0
     lost: tuple[str, ...] = ()
+    steps: tuple[str, ...] | None = None
     moved: tuple[str, ...] = ()
     kinds: tuple[tuple[str, int], ...] = ()
     counted: bool = True
@@ -176,7 +178,8 @@ def row_progress(
     """
     still: list[TurnWork] = []
     for turn in turns:
-        if step in turn.moved:
+        # No turn dwells on a step that its plan did not have yet.
+        if step in turn.moved or (turn.steps is not None and step not in turn.steps):
             break
         if turn.counted:
             still.append(turn)

@@ -90,6 +90,7 @@ def _work(
         failed=_with(ended, "failed"),
         reran=_with(ended, "reran"),
         reran_s=sum(_seconds(run) for end, run in ends.values() if end == "reran"),
+        steps=None if plan is None else tuple(step.id for _, step in plan.steps()),
         moved=tuple(sorted(moved)),
         kinds=tuple((kind.value, kinds[kind.value]) for kind in Kind if kinds[kind.value]),
         counted=record.outcome == "closed" and record.id not in waiting,

@@ -155,7 +155,9 @@ def test_editing_the_plan_and_running_again_is_no_progress(story: Story, proven:
     assert dwell(story) == (1, 0)
 
 
-def test_ticking_the_checklist_between_runs_makes_no_row_new(story: Story, proven: Project) -> None:
+def test_rewording_a_working_plan_that_is_an_input_makes_no_row_new(
+    story: Story, proven: Project
+) -> None:
     proven.edit(
         "inputs: [src/solo.txt]",
         "inputs: [src/solo.txt, plans/active/X-001/implementation.md]",
@@ -163,10 +165,27 @@ def test_ticking_the_checklist_between_runs_makes_no_row_new(story: Story, prove
     proven.run_phase()
     story.repo.commit("contract")
     rows = story.repo.root / "plans/active/X-001/implementation.md"
-    rows.write_text(rows.read_text().replace("[ ] A3", "[x] A3"))
-    proven.run_phase("--force")
+    rows.write_text(rows.read_text() + "\nA word more about A3.\n")
+    proven.run_phase()
     story.turn()
     assert dwell(story) == (1, 0)
+    assert dwell_report(story.workspace, FOCUS).turns[0].reran == ("solo",)
+
+
+def test_a_step_that_failed_and_passes_on_the_same_inputs_is_progress(
+    story: Story, project: Project
+) -> None:
+    project.edit("run: echo solo", "run: test -e out/there && echo solo")
+    story.repo.commit("needs something outside")
+    project.run_phase("--step", "solo", expect=1)
+    story.turn()
+    project.run_phase("--step", "solo", expect=1)
+    story.turn()
+    assert dwell(story) == (2, 1)
+    story.repo.write("out/there", "")
+    project.run_phase("--step", "solo")
+    story.turn()
+    assert dwell(story) == (0, 0)
 
 
 def test_a_first_failure_moves_the_step_but_is_no_progress(story: Story, proven: Project) -> None:
@@ -291,3 +310,17 @@ def test_rows_over_their_budget_are_listed_with_what_the_turns_were(
     (row,) = dwell_report(story.workspace, FOCUS).rows
     assert (row.step, row.rows, row.verdict) == ("solo", ("A3",), "stale")
     assert (row.turns, row.docs, row.tools, row.reruns, row.over) == (3, 1, 1, 1, True)
+
+
+def test_turns_before_a_step_existed_do_not_count_for_its_rows(
+    story: Story, proven: Project
+) -> None:
+    for word in "abc":
+        story.turn({"docs/notes.md": word})
+    plan = "plans/active/X-001/plan.yaml"
+    text = (story.repo.root / plan).read_text()
+    step = "      - { id: late, run: echo late, log: cli/late.log, inputs: [src/solo.txt] }\n"
+    story.turn({plan: text + step})
+    story.turn({"docs/notes.md": "d"})
+    (row,) = dwell_report(story.workspace, FOCUS).rows
+    assert (row.step, row.turns) == ("late", 1)

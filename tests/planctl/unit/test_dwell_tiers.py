@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planctl.errors import BadFileError
@@ -35,6 +35,7 @@ sequences = st.lists(works, max_size=14)
 tiers = st.sets(st.integers(1, 12), min_size=3, max_size=3).map(lambda found: tuple(sorted(found)))
 
 
+@settings(deadline=None)
 @given(sequences)
 def test_dwell_is_the_number_of_counted_turns_since_the_last_progress(
     turns: list[TurnWork],
@@ -43,6 +44,7 @@ def test_dwell_is_the_number_of_counted_turns_since_the_last_progress(
     assert dwell_of(turns) == sum(turn.counted for turn in turns[:last])
 
 
+@settings(deadline=None)
 @given(sequences, works, tiers)
 def test_one_more_turn_lifts_the_tier_by_one_at_most_or_ends_it(
     turns: list[TurnWork], newest: TurnWork, thresholds: Tiers
@@ -57,6 +59,7 @@ def test_one_more_turn_lifts_the_tier_by_one_at_most_or_ends_it(
         assert after == before
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20), tiers)
 def test_a_tier_is_reached_exactly_at_its_threshold(dwell: int, thresholds: Tiers) -> None:
     reached = tier_of(dwell, thresholds)
@@ -64,6 +67,7 @@ def test_a_tier_is_reached_exactly_at_its_threshold(dwell: int, thresholds: Tier
     assert all(dwell < limit for limit in thresholds[reached:])
 
 
+@settings(deadline=None)
 @given(works)
 def test_what_a_turn_came_to_is_always_one_thing(turn: TurnWork) -> None:
     assert turn.only in Only

@@ -316,7 +316,7 @@ def test_no_line_takes_a_detector_long(part: str) -> None:
     text = "\n".join([part * (2000 // len(part))] * 300)
     start = time.process_time()
     sign(text)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 6
 
 
 @pytest.mark.parametrize(
@@ -410,7 +410,7 @@ def test_a_log_of_many_megabytes_is_read_in_time() -> None:
     text = line * 100_000 + "ValueError: x\n"
     start = time.process_time()
     assert sign(text).kind == "exception"
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 6
 
 
 def test_a_line_that_a_detector_fits_is_one_that_is_asked() -> None:
