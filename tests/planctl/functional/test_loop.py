@@ -65,6 +65,17 @@ def test_roles_alternate_and_the_loop_ends_when_all_is_proven(loops: Loops) -> N
     assert (again["end"]["why"], again["turns"]) == ("done", [])
 
 
+def test_rows_that_went_stale_are_unticked_in_the_turn(loops: Loops) -> None:
+    loops.project.run_phase()
+    loops.project.repo.commit("evidence")
+    loops.project.repo.write("src/two.txt", "other\n")
+    loops.project.repo.commit("a change")
+    loops.engineer(SAID)
+    rows = loops.project.repo.git("show", f"HEAD:plans/active/{ID}/implementation.md")
+    assert "- [x] A1" in rows
+    assert "- [ ] A2" in rows
+
+
 def test_without_a_focus_the_ledger_says_what_is_next_and_is_closed_at_the_end(
     loops: Loops,
 ) -> None:
