@@ -13,6 +13,7 @@ from planctl.models.dwell import TurnWork
 from planctl.models.retro import Retro, RetroTurn, looked_back
 from planctl.ops.dwell import Dwell
 from planctl.ops.focus_records import focus_records
+from planctl.ops.open_blockers import start_of
 from planctl.ops.turn_diffs import Filed, TurnDiff
 from planctl.workspace import ACTIVE, Workspace
 
@@ -128,7 +129,7 @@ def _signatures(
     for name in names:
         reports = workspace.root / ACTIVE / name / "reports"
         for path in reports.glob("*/*/red/blocked_*.md"):
-            told = facts(path.read_text("utf-8", "replace")) if path.is_file() else None
+            told = facts(start_of(path)) if path.is_file() else None
             if told is None or told.kind in ("by-hand", "dwell"):
                 continue
             if since is None or told.stamp >= clock.iso(since):
