@@ -117,7 +117,7 @@ def test_a_brief_that_asks_for_what_is_proven_never_reaches_the_engineer(loops: 
     assert refused[0].startswith("already-proven: input.md:")
     assert loops.records()[0]["refused_orders"] == supervisor["refused_orders"]
     told = (loops.project.root / ".git/told").read_text("utf-8")
-    assert "once more" not in told
+    assert "Collect fresh evidence" not in told
     assert "--step solo" not in told
     assert engineer["outcome"] == "closed"
     assert len(loops.project.receipts("solo")) == 1
@@ -185,7 +185,7 @@ def test_an_agent_may_print_its_summary_instead(loops: Loops) -> None:
     loops.engineer(EDIT, ("say", block))
     (record,) = loops.records()
     assert record["sentences"][0] == "The file src/one.txt was changed as the brief says."
-    assert record["next"].startswith("run the phase")
+    assert record["next"].startswith("look at the verdicts")
 
 
 def test_for_a_silent_agent_planctl_says_only_what_it_saw(loops: Loops) -> None:
