@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.planctl.functional.liar import HUB, ID, Answer, Engineer
+from tests.planctl.functional.liar import HUB, ID, Engineer
 from tests.planctl.functional.test_attacks import envelope, forge, payload
 
 FILLER = "The sources are as they were. Nothing else was looked at."
@@ -363,11 +363,8 @@ def test_a_row_is_ticked_by_hand(turn: Engineer) -> None:
         answer = turn.call(*words)
         assert answer.code == 1, words
         assert "B1" in answer.said
-    answer: Answer = turn.close(f"Some rows were tidied up. {FILLER}")
-    if answer.code == 0:
-        assert "- [x] B1" not in turn.repo.git("show", f"HEAD:plans/active/{ID}/implementation.md")
-    else:
-        assert "B1" in answer.said
+    problem = only(refused(turn, "Some rows were tidied up."), "row")
+    assert "B1" in problem["claim"]
 
 
 def test_an_item_of_the_ledger_is_marked_done_by_hand(turn: Engineer) -> None:
