@@ -187,4 +187,5 @@ def test_a_row_stands_still_since_its_own_step_moved() -> None:
     ]
     row = row_progress("mine", ("A1",), "stale", turns, 2)
     assert (row.turns, row.docs, row.reruns, row.other, row.over) == (3, 1, 1, 1, True)
+    assert not row_progress("mine", ("A1",), "stale", turns, 3).over
     assert dwell_of(turns) == 1
