@@ -139,7 +139,7 @@ def test_a_supervisor_is_told_what_was_refused_and_may_mend_it(loops: Loops) -> 
 
 def test_a_refused_brief_does_not_stay_where_there_is_none_to_take_its_place(loops: Loops) -> None:
     bad = ("write", "input.md", f"# Focus\\n{ID}\\n# Do Now\\nRerun phase A once more.\\n")
-    words = ("--supervisor", agent(PROVE, bad, SAID), "--engineer", "true")
+    words = ("--supervisor", agent(PROVE, bad, ("summary", LIE)), "--engineer", "true")
     result = loops.run("--focus", ID, *words)
     assert result["turns"][0]["refused_orders"]
     assert result["turns"][0]["brief"] is None
