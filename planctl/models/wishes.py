@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from planctl.models.lexicon import NOUNS, lemma
-from planctl.models.mentions import Mention, PlanWords
+from planctl.models.mentions import Mention, PlanWords, expanded
 from planctl.models.orders import RECORDED, head_verb
 from planctl.models.phrases import Part, parts
 from planctl.models.wish_parts import (
@@ -152,7 +152,7 @@ class _Reader:
             self._code(item)
             return
         before = len(self.found.wishes)
-        for part in parts(quoted(unfolded(item.text, self._words))):
+        for part in parts(quoted(unfolded(expanded(item.text), self._words))):
             if not part.cut:
                 self._mode, self._negated = "", False
             self._part(item, part)
