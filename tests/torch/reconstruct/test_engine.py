@@ -14,13 +14,8 @@ from ptycho_torch.metrics import evaluate
 from ptycho_torch.physics.probe import probe_energy
 from ptycho_torch.physics.scaling import compute_scales
 from ptycho_torch.reconstruct.assemble import canvas_r_factor
-from ptycho_torch.reconstruct.refine import (
-    RpieOptions,
-    RpieResult,
-    prepare_probe,
-    run_rpie,
-    unexplained_fraction,
-)
+from ptycho_torch.reconstruct.engine import RpieOptions, RpieResult, run_rpie
+from ptycho_torch.reconstruct.probe_preparation import prepare_probe, unexplained_fraction
 from ptycho_torch.simulation import make_probe, simulate_scan
 
 STAR = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "siemens_star_aps_n64.npz"
