@@ -41,7 +41,7 @@ from ptycho_torch.reconstruct.positions import (
     SLOW_FROM,
     PositionCorrector,
 )
-from ptycho_torch.reconstruct.probe_modes import orthogonal_modes
+from ptycho_torch.reconstruct.probe_modes import mode_factors, orthogonal_modes
 from ptycho_torch.reconstruct.stitch import Canvas, stitch
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ logger = logging.getLogger(__name__)
 Likelihood = Literal["amplitude", "poisson"]
 
 _BACKGROUND_PHOTONS = 0.05
+_BALANCE_PATTERNS = 64
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,18 @@ class RpieOptions:
     nphotons: float = math.inf
     correct_positions: bool = False
 
-    def batch_of(self, epoch: int) -> int:
-        """Return how many patterns a step of an epoch takes; epochs count from 0."""
+    def batch_of(self, epoch: int, patterns: int) -> int:
+        """Choose how many patterns a step takes.
+
+        Args:
+            epoch: Counted from 0.
+            patterns: Of the scan; grown batches leave at least four steps an epoch.
+
+        Returns:
+            Patterns a step.
+        """
         growth: int = self.batch_growth ** min(2, epoch * 3 // self.epochs)
-        return self.batch_size * growth
+        return max(self.batch_size, min(self.batch_size * growth, patterns // 4))
 
 
 @dataclass(frozen=True)
@@ -211,7 +220,7 @@ class _State:
         """
         order = torch.randperm(len(self.amplitude), generator=self.order)
         misfit = torch.zeros(len(order))
-        for index in torch.split(order, self.options.batch_of(number - 1)):
+        for index in torch.split(order, self.options.batch_of(number - 1, len(order))):
             misfit[index] = self.step(index, number)
         seen = float(misfit.sum(dtype=torch.float64))
         if not math.isfinite(seen):
@@ -223,7 +232,7 @@ class _State:
         if self.options.correct_positions and number > 2:
             moved = self._correct(number, misfit)
         if self.options.update_probe and len(self.probe) > 1:
-            self.probe = orthogonal_modes(self.probe)
+            self._balance_modes(order[:_BALANCE_PATTERNS])
         return Epoch(number, math.sqrt(seen / self.energy), moved)
 
     def step(self, index: Tensor, number: int) -> Tensor:
@@ -250,6 +259,17 @@ class _State:
         if options.update_probe and number > options.probe_from:
             self._step_probe(patches, change, index)
         return square.sum(dim=(-2, -1))
+
+    def _balance_modes(self, index: Tensor) -> None:
+        """Make the modes orthogonal and give each the power that explains some patterns best."""
+        self.probe = orthogonal_modes(self.probe)
+        patches, probes = self.cut(self.corners[index], self.rest[index])
+        wave = propagate(patches[:, None] * probes)
+        parts = wave.real.square() + wave.imag.square()
+        measured = self.amplitude[index].square()
+        if self.mask is not None:
+            parts, measured = parts * self.mask, measured * self.mask
+        self.probe = self.probe * mode_factors(parts, measured)[:, None, None].sqrt()
 
     def cut(self, corners: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
         """Cut the object and shift the probe for some patterns.
