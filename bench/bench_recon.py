@@ -156,16 +156,21 @@ def wrong_probe(scan: ScanData, runs: int) -> Iterator[Row]:
 
 
 def wrong_positions(scan: ScanData, runs: int) -> Iterator[Row]:
-    """Positions off by 2 px rms a coordinate, against the true ones."""
+    """Positions off by 2 px rms a coordinate, against the true ones; medians over noise seeds."""
     true, _ = Prepared.of(scan).run(*product(1e6))
     floor = errors(true, scan)["relative_error"]
-    noise = np.random.default_rng(runs).normal(0, 2, scan.positions_px.shape)
-    prepared = Prepared.of(replace(scan, positions_px=scan.positions_px + noise))
     for method, correct in (("not corrected", False), ("corrected", True)):
-        found, cpu_s = prepared.run(*product(prepared.nphotons, correct_positions=correct))
-        ratio = errors(found, scan)["relative_error"] / floor
-        goal = 1.5 if correct else None
-        yield Row("positions 2 px off", method, cpu_s, "error / error at true ones", ratio, goal)
+        ratios, seconds = [], []
+        for seed in range(runs if correct else 1):
+            noise = np.random.default_rng(seed).normal(0, 2, scan.positions_px.shape)
+            prepared = Prepared.of(replace(scan, positions_px=scan.positions_px + noise))
+            stages = product(prepared.nphotons, correct_positions=correct)
+            found, cpu_s = prepared.run(*stages)
+            ratios.append(errors(found, scan)["relative_error"] / floor)
+            seconds.append(cpu_s)
+        quantity = f"error / error at true ones, worst {max(ratios):.2f}"
+        value, goal = statistics.median(ratios), 1.5 if correct else None
+        yield Row("positions 2 px off", method, statistics.median(seconds), quantity, value, goal)
 
 
 def two_modes(scan: ScanData, runs: int) -> Iterator[Row]:

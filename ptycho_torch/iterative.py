@@ -90,7 +90,8 @@ class IterativeSettings:
 
         Returns:
             One stage, or two when positions are corrected: large even batches first, since
-            positions are read off an object that no single pattern has just pulled at.
+            positions are read off an object that no single pattern has just pulled at, and the
+            probe still at first, since it would learn the blur of wrong positions.
         """
         known: Likelihood = "poisson"
         if self.likelihood == "auto":
@@ -116,6 +117,7 @@ class IterativeSettings:
             batch_size=64,
             batch_growth=1,
             momentum=0.5,
+            probe_from=POSITION_EPOCHS // 2,
             correct_positions=True,
         )
         return first, last
