@@ -16,7 +16,7 @@ SECONDS_EACH ?= 20
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run setup test test-slurm test-reliability fuzz slurm-packages lint evidence verify bench bench-recipe bench-recon bench-verify bench-audit bench-bisect clean
+.PHONY: run setup test test-slurm test-reliability demo-desync fuzz slurm-packages lint evidence verify bench bench-recipe bench-recon bench-verify bench-audit bench-bisect bench-loop clean
 
 run: setup  ## Train, reconstruct and verify, into a new folder below outputs/runs/
 	@echo "Data: $(or $(DATA),the built-in simulation; DATA=path/to/scan.npz takes a scan)"
@@ -41,6 +41,9 @@ test-slurm: setup slurm-packages  ## The Slurm executor on a real Slurm that the
 test-reliability: setup  ## Kills at every change, storms, full disks, random histories: minutes
 	$(BIN)/python -m pytest -m slow -n 2 -rs tests/planctl
 
+demo-desync: setup  ## The bad day, without planctl and with it: both columns, under a minute
+	@$(BIN)/python -m examples.desync
+
 fuzz: setup  ## Mutated inputs for every parser, 20 s of CPU each; SECONDS_EACH=600 for more
 	$(BIN)/python -W ignore fuzz/run.py --seconds $(SECONDS_EACH)
 
@@ -59,7 +62,10 @@ evidence: setup  ## Re-run only what is not fresh, into the committed evidence
 verify: setup  ## What is proven now
 	planctl verify
 
-bench: bench-recipe bench-recon bench-verify bench-audit bench-bisect
+bench: bench-recipe bench-recon bench-verify bench-audit bench-bisect bench-loop
+
+bench-loop: setup  ## CPU seconds of `planctl status`, `ledger next`, `brief` and mcp at 1,000 turns
+	$(BIN)/python bench/bench_loop.py
 
 bench-bisect: setup  ## CPU seconds of `planctl bisect` on 1,000 commits
 	$(BIN)/python bench/bench_bisect.py

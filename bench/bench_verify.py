@@ -124,6 +124,11 @@ class Bench:
         self.rows.append(row)
         print(_spelled(row), flush=True)
 
+    def plain(self, name: str, size: int, found: Measured) -> None:
+        """Keep a figure of planctl's that nothing was promised of."""
+        self.rows.append(Row(name, size, *_values(found)))
+        print(_spelled(self.rows[-1]), flush=True)
+
     def peer(self, name: str, size: int, found: Measured, ours_s: float, note: str = "") -> None:
         """Keep a figure of another tool's."""
         ratio = ours_s / found.cpu_s if found.cpu_s else None
@@ -176,8 +181,7 @@ def bench_size(bench: Bench, size: int, peers: dict[str, Path]) -> None:
     assert worst is not None
     root = places["files"]
     reread = bench.measure(root, [PLANCTL, "verify", "--no-cache"], runs=1)
-    bench.rows.append(Row("verify --no-cache", size, *_values(reread)))
-    print(_spelled(bench.rows[-1]), flush=True)
+    bench.plain("verify --no-cache", size, reread)
     bench.peer("git status", size, bench.measure(root, ["git", "status"]), worst.cpu_s)
     sums = "analysis/artifact_inventory.sha256"
     hub = next(root.glob("plans/active/*/reports/*/*"))

@@ -173,7 +173,7 @@ def many_receipts(root: Path, count: int, env: dict[str, str]) -> None:
     (first,) = intact_receipts(workspace, plan, None)
     for phase, step in plan.steps():
         if step.id != first.receipt.step:
-            _record_like(workspace, plan, phase, step, first.receipt)
+            record_like(workspace, plan, phase, step, first.receipt)
     commit(root, env, "evidence")
 
 
@@ -202,7 +202,8 @@ def _small_step(number: int) -> str:
     )
 
 
-def _record_like(workspace: Workspace, plan: Plan, phase: str, step: Step, like: Receipt) -> None:
+def record_like(workspace: Workspace, plan: Plan, phase: str, step: Step, like: Receipt) -> None:
+    """Record a step as another one was, with files of its own."""
     hub = workspace.hub(plan)
     name = step.id
     source = workspace.root / "out" / f"{name}.json"

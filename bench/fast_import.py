@@ -11,16 +11,19 @@ Content = str | bytes | None
 
 
 class History:
-    """Writes commits with chosen files, times and parents into a new repository.
+    """Writes commits with chosen files, times and parents into a repository.
 
     Args:
         root: The repository; made if it is not there.
+        onto: What the first commit follows, in a repository that is there.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, onto: str | None = None) -> None:
         self.root = root
+        self._onto = onto
         root.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["git", "init", "--quiet", "-b", "main"], cwd=root, check=True)
+        if onto is None:
+            subprocess.run(["git", "init", "--quiet", "-b", "main"], cwd=root, check=True)
         self._marks = root / ".git" / "planctl-marks"
         self._process = subprocess.Popen(
             ["git", "fast-import", "--quiet", f"--export-marks={self._marks}"],
@@ -51,6 +54,8 @@ class History:
         out.write(f"commit refs/heads/{branch}\nmark :{self._next}\n".encode())
         out.write(f"committer Test Person <person@example.org> {when} +0000\n".encode())
         _data(out, f"commit {self._next}\n".encode())
+        if not above and self._onto is not None:
+            out.write(f"from {self._onto}\n".encode())
         for at, parent in enumerate(above):
             out.write(f"{'merge' if at else 'from'} :{parent}\n".encode())
         for path, content in files.items():

@@ -8,11 +8,11 @@ import io
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from planctl._files import git_blob_id
 from planctl._git_run import ENVIRONMENT, OPTIONS, RefusedError, missing_git, run_git
@@ -21,6 +21,7 @@ from planctl.errors import GitError
 if TYPE_CHECKING:
     import git
 
+_T = TypeVar("_T")
 _GITLINK = "160000"
 # `git hash-object --stdin-paths` cannot be asked about these.
 _ODD_NAME = re.compile(r'[\r\n]|^"')
@@ -97,6 +98,9 @@ class Repository:
         self.common_dir = (start.absolute() / common_dir).resolve()
         """The folder that all work trees of this repository share."""
         self.tip = "HEAD"
+        self._settled: dict[tuple[object, ...], object] = {}
+        """Answers about commits named by their full ids, and about the history of `head`: no later
+        answer is another."""
 
     @cached_property
     def _repo(self) -> git.Repo:
@@ -120,6 +124,18 @@ class Repository:
         past.__dict__["head"] = commit  # known already: nothing to ask
         past.tip = commit
         return past
+
+    def once(self, key: tuple[object, ...], make: Callable[[], _T]) -> _T:
+        """Return an answer that is asked for once.
+
+        Args:
+            key: What is asked: it names commits by their full ids, so that no later answer could
+                be another.
+            make: Asks.
+        """
+        if key not in self._settled:
+            self._settled[key] = make()
+        return cast("_T", self._settled[key])
 
     def ask(self, *words: str, stdin: str = "", literal: bool = True) -> bytes:
         """Return git's answer to one bulk question; for the modules that read history.
@@ -231,9 +247,14 @@ class Repository:
         Raises:
             GitError: Git refused to look, which says nothing of the commit.
         """
+        if ("commit", revision) in self._settled:
+            return revision
         words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         found = self.ask_if(*words)
-        return None if found is None else found.decode().strip() or None
+        full = None if found is None else found.decode().strip() or None
+        if full is not None:
+            self._settled["commit", full] = True
+        return full
 
     def tree(self, revision: str) -> dict[str, Entry]:
         """Return every tracked file of a commit: path → mode and blob id."""
@@ -312,7 +333,13 @@ class Repository:
 
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Tell whether `commit` contains `ancestor`."""
-        return self.ask_if("merge-base", "--is-ancestor", ancestor, commit) is not None
+        key = ("contains", ancestor, commit)
+        if key in self._settled:
+            return bool(self._settled[key])
+        found = self.ask_if("merge-base", "--is-ancestor", ancestor, commit) is not None
+        if all(("commit", name) in self._settled for name in (ancestor, commit)):
+            self._settled[key] = found
+        return found
 
     def last_changes(self, paths: Iterable[str]) -> dict[str, Commit]:
         """Return the newest commit that touched each path, in one walk."""
@@ -344,10 +371,14 @@ class Repository:
             paths: Paths, folders, or (with `globs`) patterns in which `*` stops at `/`.
             globs: How to read `paths`.
         """
+        if not paths or self.head is None:
+            return {}
+        added = self.once(("added", self.head, *paths, globs), lambda: self._added(paths, globs))
+        return dict(added)
+
+    def _added(self, paths: Sequence[str], globs: bool) -> dict[str, Added]:
         found: dict[str, Added] = {}
         later: dict[str, tuple[Added, ...]] = {}
-        if not paths or self.head is None:
-            return found
         words = ("--raw", "--no-abbrev", "--diff-filter=AM", "--full-history")
         wanted = [f":(glob){path}" for path in paths] if globs else paths
         for commit, touched in self._walk(*words, wanted, literal=not globs):
@@ -382,19 +413,24 @@ class Repository:
     def commits(self, ids: Iterable[str]) -> dict[str, Commit]:
         """Return what is known of commits by id; unknown ids are absent."""
         wanted = sorted({item for item in ids if item})
-        if not wanted:
-            return {}
-        lines = self._ask(
-            "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin="\n".join(wanted) + "\n"
-        ).decode()
+        asked = [item for item in wanted if ("about", item) not in self._settled]
+        for commit in self._about(asked):
+            self._settled["about", commit.id] = commit
+        found = ((item, self._settled.get(("about", item))) for item in wanted)
+        return {item: commit for item, commit in found if isinstance(commit, Commit)}
+
+    def _about(self, ids: Sequence[str]) -> Iterator[Commit]:
+        if not ids:
+            return
+        form = "--batch-check=%(objectname) %(objecttype)"
+        lines = self._ask("cat-file", form, stdin="\n".join(ids) + "\n").decode()
         known = [line.split()[0] for line in lines.splitlines() if line.endswith(" commit")]
         if not known:
-            return {}
+            return
         format_ = ("-z", "--format=%x01%H %at %ct")
         output = self._ask("log", "--no-walk=unsorted", *format_, "--stdin", stdin="\n".join(known))
         matches = map(_HEADER.fullmatch, output.decode().split("\0"))
-        found = (_commit(*match.groups()) for match in matches if match)
-        return {commit.id: commit for commit in found}
+        yield from (_commit(*match.groups()) for match in matches if match)
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of blobs by id; what this clone lacks is absent."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from functools import cached_property, partial
 from planctl._git import Entry, Repository
 
 _ABSENT = "000000"
+_LONG = 4 << 20
 # Fields before the path in a line of `git status --porcelain=v2`, by what the line begins with.
 _FIELDS = {"1": 7, "u": 9, "?": 0}
 
@@ -44,8 +47,8 @@ class IndexedFiles:
     kernel sets the time of its last change. No file is opened, and filters do not matter.
 
     Args:
-        listed: Gives what `git ls-files --stage -v --debug -z` prints. It is long, and most often
-            only its digest is wanted: it is asked for again rather than held.
+        listed: Gives what `git ls-files --stage -v --debug -z` prints. Most often only its digest
+            is wanted: a long answer is asked for again rather than held.
         changed: Paths that `git diff-files` names.
         written_s: The second in which the index was written.
     """
@@ -53,10 +56,11 @@ class IndexedFiles:
     def __init__(
         self, listed: Callable[[], bytes], changed: frozenset[str], written_s: int
     ) -> None:
-        self._listed = listed
+        answer = listed()
+        self._listed = listed if len(answer) > _LONG else lambda: answer
         self._changed = changed
         self._written_s = written_s
-        self.state = _digest(listed(), *sorted(changed))
+        self.state = _digest(answer, *sorted(changed))
         """Digest of all that is known of the folder."""
 
     @cached_property
@@ -73,8 +77,6 @@ class IndexedFiles:
 
     def below(self, folder: str) -> list[str]:
         """Return the unchanged files below a folder, sorted."""
-        import bisect
-
         start = bisect.bisect_left(self._sorted, f"{folder}/")
         end = bisect.bisect_left(self._sorted, f"{folder}0")  # `0` comes after `/`
         return self._sorted[start:end]
@@ -103,15 +105,77 @@ def indexed_files(repo: Repository, folder: str) -> IndexedFiles:
         repo: The repository.
         folder: Repository-relative.
     """
-    try:
-        # Before git is asked: what is older than this cannot change any more without being seen.
-        written_s = int((repo.git_dir / "index").stat().st_mtime)
-    except OSError:
+    written_s = _written_s(repo)
+    if written_s is None:
         return IndexedFiles(bytes, frozenset(), 0)
-    listed = partial(repo.ask, "ls-files", "--stage", "-v", "--debug", "-z", "--", folder)
+    return IndexedFiles(partial(_listing, repo, folder), _moved(repo, folder), written_s)
+
+
+def _written_s(repo: Repository) -> int | None:
+    """Return the second in which the index was written, or None when there is none.
+
+    It is asked for before git is: what is older cannot change any more without being seen.
+    """
+    try:
+        return int((repo.git_dir / "index").stat().st_mtime)
+    except OSError:
+        return None
+
+
+def _listing(repo: Repository, folder: str) -> bytes:
+    return repo.ask("ls-files", "--stage", "-v", "--debug", "-z", "--", folder)
+
+
+def _moved(repo: Repository, folder: str) -> frozenset[str]:
     answer = repo.ask("diff-files", "--name-only", "--ignore-submodules=all", "-z", "--", folder)
-    names = answer.decode("utf-8", "surrogateescape").split("\0")
-    return IndexedFiles(listed, frozenset(name for name in names if name), written_s)
+    return frozenset(name for name in answer.decode("utf-8", "surrogateescape").split("\0") if name)
+
+
+class FolderListings:
+    """What `indexed_files` knows of many folders, asked of git at once.
+
+    Args:
+        repo: The repository.
+        pattern: Matches one of the folders, with its `/`, at the start of a path.
+        above: The folder that all of them lie in, repository-relative.
+    """
+
+    def __init__(self, repo: Repository, pattern: re.Pattern[bytes], above: str) -> None:
+        self._repo, self._pattern = repo, pattern
+        self._written_s = _written_s(repo)
+        self._listed: dict[str, bytes | None] = {}
+        self._changed: dict[str, list[str]] = {}
+        if self._written_s is None:
+            return
+        listed = _listing(repo, above)
+        for folder, (start, end) in _spans(listed, pattern).items():
+            # A folder of very many files is asked for by itself, and not held twice.
+            short = end - start <= _LONG
+            self._listed[os.fsdecode(folder)] = listed[start:end] if short else None
+        for path in _moved(repo, above):
+            found = pattern.match(os.fsencode(path))
+            self._changed.setdefault(os.fsdecode(found[0]) if found else "", []).append(path)
+
+    def of(self, folder: str) -> IndexedFiles:
+        """Return what git's index knows of the files below a folder."""
+        key = f"{folder}/"
+        listed = self._listed.get(key, b"")
+        known = self._pattern.fullmatch(os.fsencode(key)) is not None
+        if not known or listed is None or self._written_s is None:
+            return indexed_files(self._repo, folder)
+        changed = frozenset(self._changed.get(key, ()))
+        return IndexedFiles(lambda: listed, changed, self._written_s)
+
+
+def _spans(listed: bytes, pattern: re.Pattern[bytes]) -> dict[bytes, tuple[int, int]]:
+    """Return where the entries of each folder stand; git lists them one after the other."""
+    spans: dict[bytes, tuple[int, int]] = {}
+    for entry in _ENTRY.finditer(listed):
+        found = pattern.match(entry[2])
+        if found is not None:
+            start = spans[found[0]][0] if found[0] in spans else entry.start()
+            spans[found[0]] = (start, entry.end())
+    return spans
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from planctl.errors import GitError
@@ -56,7 +57,13 @@ def missing_git() -> GitError:
     return GitError("`git` is not installed", "install git and try again")
 
 
-def run_git(place: Path, *words: str, stdin: str = "", word: str = "") -> bytes:
+def run_git(
+    place: Path,
+    *words: str,
+    stdin: str = "",
+    word: str = "",
+    env: Mapping[str, str] = ENVIRONMENT,
+) -> bytes:
     """Run git in a folder.
 
     Args:
@@ -64,6 +71,7 @@ def run_git(place: Path, *words: str, stdin: str = "", word: str = "") -> bytes:
         words: The command line after `git`.
         stdin: What it reads.
         word: The command, for messages; the first of `words` without it.
+        env: Variables that are set for it.
 
     Returns:
         What it printed.
@@ -79,7 +87,7 @@ def run_git(place: Path, *words: str, stdin: str = "", word: str = "") -> bytes:
             started = subprocess.Popen(
                 ["git", *words],
                 cwd=place,
-                env=os.environ | ENVIRONMENT,
+                env=os.environ | env,
                 stdin=asked,
                 stdout=subprocess.PIPE,
                 stderr=said,

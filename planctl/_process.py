@@ -217,9 +217,9 @@ class _Child:
     def end_group(self, on_output: OnOutput, patience_s: float, stop: Stop) -> bool:
         """Wait for what the shell left running, then kill it; return whether that was needed."""
         until = time.monotonic() + patience_s
-        while _group_alive(self._group) and time.monotonic() < until and not stop.urgent:
+        while group_alive(self._group) and time.monotonic() < until and not stop.urgent:
             self._pump(on_output)
-        left = _group_alive(self._group)
+        left = group_alive(self._group)
         if left:
             self._signal(signal.SIGKILL)
         # A process that left the group may hold the pipe for ever: read what is there, no more.
@@ -287,7 +287,7 @@ def _tell(process: subprocess.Popen[bytes], word: str) -> None:
         stream.flush()
 
 
-def _group_alive(group: int) -> bool:
+def group_alive(group: int) -> bool:
     """Tell whether a process group has a member that still runs; the dead unreaped do not count."""
     try:
         os.killpg(group, 0)

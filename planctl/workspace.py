@@ -60,6 +60,9 @@ class Workspace:
         role: Who runs planctl (`PLANCTL_ROLE`).
     """
 
+    known: dict[tuple[str, bytes], object] | None = None
+    """What a process that answers many questions has read: path and digest → what it says."""
+
     def __init__(self, repo: Repository, clock: Clock = system_clock, role: str = "person") -> None:
         self.repo = repo
         self.root = repo.root
@@ -109,8 +112,8 @@ class Workspace:
             NotFoundError: There is no such initiative.
         """
         folder = self.root / ACTIVE / initiative
-        known = self.initiatives()
-        if initiative not in known and not (folder / "plan.yaml").is_file():
+        # Most often the file is there, and the others need not be looked for.
+        if not (folder / "plan.yaml").is_file() and initiative not in (known := self.initiatives()):
             listed = ", ".join(f"`{item}`" for item in known) or "none"
             raise NotFoundError(
                 f"no initiative `{initiative}` under `{ACTIVE}/`",
@@ -226,9 +229,13 @@ class Workspace:
     def hubs(self, plan: Plan) -> list[Hub]:
         """Return every hub of an initiative that holds receipts, and the plan's own."""
         reports = self.reports(plan)
-        found = {path.parent for path in reports.glob("*/*/receipts")}
-        if plan.hub is not None:
-            found.add(reports / plan.hub)
+        named = {
+            f"{stamp}/{slug}"
+            for stamp in _names(f"{reports}")
+            for slug in _names(f"{reports}/{stamp}")
+            if os.path.exists(f"{reports}/{stamp}/{slug}/receipts")
+        }
+        found = {reports / name for name in named | ({plan.hub} if plan.hub else set())}
         return [Hub(self.root, path) for path in sorted(found)]
 
     def relative(self, path: Path) -> str:
@@ -247,6 +254,13 @@ class Workspace:
         if self.repo.head is None:
             raise NotFoundError("the repository has no commit yet", "commit the plan first")
         return self.repo.head
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 def _text(path: Path, shown: str) -> str:

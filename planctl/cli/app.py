@@ -37,16 +37,26 @@ COMMANDS = {
     "lint": "strength.lint",
     "summary": "records.summary",
     "block": "records.block",
+    "blocked": "focus.blocked",
+    "unblock": "focus.unblock",
+    "dwell": "focus.dwell",
+    "wait": "focus.wait",
+    "retro": "focus.retro",
     "schema": "plans.schema",
     "export": "exports.export",
     "mcp": "mcp.mcp",
+    "hooks": "hooks.hooks_app",
     "adopt": "adoption.adopt",
     "audit": "audit.audit",
     "claims": "claims.claims",
     "hub": "plans.hub_app",
     "sign": "keys.sign",
     "keys": "keys.keys_app",
+    "brief": "brief.brief",
     "ledger": "ledger.ledger_app",
+    "sync": "ledger.sync",
+    "loop": "loop.loop",
+    "turn": "turns.turn_app",
 }
 _CONTEXT = {"run": {"allow_interspersed_args": False, "ignore_unknown_options": False}}
 
@@ -157,12 +167,13 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code: 0 yes, 1 no, 2 usage, 3 bug, 4 precondition or bad file, 130 interrupted.
     """
+    index = os.environ.get("GIT_INDEX_FILE")  # a hook looks at what git is about to commit
     for name in _GIT_VARIABLES:
         os.environ.pop(name, None)
     try:
         known = arguments[0] if arguments else ""
         app = tree([known] if known in COMMANDS else COMMANDS)
-        result = app(arguments, standalone_mode=False, prog_name="planctl")
+        result = app(arguments, standalone_mode=False, prog_name="planctl", obj=index)
         return result if isinstance(result, int) else 0
     except typer.Exit as error:
         return error.exit_code

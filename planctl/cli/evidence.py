@@ -77,6 +77,7 @@ def verify(
 ) -> int:
     """Decide what the receipts prove now; exit 0 if every step is fresh or waived, else 1."""
     from planctl.models.policy import Requirement
+    from planctl.ops.together import verify_all
     from planctl.ops.trust import Auditor
     from planctl.ops.verify import verify as judge
     from planctl.workspace import Workspace
@@ -85,20 +86,26 @@ def verify(
     auditor = Auditor(signers, Requirement(require.value))
     workspace = Workspace.open()
     names = [initiative] if initiative else workspace.every_initiative()
-    plans, results = [], []
-    for name in names:
-        plan = workspace.load_plan_with(name, pairs(set_))
-        hub = workspace.hub(plan, scratch) if scratch else None
-        report = judge(workspace, plan, phase, hub, auditor=auditor, cache=not no_cache)
-        results.append((report, _timelines(workspace, plan, report) if times else ()))
-        plans.append(plan)
+    plans = [workspace.load_plan_with(name, pairs(set_)) for name in names]
+    if scratch:
+        hubs = [(plan, workspace.hub(plan, scratch)) for plan in plans]
+        reports = [
+            judge(workspace, plan, phase, hub, auditor=auditor, cache=not no_cache)
+            for plan, hub in hubs
+        ]
+    else:
+        reports = verify_all(workspace, plans, phase, auditor, cache=not no_cache)
+    results = [
+        (report, _timelines(workspace, plan, report) if times else ())
+        for plan, report in zip(plans, reports, strict=True)
+    ]
     if shape in (Format.TABLE, Format.JSON):
         _print(results, shape, times, initiative is None)
     else:
         from planctl.cli.formats import print_verdicts
 
-        print_verdicts(shape, workspace, plans, [report for report, _ in results])
-    return 0 if all(report.ok for report, _ in results) else 1
+        print_verdicts(shape, workspace, plans, reports)
+    return 0 if all(report.ok for report in reports) else 1
 
 
 def _timelines(workspace: Workspace, plan: Plan, report: VerifyReport) -> tuple[Timeline, ...]:
@@ -170,7 +177,7 @@ def status(json_: Json = False) -> None:
                 row.priority,
                 f"{row.proven}/{row.steps}",
                 str(row.stale) if row.stale else "–",
-                "blocked" if row.blocked else "open" if row.open else "done",
+                row.state,
                 row.next or "–",
             )
             for row in rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 import typer
@@ -18,7 +19,22 @@ def _hub() -> None:
     """Hubs: folders of evidence."""
 
 
-def init(json_: Json = False) -> None:
+class Ci(enum.StrEnum):
+    """CI services that planctl writes a workflow for."""
+
+    GITHUB = "github"
+
+
+def init(
+    upgrade: Annotated[
+        bool,
+        typer.Option("--upgrade", help="Replace planctl's section of AGENTS.md even if edited."),
+    ] = False,
+    ci: Annotated[
+        Ci | None, typer.Option("--ci", help="Write a workflow that asks for evidence, too.")
+    ] = None,
+    json_: Json = False,
+) -> None:
     """Set up planctl in this repository; what is there already stays as it is."""
     from dataclasses import asdict
 
@@ -26,7 +42,7 @@ def init(json_: Json = False) -> None:
     from planctl.ops import scaffold
     from planctl.workspace import Workspace
 
-    result = scaffold.init(Workspace.open())
+    result = scaffold.init(Workspace.open(), upgrade, None if ci is None else ci.value)
     if json_:
         render.emit_json(asdict(result))
     else:
@@ -74,7 +90,7 @@ def hub_new(
 
 
 def schema(
-    name: Annotated[str, typer.Argument(help="`plan` or `receipt`.")] = "plan",
+    name: Annotated[str, typer.Argument(help="`plan`, `receipt` or `turn`.")] = "plan",
 ) -> None:
     """Print a JSON Schema; editors complete and check plan.yaml with it."""
     from planctl.cli import render

@@ -244,10 +244,13 @@ def scaffold(result: Scaffold) -> None:
     for word, paths in (
         ("wrote", result.written),
         ("extended", result.extended),
+        ("updated", result.updated),
         ("kept", result.kept),
     ):
         for path in paths:
             line(f"{word} {path}")
+    for note in result.notes:
+        talk(f"note: {note}")
 
 
 def ledger(result: Ledger) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 from pydantic import Field
 
-from planctl._text import listed
-from planctl.errors import UsageError
-from planctl.mcp.tool import Answer, Call, Name, Tool
+from planctl.mcp.tool import Answer, Call, Name, Tool, require_inside
 from planctl.ops.claims import claims
+from planctl.ops.ledger_next import next_item
 from planctl.ops.next_green import next_green
 from planctl.ops.status import status
-from planctl.ops.verify import verify
+from planctl.ops.together import verify_all
 from planctl.ops.why_commit import why_any
 
 
@@ -50,7 +48,7 @@ class VerifyTool(Tool):
         """See `planctl verify`."""
         workspace = call.workspace
         names = [self.initiative] if self.initiative else workspace.every_initiative()
-        reports = [verify(workspace, workspace.load_plan(name), self.phase) for name in names]
+        reports = verify_all(workspace, [workspace.load_plan(name) for name in names], self.phase)
         values = [report.as_dict() for report in reports]
         code = 0 if all(report.ok for report in reports) else 1
         return Answer(values[0] if self.initiative else values, code)
@@ -98,6 +96,23 @@ class NextTool(Tool):
         return Answer(way.as_dict(), 0 if way.ok else 1)
 
 
+class LedgerNextTool(Tool):
+    """The item of the ledger to work on, and why those before it are passed over.
+
+    By priority, then what is in progress; what it depends on is done, and its focus neither waits
+    nor is blocked or locked.
+    """
+
+    name = "ledger_next"
+    title = "Next item of the ledger"
+    reads = True
+
+    def answer(self, call: Call) -> Answer:
+        """See `planctl ledger next`."""
+        found = next_item(call.workspace)
+        return Answer(found.as_dict(), 0 if found.ok else 1)
+
+
 class ClaimsTool(Tool):
     """Judge what prose claims (paths, tests, numbers, commits, times) against what is there.
 
@@ -117,16 +132,17 @@ class ClaimsTool(Tool):
 
     def answer(self, call: Call) -> Answer:
         """See `planctl claims`."""
-        outside = [name for name in self.targets if _outside(call.workspace.root, name)]
-        if outside:
-            raise UsageError(f"{listed(outside)} is not below the repository")
+        root = call.workspace.root
+        require_inside(root, *(name for name in self.targets if (root / name).exists()))
         report = claims(call.workspace, tuple(self.targets), self.now)
         return Answer(report.as_dict(), 0 if report.ok else 1)
 
 
-def _outside(root: Path, name: str) -> bool:
-    place = root / name
-    return place.exists() and not place.resolve().is_relative_to(root.resolve())
-
-
-TOOLS: tuple[type[Tool], ...] = (StatusTool, NextTool, VerifyTool, WhyTool, ClaimsTool)
+TOOLS: tuple[type[Tool], ...] = (
+    StatusTool,
+    NextTool,
+    VerifyTool,
+    WhyTool,
+    LedgerNextTool,
+    ClaimsTool,
+)

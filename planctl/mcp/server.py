@@ -21,11 +21,10 @@ from mcp.shared.exceptions import MCPError
 from planctl._process import Stop
 from planctl._text import json_text, printable
 from planctl._version import __version__
-from planctl.errors import PlanctlError
 from planctl.mcp import resources
 from planctl.mcp.progress import Progress
 from planctl.mcp.tool import Call, Tool
-from planctl.mcp.tools import TOOLS, Outcome, carry_out, told
+from planctl.mcp.tools import TOOLS, Outcome, carry_out, guarded
 from planctl.workspace import Workspace
 
 Context = ServerRequestContext[Any, Any]
@@ -33,6 +32,7 @@ _T = TypeVar("_T")
 _TICK_S, _PULSE_S = 0.2, 2.0
 _THREADS = 8
 _PAGE = 200
+_MAX_KNOWN = 20_000
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 INSTRUCTIONS = """\
 planctl keeps plans and evidence of this repository. What is proven is computed from receipts and \
@@ -53,7 +53,9 @@ class PlanctlServer:
         self._root = root
         self._threads = anyio.CapacityLimiter(_THREADS)
         self._writing = anyio.Lock()
-        self._stops: set[Stop] = set()
+        self._under_way: dict[Stop, anyio.Event] = {}
+        # By digest of what was read: nothing in it can be of a moment ago.
+        self._known: dict[tuple[str, bytes], object] = {}
         self.server: Server[Any] = Server(
             "planctl",
             version=__version__,
@@ -68,7 +70,7 @@ class PlanctlServer:
 
     def stop(self) -> None:
         """Ask every run under way to end; asked twice, they are killed."""
-        for item in self._stops:
+        for item in self._under_way:
             item.request()
 
     async def _list_tools(self, ctx: Context, params: Any) -> types.ListToolsResult:
@@ -93,23 +95,36 @@ class PlanctlServer:
         stop = Stop()
 
         def work() -> Outcome:
-            try:
-                call = Call(Workspace.open(self._root), progress, stop)
-            except PlanctlError as error:
-                return told(error)
-            return carry_out(tool, given, call)
+            return carry_out(tool, given, Call(self._workspace(), progress, stop))
 
-        self._stops.add(stop)
+        if not tool.reads:
+            await self._settled()
+        self._under_way[stop] = done = anyio.Event()
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(_follow, ctx, progress, stop)
-                outcome = await self._in_thread(work, tool.reads)
+                outcome = await self._in_thread(partial(guarded, work), tool.reads)
                 group.cancel_scope.cancel()
         finally:
-            self._stops.discard(stop)
+            done.set()
+            del self._under_way[stop]
         for said in progress.events():
             await ctx.session.report_progress(progress.elapsed_s(), message=said)
         return outcome
+
+    def _workspace(self) -> Workspace:
+        """Open the repository as it is now."""
+        if len(self._known) > _MAX_KNOWN:
+            self._known.clear()
+        workspace = Workspace.open(self._root)
+        workspace.known = self._known
+        return workspace
+
+    async def _settled(self) -> None:
+        """Wait until what was cancelled has ended: it may still hold the lock of its hub."""
+        for stop, done in list(self._under_way.items()):
+            if stop.requested:
+                await done.wait()
 
     async def _in_thread(self, work: Callable[[], _T], abandon: bool) -> _T:
         """Do blocking work beside the loop; what writes is waited for, whatever happens."""
@@ -120,7 +135,7 @@ class PlanctlServer:
     async def _list_resources(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
-        found = await self._in_thread(self._documents, abandon=True)
+        found = await self._looked_up(resources.documents)
         begin = _page(params)
         end = begin + _PAGE
         return types.ListResourcesResult(
@@ -136,8 +151,19 @@ class PlanctlServer:
             next_cursor=str(end) if end < len(found) else None,
         )
 
-    def _documents(self) -> tuple[resources.Document, ...]:
-        return resources.documents(Workspace.open(self._root))
+    async def _looked_up(self, look: Callable[[Workspace], _T], uri: str | None = None) -> _T:
+        """Look something up in the repository; what goes wrong is an error of the protocol."""
+
+        def work() -> Outcome:
+            return Outcome(look(self._workspace()), 0)
+
+        outcome = await self._in_thread(partial(guarded, work), abandon=True)
+        if outcome.failed:
+            said = outcome.value["error"]
+            data = said if uri is None else {"uri": uri} | said
+            raise MCPError(types.INVALID_PARAMS, said["message"], data)
+        found: _T = outcome.value
+        return found
 
     async def _list_templates(self, ctx: Context, params: Any) -> types.ListResourceTemplatesResult:
         return types.ListResourceTemplatesResult(
@@ -156,19 +182,11 @@ class PlanctlServer:
         self, ctx: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         uri = str(params.uri)
-        try:
-            read = partial(self._content, uri)
-            content = await self._in_thread(read, abandon=True)
-        except PlanctlError as error:
-            said = told(error).value["error"]
-            raise MCPError(types.INVALID_PARAMS, said["message"], {"uri": uri} | said) from error
+        content = await self._looked_up(lambda workspace: resources.read(workspace, uri), uri)
         held = types.TextResourceContents(
             uri=params.uri, text=_encodable(content.text), mime_type=content.mime_type
         )
         return types.ReadResourceResult(contents=[held])
-
-    def _content(self, uri: str) -> resources.Content:
-        return resources.read(Workspace.open(self._root), uri)
 
 
 async def _follow(ctx: Context, progress: Progress, stop: Stop) -> None:
@@ -242,6 +260,8 @@ def serve(root: Path) -> None:
     Args:
         root: A folder of the repository.
     """
+    # Who speaks this protocol is no person, unless the one who started it says so.
+    os.environ.setdefault("PLANCTL_ROLE", "agent")
     anyio.run(_serve, root)
 
 

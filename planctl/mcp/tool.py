@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from planctl._process import Stop
-from planctl._text import printable
+from planctl._text import listed, printable
 from planctl.errors import UsageError
 from planctl.mcp.progress import Progress
 from planctl.workspace import Workspace
 
 _MAX_NAME, _MAX_TEXT = 400, 100_000
 _SHOWN = 80
+INITIATIVE = "Id of the initiative, as `status` names it."
 
 
 def _no_control(text: str) -> str:
@@ -111,6 +113,18 @@ class Tool(BaseModel):
         entries = schema.get("properties", {})
         plain = {name: _plain(entry) for name, entry in entries.items()}
         return {"type": "object"} | schema | {"properties": plain}
+
+
+def require_inside(root: Path, *names: str) -> None:
+    """Refuse paths that lead out of the repository: what a client reads lies in it.
+
+    Raises:
+        UsageError: One does; names it.
+    """
+    top = root.resolve()
+    outside = [name for name in names if not (top / name).resolve().is_relative_to(top)]
+    if outside:
+        raise UsageError(f"{listed(outside)} is not below the repository", "give paths inside it")
 
 
 def _plain(entry: dict[str, Any]) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from planctl._bugs import BugError
 from planctl._text import printable
 from planctl.errors import PlanctlError, SystemRefusedError
-from planctl.mcp import evidence, work
+from planctl.mcp import evidence, focus, turns, work
 from planctl.mcp.tool import Answer, Call, Tool, read_arguments
+from planctl.ops.turn.problems import RefusedTurnError
 
-TOOLS: dict[str, type[Tool]] = {tool.name: tool for tool in (*evidence.TOOLS, *work.TOOLS)}
+TOOLS: dict[str, type[Tool]] = {
+    tool.name: tool for tool in (*evidence.TOOLS, *focus.TOOLS, *turns.TOOLS, *work.TOOLS)
+}
 _LONGEST = 4000
 
 
@@ -31,10 +35,21 @@ class Outcome:
 
 
 def carry_out(tool: type[Tool], given: dict[str, Any], call: Call) -> Outcome:
-    """Carry a call out; every error becomes something a client can read here."""
-    try:
+    """Carry a call out; every error becomes something a client can read."""
+
+    def work() -> Outcome:
         answer: Answer = read_arguments(tool, given).answer(call)
         return Outcome(answer.value, answer.exit_code)
+
+    return guarded(work)
+
+
+def guarded(work: Callable[[], Outcome]) -> Outcome:
+    """Do some work; this is where errors become outcomes."""
+    try:
+        return work()
+    except RefusedTurnError as error:
+        return Outcome(error.as_dict(), error.exit_code, failed=True)
     except PlanctlError as error:
         return told(error)
     except OSError as error:

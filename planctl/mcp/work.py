@@ -7,12 +7,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from planctl.mcp.tool import Answer, Call, Name, Text, Tool
+from planctl.mcp.tool import INITIATIVE, Answer, Call, Name, Text, Tool
 from planctl.ops import ledger
 from planctl.ops.block import block_by_hand
 from planctl.ops.run_phase import RunOptions, run_phase
-
-INITIATIVE = "Id of the initiative, as `status` names it."
+from planctl.ops.sync import sync
 
 
 class RunPhaseTool(Tool):
@@ -80,4 +79,21 @@ class BlockTool(Tool):
         return Answer(asdict(made))
 
 
-TOOLS: tuple[type[Tool], ...] = (RunPhaseTool, LedgerAttemptTool, BlockTool)
+class SyncTool(Tool):
+    """Let the rows of implementation.md follow the verdicts: ticked when proven, else not."""
+
+    name = "sync"
+    title = "Rows follow the verdicts"
+    destructive = True
+    idempotent = True
+
+    initiative: Name | None = Field(None, description="Only this one; all without it.")
+    check: bool = Field(False, description="Change nothing; only say which rows are not right.")
+
+    def answer(self, call: Call) -> Answer:
+        """See `planctl sync`."""
+        report = sync(call.workspace, self.initiative, self.check)
+        return Answer(report.as_dict(), 1 if self.check and not report.ok else 0)
+
+
+TOOLS: tuple[type[Tool], ...] = (RunPhaseTool, LedgerAttemptTool, BlockTool, SyncTool)

@@ -1,128 +1,12 @@
-"""Blockers: why a step failed, in as few words as tell it from other failures."""
+"""Blockers: what stands in the way, and the command that must succeed before work goes on."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field
 
 from planctl._text import printable
-
-_TAIL_LINES = 5
-_LINE_CHARS = 300
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What a failure looks like.
-
-    Attributes:
-        kind: Slug of the detector that recognised it, `unknown` if none did.
-        lines: The lines of the log that show it.
-    """
-
-    kind: str
-    lines: tuple[str, ...]
-
-    @property
-    def digest(self) -> str:
-        """Eight hex digits; equal for failures that differ only in numbers, ids and paths."""
-        plain = "\n".join(_without_particulars(line) for line in self.lines)
-        return hashlib.sha256(f"{self.kind}\n{plain}".encode()).hexdigest()[:8]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.digest}"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What is known of a failed run.
-
-    Attributes:
-        output: The log without header and trailer.
-        problems: What planctl itself found wrong: checks that do not hold, files not produced.
-    """
-
-    exit_code: int
-    timed_out: bool
-    output: str
-    problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Detector:
-    kind: str
-    pattern: str = ""
-    codes: tuple[int, ...] = ()
-
-
-# The order decides: the cause stands before what follows from it.
-_DETECTORS = (
-    _Detector("disk-full", r"No space left on device|Disk quota exceeded|\[Errno 28\]"),
-    _Detector(
-        "cuda-out-of-memory",
-        r"CUDA out of memory|torch(\.cuda)?\.OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED",
-    ),
-    _Detector(
-        "out-of-memory", r"^MemoryError|can't allocate memory|[Cc]annot allocate memory|bad_alloc"
-    ),
-    _Detector("killed-by-kernel", r"^(?:.*: line \d+: +\d+ )?Killed\b", codes=(137,)),
-    _Detector(
-        "non-finite-loss",
-        r"(?i)non-?finite|\b(?:loss|gradients?|nll)\b[^\n]{0,40}?[ =:]-?(?:nan|inf(?:inity)?)\b",
-    ),
-    _Detector("import-error", r"^(?:E +)?(?:ModuleNotFoundError|ImportError)\b"),
-    _Detector("assertion", r"^(?:E +)?AssertionError\b|^E +assert |^FAILED "),
-    _Detector("missing-file", r"FileNotFoundError|No such file or directory"),
-    _Detector("command-not-found", r"command not found|exec: .*: not found", codes=(127,)),
-    _Detector("cannot-start", r"Permission denied", codes=(126,)),
-    _Detector("segmentation-fault", r"Segmentation fault", codes=(139,)),
-)
-
-
-def signature(failure: Failure) -> Signature:
-    """Recognise a failure.
-
-    Returns:
-        The first detector's last matching line; for `check` what planctl found wrong; for
-        `unknown` the last lines of the output.
-    """
-    if failure.timed_out:
-        return Signature("timeout", tuple(_tail(failure.output)[-1:]))
-    if failure.exit_code == 0:
-        return Signature("check", tuple(_cut(line) for line in failure.problems))
-    for detector in _DETECTORS:
-        line = _last_match(detector, failure.output)
-        if line is not None:
-            return Signature(detector.kind, (line,))
-        if failure.exit_code in detector.codes:
-            return Signature(detector.kind, tuple(_tail(failure.output)[-1:]))
-    return Signature("unknown", tuple(_tail(failure.output)))
-
-
-def _last_match(detector: _Detector, output: str) -> str | None:
-    # One line at a time: no pattern can run over a log of many megabytes in one match.
-    pattern = re.compile(detector.pattern)
-    for line in reversed(output.splitlines()):
-        if pattern.search(line[:2000]):
-            return _cut(line)
-    return None
-
-
-def _tail(output: str) -> list[str]:
-    lines = [_cut(line) for line in output.splitlines() if line.strip()]
-    return lines[-_TAIL_LINES:]
-
-
-def _cut(line: str) -> str:
-    start = line.strip()[:_LINE_CHARS]
-    return "".join(char if char.isprintable() else " " for char in start).strip()
-
-
-def _without_particulars(line: str) -> str:
-    line = re.sub(r"0x[0-9a-fA-F]+|\b[0-9a-f]{7,64}\b", "#", line)
-    line = re.sub(r"(?:/[\w.+-]+){2,}", "/#", line)
-    return re.sub(r"\d+(?:\.\d+)?", "0", line)
+from planctl.models.failure_signs import Signature
 
 
 @dataclass(frozen=True)
@@ -136,6 +20,7 @@ class Blocker:
         return_condition: Command that must succeed before work goes on.
         receipt: Repository-relative path of the failed run's receipt, None if blocked by hand.
         findings: Rows of `docs/findings.md` that apply: id → text.
+        turn: Number of the turn that failed, if one did.
     """
 
     path: str
@@ -156,6 +41,7 @@ class Blocker:
     in_a_row: int = 1
     focus_blocked: bool = False
     findings: dict[str, str] = field(default_factory=dict)
+    turn: int | None = None
 
 
 def render(blocker: Blocker) -> str:
@@ -164,7 +50,9 @@ def render(blocker: Blocker) -> str:
         ("Initiative", blocker.initiative),
         ("Phase", blocker.phase),
         ("Step", blocker.step),
+        ("Turn", None if blocker.turn is None else f"{blocker.turn:05}"),
         ("Signature", f"{blocker.signature} ({blocker.in_a_row} in a row)"),
+        ("Blocks", "the focus" if blocker.focus_blocked else "this, not the focus yet"),
         ("Exit code", None if blocker.exit_code is None else str(blocker.exit_code)),
         ("Commit", blocker.commit),
         ("Receipt", blocker.receipt),
@@ -194,24 +82,117 @@ def _fenced(language: str, lines: list[str] | tuple[str, ...]) -> list[str]:
 
 @dataclass(frozen=True)
 class BlockerFacts:
-    """What a later run needs to know of a blocker file; without a receipt a person wrote it."""
+    """What a later run needs to know of a blocker file; without a receipt no run wrote it.
+
+    Attributes:
+        signature: Kind and digest.
+        in_a_row: How often in a row it had failed so.
+        return_condition: The command that must succeed; empty in a file that somebody cut.
+        blocks_focus: It marked the whole focus: a run does so the second time, a word at once.
+        turn: Number of the turn that failed, if one did.
+    """
 
     signature: str
     in_a_row: int
     receipt: str | None
     step: str | None = None
+    title: str = ""
+    stamp: str = ""
+    reason: str = ""
+    return_condition: str = ""
+    blocks_focus: bool = True
+    turn: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """The signature's kind."""
+        return self.signature.partition(" ")[0]
+
+
+_TITLE = re.compile(r"# Blocked: (.*) \((\S+)\)\n\n(.*)")
+_CONDITION = re.compile(
+    r"^## Return condition\n\nWork goes on when this succeeds:\n\n(`{3,})sh\n(.*?)\n\1$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def facts(text: str) -> BlockerFacts | None:
     """Read back what `render` wrote; None if it is no blocker file of ours."""
-    found = re.search(r"^- Signature: ([\w-]+ [0-9a-f]{8}) \((\d+) in a row\)$", text, re.MULTILINE)
-    receipt = re.search(r"^- Receipt: (\S+)$", text, re.MULTILINE)
-    step = re.search(r"^- Step: (\S+)$", text, re.MULTILINE)
+    # A reason or a command may look like a part of the file: each part is looked for in its place.
+    told = text[max(text.find("\n\n- Initiative: "), 0) :]
+    found = re.search(r"^- Signature: ([\w-]+ [0-9a-f]{8}) \((\d+) in a row\)$", told, re.MULTILINE)
     if found is None:
         return None
+    receipt = re.search(r"^- Receipt: (\S+)$", told, re.MULTILINE)
+    step = re.search(r"^- Step: (\S+)$", told, re.MULTILINE)
+    turn = re.search(r"^- Turn: (\d+)$", told, re.MULTILINE)
+    blocks = re.search(r"^- Blocks: the focus$", told, re.MULTILINE)
+    title, conditions = _TITLE.match(text), _CONDITION.findall(text)
     return BlockerFacts(
         signature=found[1],
         in_a_row=int(found[2]),
         receipt=receipt[1] if receipt else None,
         step=step[1] if step else None,
+        title=title[1] if title else "",
+        stamp=title[2] if title else "",
+        reason=title[3] if title else "",
+        return_condition=conditions[-1][1] if conditions else "",
+        # Files from before the line was there: only runs did not always mark the focus.
+        blocks_focus=blocks is not None if "\n- Blocks: " in told else _blocked(found[2], receipt),
+        turn=int(turn[1]) if turn else None,
     )
+
+
+def _blocked(in_a_row: str, receipt: re.Match[str] | None) -> bool:
+    return receipt is None or int(in_a_row) > 1
+
+
+@dataclass(frozen=True)
+class Unblocking:
+    """A blocker that is out of the way: a record of its own, the blocker's file stays as it was.
+
+    Attributes:
+        blockers: Repository-relative paths of the blocker files that it resolves.
+        how: One sentence: which condition held, or what was said instead.
+        condition: The command that was run; empty when none was.
+        seen: The last lines of what it printed.
+        receipt: Of the run, if there is one.
+    """
+
+    initiative: str
+    title: str
+    stamp: str
+    blockers: tuple[str, ...]
+    how: str
+    by: str
+    commit: str
+    condition: str = ""
+    seen: tuple[str, ...] = ()
+    receipt: str | None = None
+    log: str | None = None
+
+
+def render_unblocking(item: Unblocking) -> str:
+    """Spell the file that says that blockers are out of the way."""
+    facts = [
+        ("Initiative", item.initiative),
+        *(("Blocker", path) for path in item.blockers),
+        ("By", item.by),
+        ("Commit", item.commit),
+        ("Receipt", item.receipt),
+        ("Log", item.log),
+    ]
+    lines = [f"# Unblocked: {item.title} ({item.stamp})", "", item.how, ""]
+    lines += [f"- {name}: {value}" for name, value in facts if value is not None]
+    if item.condition:
+        lines += ["", "## Return condition", "", *_fenced("sh", item.condition.strip().split("\n"))]
+        lines += ["", "## What it said", "", *_fenced("text", item.seen or ("(nothing)",))]
+    return printable("\n".join(lines), keep="\n\t") + "\n"
+
+
+def resolved_by(text: str) -> tuple[str, ...]:
+    """Return the blocker files that a record of `render_unblocking` resolves."""
+    if not text.startswith("# Unblocked: "):
+        return ()
+    head = text.partition("\n## ")[0]
+    return tuple(re.findall(r"^- Blocker: (.+)$", head, re.MULTILINE))

@@ -138,15 +138,24 @@ def kind_of(path: str, rules: TurnsSettings = DEFAULT_RULES) -> Kind:
         path: Repository-relative, with `/`.
         rules: `[turns]` of `planctl.toml`.
     """
-    for kind, globs in _OWN:
-        if matches(path, globs):
-            return kind
+    own = _own_kind(path)
+    if own is not None:
+        return own
     for kind in Kind:
         named: tuple[str, ...] = getattr(rules, kind.value)
         if named and matches(path, named):
             return kind
     lower = path.lower()
     return next((kind for kind, globs in _DEFAULTS if matches(lower, globs)), Kind.PRODUCTION)
+
+
+def is_own(path: str) -> bool:
+    """Tell whether planctl writes a path itself: plans, evidence, ledger, brief, settings."""
+    return _own_kind(path) is not None
+
+
+def _own_kind(path: str) -> Kind | None:
+    return next((kind for kind, globs in _OWN if matches(path, globs)), None)
 
 
 def by_kind(paths: Iterable[str], rules: TurnsSettings = DEFAULT_RULES) -> dict[str, list[str]]:

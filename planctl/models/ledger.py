@@ -104,7 +104,9 @@ def _item(text: str, plain: str, found: list[Region], path: str) -> LedgerItem:
         attempts=tuple(
             Attempt(when=match[1], text=match[2].rstrip()) for match in _ATTEMPT.finditer(inside)
         ),
-        archive=tuple(dict.fromkeys(fields.get("Archive", ()))),
+        archive=tuple(
+            dict.fromkeys(name for line in fields.get("Archive", ()) for name in dependencies(line))
+        ),
     )
 
 
@@ -144,16 +146,18 @@ def _status(found: list[str], region: Region, text: str, path: str) -> Status:
 
 
 def item_lines(item: LedgerItem) -> list[str]:
-    """Return the lines of an item's region as planctl writes them, markers included."""
+    """Return the lines of an item's region as planctl writes them, markers included.
+
+    No more than three lines follow each other that another new item may have too: `merge=union`
+    keeps the items of two branches apart then (see `models/turn.py::render`).
+    """
     return [
         f"<!-- planctl:item {item.id} -->",
         heading_of(item.id, item.title),
-        "",
         f"- Status: {item.status}",
         f"- Priority: {item.priority}",
         f"- Depends on: {', '.join(item.depends_on) or 'none'}",
-        *(f"- Archive: {name}" for name in item.archive),
-        *(["- Attempts:"] if item.status != "archived" else []),
+        f"- Attempts of {item.id}:",
         f"<!-- planctl:end {item.id} -->",
     ]
 

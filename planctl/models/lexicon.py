@@ -17,7 +17,8 @@ PRODUCES = word_set(
     "repeat reproduce redo produce archive tee save dump measure remeasure benchmark profile "
     "validate revalidate verify reverify evaluate reevaluate train retrain infer launch relaunch "
     "replay gather obtain provide supply attach upload store copy emit retake test retest perform "
-    "exercise sample resample recompute compute simulate render plot export reexport"
+    "acquire reacquire exercise sample resample recompute compute simulate render plot export "
+    "reexport"
 )
 """Verbs that make evidence."""
 
@@ -66,6 +67,7 @@ _IRREGULAR = {
     "took": "take",
     "wrote": "write",
     "built": "build",
+    "rebuilt": "rebuild",
     "made": "make",
     "redid": "redo",
     "redone": "redo",

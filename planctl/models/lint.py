@@ -120,6 +120,12 @@ RULES = (
         Level.NOTE,
     ),
     _rule(
+        "PL017",
+        "loads what is no input",
+        "The command names or loads a file of the repository that its inputs leave out.",
+        "add it to `inputs`: else a change of it makes nothing stale",
+    ),
+    _rule(
         "PL020",
         "no test ran",
         "The log ends without a single test that ran: none collected, or all put aside.",

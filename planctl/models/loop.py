@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictInt,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from planctl import clock
 from planctl.errors import BadFileError
 
 LoopRole = Literal["supervisor", "engineer"]
+Outcome = Literal["closed", "abandoned", "crashed", "timed_out"]
 _RECOVER = "`planctl loop --recover` keeps it aside and rebuilds it from the turn records"
 
 
@@ -46,8 +40,9 @@ class RunningTurn(_Model):
         stage: `opening`, `agent` (its process may run) or `closing` (it has ended).
         open_file: What the file of the open turn held, should an agent remove it.
         since: When the loop began to open it.
-        group: Process group of the agent, on the machine that holds the lease.
-        group_started: What tells that group from a later one of the same number.
+        group: Process group of the agent.
+        group_started: What tells its first process from a later one of the same number.
+        machine: Where that number means something.
         outcome: How the agent ended, once it has.
     """
 
@@ -59,8 +54,9 @@ class RunningTurn(_Model):
     open_file: str = ""
     since: _Stamp
     group: StrictInt | None = None
-    group_started: str = ""
-    outcome: Literal["closed", "crashed", "timed_out"] = "crashed"
+    group_started: str | None = None
+    machine: str = ""
+    outcome: Outcome = "crashed"
 
 
 class LoopState(_Model):
@@ -72,7 +68,7 @@ class LoopState(_Model):
         next_role: Whose turn comes next.
         turn: The turn it is in; None between turns.
         refused: What was refused last, for the next prompt of the supervisor.
-        failures: Agents in a row that failed.
+        failures: Role → how many of its agents in a row failed.
     """
 
     schema_: Literal["planctl/loop/v1"] = Field("planctl/loop/v1", alias="schema")
@@ -81,7 +77,7 @@ class LoopState(_Model):
     next_role: LoopRole = "supervisor"
     turn: RunningTurn | None = None
     refused: tuple[str, ...] = ()
-    failures: Annotated[StrictInt, Field(ge=0)] = 0
+    failures: dict[LoopRole, Annotated[StrictInt, Field(ge=0)]] = Field(default_factory=dict)
     updated: _Stamp
 
 

@@ -7,8 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
 from planctl.models.plan import parse_duration_s
-
-SUBJECT = "{ROLE} AUTO (prompt={prompt}) (iter={iter}): {summary} — tests: {tests}"
+from planctl.models.turn_settings import subject_template
 
 
 def _command(text: str) -> str:
@@ -43,7 +42,7 @@ class LoopSettings(BaseModel):
         brief_retries: How often a supervisor whose brief is refused is asked again.
         failures: Stop when so many agents in a row ended with an error or said nothing.
         lease: Seconds for which the loop owns the work tree unless it renews (`10m`).
-        subject: Subject of commits; fields as in `[turn]`.
+        subject: First line of commits, spelled as `[turn] subject`, which holds without one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,4 +59,4 @@ class LoopSettings(BaseModel):
     brief_retries: Annotated[StrictInt, Field(ge=0, le=5)] = 2
     failures: Annotated[StrictInt, Field(ge=1)] = 3
     lease: Annotated[float, BeforeValidator(_seconds), Field(ge=5)] = 600.0
-    subject: Annotated[str, Field(min_length=1)] = SUBJECT
+    subject: Annotated[str, Field(strict=True), AfterValidator(subject_template)] | None = None

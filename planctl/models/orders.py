@@ -65,11 +65,13 @@ _FILE = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,5}$")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+$")
 _ROW = re.compile(r"(?:[A-Z]{1,3}\d+[a-z]?|\d+\.\d+[a-z]?)(?:\.[A-Za-z0-9]+)*$")
 _PHASE = re.compile(r"\b(?:phase|stage|step|task|milestone)\s+([A-Z0-9][\w.]*)", re.IGNORECASE)
-_RECORDED = re.compile(
+RECORDED = re.compile(
     r"\b(?:summar|ledger|plan|docs?|documentation|checklist|status|notes?|inventor|index|brief|"
     r"readme|changelog|finding|entry|report|blocker)\w*|\.(?:md|rst|txt)\b",
     re.IGNORECASE,
 )
+"""What people and planctl write beside the work: no evidence."""
+
 _HEAD = 6
 
 
@@ -122,7 +124,7 @@ def _deed(verb: str, rest: str) -> Deed | None:
     if verb in PRODUCES:
         return Deed.PRODUCE
     if verb in CHANGES:
-        recorded = _RECORDED.search(rest) is not None and not _code_in(rest)
+        recorded = RECORDED.search(rest) is not None and not _code_in(rest)
         return Deed.RECORD if recorded else Deed.CHANGE
     return Deed.RECORD if verb in RECORDS else None
 

@@ -13,8 +13,8 @@ _CONDITION = re.compile(
 )
 _ALTERNATIVE = re.compile(r"^\s*(?:or|else)\b", re.IGNORECASE)
 _CUT = re.compile(
-    r"([;,:!?—–→]|\.(?=\s|$)|\n|\s-\s|\b(?:and then|and|then|plus|so that|so|before|after|while|"
-    r"to)\b|\+)"
+    r"([;,:!?—–→]|\.(?=\s|$)|\n|\s-\s|(?<![\w-])(?:and then|and|then|plus|so that|so|before|after|"
+    r"while|to)(?![\w-])|\+)"
 )
 _NESTED = 8
 _LONGEST = 20_000

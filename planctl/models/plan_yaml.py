@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -87,8 +88,9 @@ def _dotted(place: Place) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)
 def parse_plan(text: str, path: str) -> Plan:
-    """Read a plan.
+    """Read a plan; the same text again costs nothing.
 
     Args:
         text: The file's text.

@@ -8,21 +8,23 @@ focus, and nothing that results depend on changed since.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from planctl.models.lexicon import word_set, words_of
 from planctl.models.orders import Clause, Deed, clauses, is_code
 
-# Words that mean whatever the plan says, not one thing: they ask for nothing of their own.
-_GENERAL = word_set(
+GENERAL = word_set(
     "selector command artifact evidence log file output result test suite pytest cli hub folder "
     "directory report inventory summary initiative bundle run rerun refresh proof data step item "
     "check pair set copy capture env var variable epoch limit flag option plan checklist tree "
     "version path docs documentation note header turn now do"
 )
-# Words of a check, which makes no evidence: `validated the fix` completes nothing.
-_CHECKS = word_set("validate revalidate verify reverify evaluate test")
+"""Words that mean whatever the plan says, not one thing: they ask for nothing of their own."""
+
+CHECKS = word_set("validate revalidate verify reverify evaluate test")
+"""Words of a check, which makes no evidence: `validated the fix` completes nothing."""
+
 _NEGATIVE = re.compile(
     r"\b(?:fail(?:s|ed|ing|ure)?|blocked|crash(?:ed|es)?|oom|out of memory|aborted|incomplete|"
     r"timed out|did(?: not|n['’]t)|could(?: not|n['’]t)|not (?:yet|emitted|produced|generated|"
@@ -37,7 +39,9 @@ _VERSION = re.compile(
     r"(?:[_-](?:v\d+|rerun|refresh(?:ed)?|final|new|latest|\d+))+$", re.IGNORECASE
 )
 _PROSE_FILE = re.compile(r"\.(?:md|rst|txt~|adoc|tex)$", re.IGNORECASE)
-_FOLDERS = word_set("analysis green red cli plan logs reports receipts outputs hub")
+FOLDERS = word_set("analysis green red cli plan logs reports receipts outputs hub")
+"""Folders of a hub: places, not evidence."""
+
 _ENOUGH = 0.6
 _PREFIX = 5
 
@@ -163,13 +167,13 @@ def _asked(turn: TurnText) -> tuple[int, str, bool, _Wanted] | None:
     if first is None:
         return None
     made = [item for item in every if _makes(item)]
-    words = frozenset(word for item in made for word in item.words) - _GENERAL
+    words = frozenset(word for item in made for word in item.words) - GENERAL
     new_work = any(item.deed is Deed.CHANGE for item in every)
     return *first, new_work, _Wanted(frozenset(_things(made)), words)
 
 
 def _makes(item: Clause) -> bool:
-    return item.deed is Deed.PRODUCE and item.verb not in _CHECKS
+    return item.deed is Deed.PRODUCE and item.verb not in CHECKS
 
 
 def _satisfied(wanted: _Wanted, done: Sequence[_Done]) -> int | None:
@@ -189,14 +193,16 @@ def _satisfied(wanted: _Wanted, done: Sequence[_Done]) -> int | None:
 def _covered(wanted: _Wanted, targets: set[str], known: set[str]) -> float:
     """Return which share of the words is known; 0 when a thing is not among the targets."""
     for thing in wanted.things:
-        if stem(thing) not in targets and not all(_in(word, known) for word in words_of(thing)):
+        told = stem(thing) in targets or all(akin_to_any(word, known) for word in words_of(thing))
+        if not told:
             return 0.0
     if not wanted.words:
         return float(bool(wanted.things))
-    return sum(_in(word, known) for word in wanted.words) / len(wanted.words)
+    return sum(akin_to_any(word, known) for word in wanted.words) / len(wanted.words)
 
 
-def _in(word: str, known: set[str]) -> bool:
+def akin_to_any(word: str, known: Collection[str]) -> bool:
+    """Tell whether a word, or one of its kin (`train`, `training`), is among some."""
     return word in known or any(_akin(word, other) for other in known)
 
 
@@ -212,7 +218,7 @@ def _akin(one: str, other: str) -> bool:
 
 def _things(asked: Iterable[Clause]) -> set[str]:
     names = {name for item in asked for name in item.targets}
-    return {name for name in names if is_evidence(name) and stem(name) not in _FOLDERS}
+    return {name for name in names if is_evidence(name) and stem(name) not in FOLDERS}
 
 
 def is_evidence(path: str) -> bool:

@@ -1,7 +1,7 @@
 """Whether a command line asks for what another one did: by program and arguments, not by spelling.
 
-What only shows or places the output (`-vv`, `--tb`, `--output_dir`, `| tee log`) makes no difference;
-neither does the interpreter's name, a wrapper (`timeout 60`, `uv run`) or what is left out.
+What only shows or places the output (`-vv`, `--tb`, `--output_dir`, `| tee log`) makes no
+difference; nor does the interpreter's name, a wrapper (`timeout 60`), or what is left out.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ def _command(words: list[str]) -> Command | None:
         return Command(name, tuple(rest[1:]))
     if name == "planctl" and words[1:2] == ["run"] and "--" in words:
         return _command(words[words.index("--") + 1 :])
+    if name == "run-phase":
+        return Command("planctl run-phase", tuple(words[1:]))
     if name == "planctl":
         return Command(" ".join([name, *words[1:2]]), tuple(words[2:]))
     return _named([name, *words[1:]])
@@ -137,9 +139,14 @@ def difference(asked: Command, known: Command) -> str | None:
     before = known.pairs
     for flag, value in asked.pairs.items():
         other = before.get(flag, value)
-        if other != value and not _PLACING.match(flag) and not _SHOWING.match(flag):
+        if other != value and not only_shows(flag):
             extra.append(f"{flag} {value}")
     return " ".join(dict.fromkeys(extra))
+
+
+def only_shows(flag: str) -> bool:
+    """Tell whether a flag only shows or places what a command gives."""
+    return bool(_SHOWING.match(flag) or _PLACING.match(flag))
 
 
 def _unimportant(words: tuple[str, ...]) -> set[int | str]:

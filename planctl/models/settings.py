@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
     from planctl.models.audit_settings import AuditSettings
+    from planctl.models.brief_settings import BriefSettings
     from planctl.models.diff_kinds import TurnsSettings
+    from planctl.models.dwell import DwellSettings, ProgressSettings
     from planctl.models.ledger_settings import LedgerSettings
     from planctl.models.lint import LintSettings
     from planctl.models.loop_settings import LoopSettings
     from planctl.models.policy import Policy, SigningSettings
     from planctl.models.slurm_settings import SlurmSettings
+    from planctl.models.turn_settings import EvidenceSettings, TurnSettings
 
 SCHEMA = "planctl/settings/v1"
 # Section: the module below `planctl.models` that has it, and what it is called there.
@@ -30,8 +33,13 @@ _SECTIONS = {
     "audit": "audit_settings.AuditSettings",
     "lint": "lint.LintSettings",
     "turns": "diff_kinds.TurnsSettings",
+    "dwell": "dwell.DwellSettings",
+    "progress": "dwell.ProgressSettings",
+    "turn": "turn_settings.TurnSettings",
+    "evidence": "turn_settings.EvidenceSettings",
     "loop": "loop_settings.LoopSettings",
     "ledger": "ledger_settings.LedgerSettings",
+    "brief": "brief_settings.BriefSettings",
 }
 _MAX_CHARS = 250_000
 # tomllib takes the square of their number for a dotted key.
@@ -87,6 +95,26 @@ class Settings:
         return cast("TurnsSettings", self._section("turns"))
 
     @property
+    def dwell(self) -> DwellSettings:
+        """`[dwell]`."""
+        return cast("DwellSettings", self._section("dwell"))
+
+    @property
+    def progress(self) -> ProgressSettings:
+        """`[progress]`."""
+        return cast("ProgressSettings", self._section("progress"))
+
+    @property
+    def turn(self) -> TurnSettings:
+        """`[turn]`."""
+        return cast("TurnSettings", self._section("turn"))
+
+    @property
+    def evidence(self) -> EvidenceSettings:
+        """`[evidence]`."""
+        return cast("EvidenceSettings", self._section("evidence"))
+
+    @property
     def loop(self) -> LoopSettings:
         """`[loop]`."""
         return cast("LoopSettings", self._section("loop"))
@@ -95,6 +123,11 @@ class Settings:
     def ledger(self) -> LedgerSettings:
         """`[ledger]`."""
         return cast("LedgerSettings", self._section("ledger"))
+
+    @property
+    def brief(self) -> BriefSettings:
+        """`[brief]`."""
+        return cast("BriefSettings", self._section("brief"))
 
 
 def _model(section: str) -> type[BaseModel]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 _HEADING = re.compile(r"^(-?#{1,6})\s+(.*)$")
@@ -81,6 +81,52 @@ def statuses(lines: list[str], item: str = "") -> Iterator[StatusClaim]:
         match = _STATUS.match(line)
         if match and owner and (done := _done(match[1])) is not None:
             yield StatusClaim(owner, done, match[1].strip(), number)
+
+
+_WORDS = (
+    r"(?:done|complete|completed|closed|finished|shipped|in progress|in_progress|pending|blocked|"
+    r"open)\b"
+)
+_NAMED = r"[`*_\[]*(?P<item>[A-Za-z][\w.]*(?:-[\w.]+)+?)[`*_\]]*"
+_IS = r"(?: +(?:is|was|has been)(?: now| fully| all)*|:| *[—–-]) *[`*_(]*"
+_START = r"^\s*(?:[-*+>] +|\d+[.)] +|#{1,6} +)*"
+_SENTENCE = re.compile(rf"{_START}{_NAMED}{_IS}(?P<said>{_WORDS}(?P<rest>[^\n]*))$", re.I)
+# In a file that is about one item: `This initiative is complete`, `# Working plan (done)`.
+_OWN_SENTENCE = re.compile(
+    rf"{_START}[*_]*(?:this|the)(?: whole)? (?:initiative|item|focus|plan|work)(?: +(?:is|was|has "
+    rf"been)(?: now| fully| all)*) *[`*_]*(?P<said>{_WORDS}(?P<rest>[^\n]*))$",
+    re.I,
+)
+_OWN_HEADING = re.compile(
+    rf"^# [^\n]{{0,200}}[(\[](?:status: *)?(?P<said>{_WORDS}(?P<rest>))[)\]]\s*$", re.I
+)
+# `X is complete when …`: what would be, no status.
+_CONDITION = re.compile(
+    r"^[`*_)]*,? *(?:when|once|if|unless|until|after|except|but|for|by)\b", re.I
+)
+
+
+def sentences_of_status(
+    lines: list[str], items: Collection[str], own: str = ""
+) -> Iterator[StatusClaim]:
+    """Yield what sentences say of items that they begin with: `X-001 is complete.`, `X-001: done`.
+
+    Args:
+        lines: The text.
+        items: The items that are meant; other names say nothing.
+        own: The item that the whole text is about: `This initiative is complete.`
+    """
+    for number, line in _outside_fences(lines, lambda text: True):
+        match, item = _SENTENCE.match(line), own
+        if match is not None and match["item"] in items:
+            item = match["item"]
+        else:
+            match = (_OWN_SENTENCE.match(line) or _OWN_HEADING.match(line)) if own else None
+        if match is None or _CONDITION.match(match["rest"]):
+            continue
+        done = _done(match["said"])
+        if done is not None:
+            yield StatusClaim(item, done, line.strip(), number)
 
 
 def _may_tell(line: str) -> bool:

@@ -28,6 +28,8 @@ class TurnSummary:
         files_touched: Repository-relative paths that differ from the commit.
         tests_run: Test commands with how they ended.
         artifacts_updated: Hub-relative names that receipts recorded.
+        cited: Further artifacts that the author names.
+        remarks: Whole lines below the artifacts: what was accepted, struck out, not committed.
     """
 
     id: str
@@ -38,6 +40,8 @@ class TurnSummary:
     files_touched: tuple[str, ...] = ()
     tests_run: tuple[str, ...] = ()
     artifacts_updated: tuple[str, ...] = ()
+    cited: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def render(turn: TurnSummary) -> str:
@@ -51,9 +55,10 @@ def render(turn: TurnSummary) -> str:
     folders = [braced(folder, names) for folder, names in turn.artifacts.items()]
     lines = [
         f"{HEADING} ({turn.stamp}) <!-- {turn.id} -->",
-        *(_flat(sentence) for sentence in turn.sentences),
-        f"Next: {_flat(turn.next)}",
-        f"Artifacts: {_listed(folders, '; ')}",
+        *(flat(sentence) for sentence in turn.sentences),
+        f"Next: {flat(turn.next)}",
+        f"Artifacts: {_listed((*folders, *turn.cited), '; ')}",
+        *(flat(remark) for remark in turn.remarks),
         "",
         "Checklist:",
         f"- Files touched: {_listed(turn.files_touched)}",
@@ -82,16 +87,16 @@ def _anchored(lines: list[str], token: str) -> list[str]:
     return found
 
 
-def _flat(text: str) -> str:
+def flat(text: str) -> str:
     """Return a text on one line that cannot be taken for a heading of the file."""
-    flat = printable(" ".join(text.split()))
-    return flat.lstrip("#").lstrip() if flat.startswith("#") else flat
+    line = printable(" ".join(text.split()))
+    return line.lstrip("#").lstrip() if line.startswith("#") else line
 
 
 def _listed(items: Iterable[str], between: str = ", ") -> str:
-    flat = [_flat(item) for item in items]
-    more = f" and {len(flat) - _SHOWN} more" if len(flat) > _SHOWN else ""
-    return between.join(flat[:_SHOWN]) + more if flat else "none"
+    known = [flat(item) for item in items]
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    return between.join(known[:_SHOWN]) + more if known else "none"
 
 
 def prepended(block: str, old: bytes) -> bytes:

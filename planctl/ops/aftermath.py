@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt
-from planctl.ops import block, ledger, summary
 from planctl.ops import hub as hubs
+from planctl.ops import ledger, summary
 from planctl.ops.record import StepRun
 from planctl.workspace import Hub, Workspace
 
@@ -29,6 +29,8 @@ def after_step(
     hubs.write_inventory(hub, receipts)
     if run.ok or hub.scratch:
         return None
+    from planctl.ops import block
+
     _, step = plan.step(run.stored.receipt.step)
     log = hub.path / run.stored.receipt.log
     return block.block_step(workspace, plan, hub, phase, step, run.stored, log).path
@@ -37,21 +39,25 @@ def after_step(
 def after_phase(
     workspace: Workspace, plan: Plan, hub: Hub, phase: str, receipts: list[StoredReceipt]
 ) -> None:
-    """Prepend the turn summary and file the attempt in the ledger; nothing for a scratch hub.
+    """Prepend the turn summary, file the attempt, tick the rows; nothing for a scratch hub.
 
     Args:
         receipts: Every receipt of the hub; those no summary has told of yet are told now.
     """
     if hub.scratch:
         return
+    from planctl.ops.sync import sync_plans
     from planctl.ops.verify import verify
 
     hubs.write_inventory(hub, receipts)
-    report = verify(workspace, plan, phase)
-    proven = sum(step.verdict.accepted for step in report.steps)
-    verdict = f"Phase {phase}: {proven} of {len(report.steps)} steps proven."
-    still_open = [step.step for step in report.steps if not step.verdict.accepted]
+    # All phases: what ran here may be what a step of another one rests on.
+    report = verify(workspace, plan)
+    steps = [step for step in report.steps if step.phase == phase]
+    proven = sum(step.verdict.accepted for step in steps)
+    verdict = f"Phase {phase}: {proven} of {len(steps)} steps proven."
+    still_open = [step.step for step in steps if not step.verdict.accepted]
     following = f"planctl run-phase {plan.id} {phase}" if still_open else _next_phase(plan, phase)
+    sync_plans(workspace, [(plan, report)])
     # The summary last: a run it does not tell of is one whose aftermath is not complete.
     ledger.record_run(workspace, plan, phase, receipts, verdict)
     summary.record_run(workspace, plan, hub, phase, receipts, verdict, following)

@@ -9,8 +9,10 @@ from pathlib import Path
 from planctl import clock
 from planctl._files import atomic_write, free_name
 from planctl.errors import NotFoundError, UsageError
-from planctl.models.blocker import Blocker, Failure, Signature, render, signature
-from planctl.models.plan import Plan, Step
+from planctl.models.blocker import Blocker, render
+from planctl.models.failure_signs import Failure, Signature, signature, words_of
+from planctl.models.findings import finding_rows
+from planctl.models.plan import AD_HOC, Plan, Step
 from planctl.models.receipt import StoredReceipt
 from planctl.ops import ledger
 from planctl.ops.hub import slugged
@@ -20,15 +22,7 @@ from planctl.ops.write_lock import write_lock
 from planctl.workspace import FINDINGS, Hub, Workspace
 
 _MAX_LOG_BYTES = 8_000_000
-# Signature kind → words that a finding about it would use.
-_KIN = {
-    "cuda-out-of-memory": ("cuda", "memory"),
-    "out-of-memory": ("memory",),
-    "killed-by-kernel": ("memory", "killed"),
-    "non-finite-loss": ("non-finite", "nan", "diverge"),
-    "import-error": ("import",),
-    "missing-file": ("missing",),
-}
+_QUOTED = re.compile(r"['\"`]([A-Za-z_][\w.-]{3,})['\"`]")
 
 
 def block_step(
@@ -77,9 +71,9 @@ def block_step(
         attempts=_attempts(workspace, plan, hub, step.id),
         in_a_row=in_a_row,
         focus_blocked=in_a_row > 1,
-        findings=_findings(workspace, plan, sign),
+        findings=findings_for(workspace, plan, sign),
     )
-    return _filed(workspace, plan, hub, made)
+    return file_blocker(workspace, plan, hub, made)
 
 
 def block_by_hand(
@@ -127,9 +121,9 @@ def block_by_hand(
         step=step,
         attempts=0 if step is None else _attempts(workspace, plan, hub, step),
         focus_blocked=True,
-        findings=_findings(workspace, plan, None),
+        findings=findings_for(workspace, plan, None),
     )
-    filed = _filed(workspace, plan, hub, made)
+    filed = file_blocker(workspace, plan, hub, made)
     ledger.attempt(workspace, plan.id, f"blocked: {said} See {filed.path}.")
     return filed
 
@@ -142,7 +136,12 @@ def _step(plan: Plan, step: str) -> tuple[str, Step]:
         raise NotFoundError(f"`{plan.id}` has no step `{step}`", f"it has {known}") from error
 
 
-def _filed(workspace: Workspace, plan: Plan, hub: Hub, made: Blocker) -> Blocker:
+def file_blocker(workspace: Workspace, plan: Plan, hub: Hub, made: Blocker) -> Blocker:
+    """Write a blocker's file, and set the ledger to `blocked` if it blocks the focus.
+
+    Returns:
+        The blocker with its path.
+    """
     name = f"blocked_{clock.stamp(clock.parse(made.stamp))}_{slugged(made.title)}.md"
     on_branches = workspace.repo.paths_on_branches(f"{hub.name}/red")
     taken = frozenset((workspace.root / path).as_posix() for path in on_branches)
@@ -177,8 +176,23 @@ def _reason(failure: Failure, step: Step) -> str:
 
 
 def _repeated(workspace: Workspace, plan: Plan, stored: StoredReceipt, sign: Signature) -> int:
-    """Return how often the runs right before this one failed with the same signature."""
+    """Return how often the runs right before this one failed with the same signature.
+
+    Right before it are the latest runs of its own step, and the latest of any step that had ended
+    when it began: a full disk is the same failure whichever step meets it.
+    """
     earlier = {digest[:16] for digest in stored.receipt.previous}
+    before = [
+        item.stored
+        for item in receipts_of(workspace, plan, None)
+        if item.stored is not None
+        and item.stored.receipt.phase != AD_HOC
+        and item.stored.receipt.finished <= stored.receipt.started
+        and item.stored.payload_sha256 != stored.payload_sha256
+    ]
+    if before:
+        last = max(before, key=lambda item: (item.receipt.finished, item.receipt.ulid))
+        earlier.add(last.payload_sha256[:16])
     counts = [
         facts.in_a_row
         for facts in ledger.blockers(workspace, plan).values()
@@ -197,23 +211,23 @@ def _attempts(workspace: Workspace, plan: Plan, hub: Hub, step: str) -> int:
     )
 
 
-def _findings(workspace: Workspace, plan: Plan, sign: Signature | None) -> dict[str, str]:
-    """Return the rows of `docs/findings.md` that the plan names or that are about the failure."""
+def findings_for(workspace: Workspace, plan: Plan, sign: Signature | None) -> dict[str, str]:
+    """Return the rows of `docs/findings.md` that apply: id → text.
+
+    Those that the plan names; those that the failure names, or that name what it quotes; those
+    with words of its kind.
+    """
     path = workspace.root / FINDINGS
     if not path.is_file():
         return dict.fromkeys(plan.findings, "(no `docs/findings.md` here)")
-    rows = dict(_rows(path.read_text("utf-8", "replace")))
+    rows = finding_rows(path.read_text("utf-8", "replace"))
     found = {name: rows.get(name, "(not in `docs/findings.md`)") for name in plan.findings}
-    words = () if sign is None else _KIN.get(sign.kind, ())
+    if sign is None:
+        return found
+    said = "\n".join(sign.lines)
+    words = (*words_of(sign.kind), *_QUOTED.findall(said))
     for name, text in rows.items():
-        if any(re.search(rf"\b{re.escape(word)}", text, re.IGNORECASE) for word in words):
+        told = any(re.search(rf"\b{re.escape(word)}", text, re.IGNORECASE) for word in words)
+        if told or re.search(rf"\b{re.escape(name)}\b", said):
             found.setdefault(name, text)
     return found
-
-
-def _rows(text: str) -> list[tuple[str, str]]:
-    pattern = re.compile(r"^\|\s*[*`]*([A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+)[*`]*\s*\|(.*)\|\s*$", re.M)
-    return [
-        (match[1], " — ".join(cell.strip() for cell in match[2].split("|") if cell.strip()))
-        for match in pattern.finditer(text)
-    ]

@@ -24,7 +24,8 @@ from planctl.workspace import ACTIVE, LEDGER
 
 _REPORTS = f"{ACTIVE}/*/reports/**"
 # What planctl itself writes while it records a run.
-_OWN = re.compile(rf"{ACTIVE}/[^/]+/(?:reports/|summary\.md$)|{re.escape(LEDGER)}$")
+_OWN = re.compile(rf"{ACTIVE}/[^/]+/(?:reports/|turns/|waits/|summary\.md$)|{re.escape(LEDGER)}$")
+_WORKING_PLAN = re.compile(rf"{ACTIVE}/[^/]+/implementation\.md")
 _T = TypeVar("_T")
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
@@ -103,6 +104,28 @@ class TreeState:
         entries = {**self.at_head(globs), **{path: self._seen[path] for path in changed}}
         return {path: entry for path, entry in entries.items() if entry is not None}
 
+    def only_marks(self, path: str, recorded: str | None, now: str | None) -> bool:
+        """Tell whether two blobs of a working plan differ in ticks and remarks of rows alone."""
+        if recorded is None or now is None or " " in f"{recorded}{now}":  # gone, or executable
+            return False
+        before, after = self.content(path, recorded), self.content(path, now)
+        if before is None or after is None:
+            return False
+        from planctl.models.working_plan import without_marks
+
+        texts = (item.decode("utf-8", "surrogateescape") for item in (before, after))
+        first, second = (without_marks(text.replace("\r\n", "\n")) for text in texts)
+        return first == second
+
+    def content(self, path: str, blob: str) -> bytes | None:
+        """Return the bytes of a blob: git's, or those of the file of that path if it is the one."""
+        found = self._repo.blobs([blob]).get(blob)
+        if found is not None:
+            return found
+        now = self._repo.work_tree_entries([path]).get(path)
+        place = self._repo.root / path
+        return place.read_bytes() if now is not None and now.blob == blob else None
+
     def _read(self, scope: set[tuple[str, ...]]) -> None:
         wanted = {
             path
@@ -135,6 +158,11 @@ def inputs_among(entries: Mapping[str, _T], globs: tuple[str, ...]) -> dict[str,
         for path, entry in entries.items()
         if matches(path, globs) and not _OWN.match(path)
     }
+
+
+def is_working_plan(path: str, plan: Plan) -> bool:
+    """Tell whether a path is the working plan of a plan, or of another one beside it."""
+    return path == plan.working_plan or _WORKING_PLAN.fullmatch(path) is not None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from planctl._files import behind_link, sha256_file
 from planctl._git import Commit
-from planctl._git_index import indexed_files
+from planctl._git_index import IndexedFiles, indexed_files
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
 from planctl.models.receipt import DataFile, Receipt, StoredReceipt
 from planctl.models.verdict import Predicate, ReceiptVerdict, Verdict
@@ -98,9 +98,13 @@ class Judge:
         return KnownArtifacts(
             self.workspace.root,
             self.facts,
-            partial(indexed_files, self.workspace.repo, reports),
+            partial(self.index, reports),
             stored,
         )
+
+    def index(self, folder: str) -> IndexedFiles:
+        """Return what git's index knows of the files below a folder."""
+        return indexed_files(self.workspace.repo, folder)
 
     @cached_property
     def by_digest(self) -> dict[str, LoadedReceipt]:
@@ -109,12 +113,17 @@ class Judge:
         readable = sorted(self.loaded, key=lambda item: item.holds)
         return {item.stored.payload_sha256: item for item in readable if item.stored}
 
+    def intact(self) -> list[StoredReceipt]:
+        """Return the receipts that are there as they were written, oldest first."""
+        return [item.stored for item in self.loaded if item.stored is not None and item.holds]
+
     @cached_property
     def commits(self) -> dict[str, Commit]:
         """What this clone knows of the receipts' commits."""
-        return self.workspace.repo.commits(
-            item.stored.receipt.commit for item in self.loaded if item.stored
-        )
+        repo = self.workspace.repo
+        # HEAD too: it is what the next run starts from.
+        asked = {item.stored.receipt.commit for item in self.loaded if item.stored}
+        return repo.commits(asked | {repo.head or ""} if asked else ())
 
     def settled(
         self, phase: str, step: Step, loaded: LoadedReceipt, receipt: Receipt
@@ -208,7 +217,7 @@ class Judge:
         """Return path → blob id of the files below a folder that git finds as they are in it."""
         if self.facts is None:
             return {}
-        records = indexed_files(self.workspace.repo, folder).records
+        records = self.index(folder).records
         return {path: item.record.split()[1].decode() for path, item in records.items()}
 
     @cached_property

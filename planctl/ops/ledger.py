@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from planctl import clock
-from planctl.models import blocker, ledger
+from planctl.models import ledger
 from planctl.models.ledger import Attempt, LedgerItem
 from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt
@@ -15,6 +16,9 @@ from planctl.ops.ledger_file import read_ledger, rewrite_ledger, with_item_of
 from planctl.ops.ledger_file import show as show
 from planctl.ops.summary import named_phase, told
 from planctl.workspace import ACTIVE, LEDGER, Workspace
+
+if TYPE_CHECKING:
+    from planctl.models import blocker
 
 
 def attempt(workspace: Workspace, initiative: str, text: str) -> LedgerItem:
@@ -73,6 +77,10 @@ def record_run(
     """
     before = ledger.parse(read_ledger(workspace), LEDGER).item(plan.id)
     known = "" if before is None else " ".join(item.text for item in before.attempts)
+    if before is not None and before.archive:
+        from planctl.ops.ledger_archive import told_in_archive
+
+        known += told_in_archive(workspace, before)
     untold = [item for item in receipts if item.receipt.ulid not in known]
     if not untold:
         return None
@@ -82,14 +90,20 @@ def record_run(
     commits = ", ".join(sorted({item.receipt.commit[:8] for item in untold}))
     text = f"{named_phase(plan, phase)} at {commits}: {' '.join(sentences)} {verdict}"
     new = Attempt(when=clock.iso(workspace.clock()), text=text)
+    return _rewrite(workspace, plan, attempt_edit(plan, new))
+
+
+def attempt_edit(plan: Plan, new: Attempt) -> Callable[[str], str]:
+    """Return what adds an attempt to a ledger's text; a `pending` item is `in_progress` then."""
 
     def edit(old: str) -> str:
-        item = ledger.parse(old, LEDGER).item(plan.id)
-        text = ledger.with_attempt(old, LEDGER, plan.id, new)
+        text = with_item_of(old, plan)
+        item = ledger.parse(text, LEDGER).item(plan.id)
+        text = ledger.with_attempt(text, LEDGER, plan.id, new)
         begins = item is not None and item.status == "pending"
         return ledger.with_status(text, LEDGER, plan.id, "in_progress") if begins else text
 
-    return _rewrite(workspace, plan, edit)
+    return edit
 
 
 def settle(workspace: Workspace, plan: Plan, proven: Collection[str]) -> LedgerItem | None:
@@ -108,7 +122,11 @@ def settle(workspace: Workspace, plan: Plan, proven: Collection[str]) -> LedgerI
     item = ledger.parse(read_ledger(workspace), LEDGER).item(plan.id)
     if item is None or item.status != "blocked":
         return None
-    known = sorted(blockers(workspace, plan).items(), key=lambda pair: Path(pair[0]).name)
+    from planctl.ops.open_blockers import resolved_blockers
+
+    over = resolved_blockers(workspace, plan.id)
+    left = (pair for pair in blockers(workspace, plan).items() if pair[0] not in over)
+    known = sorted(left, key=lambda pair: Path(pair[0]).name)
     newest = known[-1][1] if known else None
     if newest is None or newest.receipt is None or newest.step not in proven:
         return None
@@ -121,7 +139,10 @@ def blockers(workspace: Workspace, plan: Plan) -> dict[str, blocker.BlockerFacts
     found: dict[str, blocker.BlockerFacts] = {}
     plain = (path for path in reports.glob("*/*/red/blocked_*.md") if path.is_file())
     for path in sorted(plain):
-        facts = blocker.facts(path.read_text("utf-8", "replace"))
+        # Most initiatives have none: who records a run need not load what reads them.
+        from planctl.models.blocker import facts as facts_in
+
+        facts = facts_in(path.read_text("utf-8", "replace"))
         if facts is not None:
             found[workspace.relative(path)] = facts
     return found

@@ -65,6 +65,9 @@ def rewrite_ledger(workspace: Workspace, purpose: str, edit: Callable[[str], str
         old = read_ledger(workspace)
         text = edit(old or _TITLE)
         if text != old:
+            from planctl.ops.ledger_archive import fitted
+
+            text = fitted(workspace, text)
             write_document(workspace, LEDGER, text)
     return ledger.parse(text, LEDGER)
 
@@ -72,12 +75,17 @@ def rewrite_ledger(workspace: Workspace, purpose: str, edit: Callable[[str], str
 def with_item_of(text: str, plan: Plan) -> str:
     """Return the ledger with an item of a plan, if it has none yet.
 
+    An item that nobody has worked on says what the plan says by now: it was made from the plan as
+    it was scaffolded.
+
     Raises:
         BadFileError: Its markers stand in a code fence: the item would be there twice once that
             is closed.
     """
-    if ledger.parse(text, LEDGER).item(plan.id) is not None:
-        return text
+    known = ledger.parse(text, LEDGER).item(plan.id)
+    if known is not None:
+        untouched = known.status == "pending" and not known.attempts and not known.archive
+        return _as_planned(text, known, new_item(plan)) if untouched else text
     marker = f"<!-- planctl:item {plan.id} -->"
     quoted = re.search(rf"^{re.escape(marker)}[ \t\r]*$", text, re.MULTILINE)
     if quoted is not None:
@@ -88,6 +96,17 @@ def with_item_of(text: str, plan: Plan) -> str:
             hint="close the fence above it; if it is an example, indent its markers",
         )
     return ledger.with_item(text, new_item(plan))
+
+
+def _as_planned(text: str, known: LedgerItem, planned: LedgerItem) -> str:
+    if known.title != planned.title:
+        text = ledger.with_title(text, LEDGER, known.id, planned.title)
+    if known.priority != planned.priority:
+        text = ledger.with_field(text, LEDGER, known.id, "Priority", planned.priority)
+    if known.depends_on != planned.depends_on:
+        told = ", ".join(planned.depends_on) or "none"
+        text = ledger.with_field(text, LEDGER, known.id, "Depends on", told)
+    return text
 
 
 def new_item(plan: Plan) -> LedgerItem:

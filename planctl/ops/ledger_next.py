@@ -9,6 +9,7 @@ from typing import Any
 from planctl._text import listed
 from planctl.errors import BadFileError
 from planctl.models.ledger import PRIORITIES, Ledger, LedgerItem
+from planctl.ops.focus import FocusBoard, FocusState
 from planctl.ops.ledger_file import new_item, show
 from planctl.workspace import LEDGER, Workspace
 
@@ -78,24 +79,28 @@ def next_item(workspace: Workspace) -> NextAnswer:
     planned = frozenset(workspace.initiatives())
     known = with_unlisted(workspace, show(workspace), planned)
     by_id = {item.id: item for item in known}
-    still = [item for item in known if not item.finished]
-    reasons = {item.id: found for item in still if (found := _held(item, by_id)) is not None}
-    ready = sorted((item for item in still if item.id not in reasons), key=_rank)
+    still = sorted((item for item in known if not item.finished), key=_rank)
+    board = FocusBoard(workspace)
+    reasons: dict[str, PassedOver] = {}
     chosen: LedgerItem | None = None
-    for item in ready:
-        found = _stopped(workspace, item)
-        if found is None:
-            chosen = item
-            break
-        reasons[item.id] = found
+    command: str | None = None
+    for item in still:
+        # What comes after the one that is ready is asked for what the ledger knows, no more.
+        found = _held(item, by_id)
+        if found is None and chosen is None:
+            state = board.state(item.id)
+            found = _stopped(state, item)
+            if found is None:
+                chosen, command = item, _command(item, state, planned)
+        if found is not None:
+            reasons[item.id] = found
     return NextAnswer(
         item=chosen,
-        command=None if chosen is None else _command(chosen, planned),
-        passed_over=tuple(reasons[item.id] for item in sorted(still, key=_rank)
-                          if item.id in reasons),
+        command=command,
+        passed_over=tuple(reasons.values()),
         finished=len(known) - len(still),
         waiting_turn=len(still) - len(reasons) - (chosen is not None),
-    )  # fmt: skip
+    )
 
 
 def with_unlisted(
@@ -154,15 +159,16 @@ def _open_dependencies(item: LedgerItem, by_id: Mapping[str, LedgerItem]) -> Ite
             yield f"`{name}` ({found.status})"
 
 
-def _stopped(workspace: Workspace, item: LedgerItem) -> PassedOver | None:
+def _stopped(state: FocusState, item: LedgerItem) -> PassedOver | None:
     """Return why an item cannot be next by what its focus went through, or None."""
-    return None
+    return None if state.workable else _over(item, state.why, state.way_out)
 
 
 def _over(item: LedgerItem, why: str, way_out: str) -> PassedOver:
     return PassedOver(item.id, item.status, item.priority, why, way_out)
 
 
-def _command(item: LedgerItem, planned: frozenset[str]) -> str:
-    word = "brief" if item.id in planned else "new"
-    return f"planctl {word} {item.id}"
+def _command(item: LedgerItem, state: FocusState, planned: frozenset[str]) -> str:
+    if state.due:
+        return state.way_out  # the day has come to look whether the wait is over
+    return f"planctl {'brief' if item.id in planned else 'new'} {item.id}"

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+from planctl._files import atomic_write
 from planctl._text import count, listed
 from planctl.errors import NotFoundError, PreconditionError, UsageError
 from planctl.models import ledger
 from planctl.models.ledger import PRIORITIES, Ledger, LedgerItem, Status
 from planctl.models.plan import ordered
+from planctl.models.plan_edit import with_value
+from planctl.models.plan_yaml import parse_plan
 from planctl.ops.ledger_file import rewrite_ledger, with_item_of
 from planctl.ops.ledger_next import open_dependencies, with_unlisted
 from planctl.workspace import LEDGER, Workspace
@@ -42,7 +45,8 @@ def set_field(workspace: Workspace, initiative: str, field: str, value: str) -> 
     Args:
         workspace: The repository.
         initiative: The item; an initiative without one gets it.
-        field: `status`, `priority`, `depends_on` or `title`.
+        field: `status`, `priority`, `depends_on` or `title`; the last three are written into
+            `plan.yaml` too.
         value: The new value; of `depends_on`: ids with commas between, or `none`.
 
     Returns:
@@ -52,6 +56,7 @@ def set_field(workspace: Workspace, initiative: str, field: str, value: str) -> 
         UsageError: No such field, or a value that the field cannot have.
         NotFoundError: No such item or initiative, or a dependency on none.
         PreconditionError: The item cannot get there from where it is; says what is in the way.
+        PlanError: The plan cannot be edited in place.
     """
     if field not in get_args(Settable):
         raise UsageError(
@@ -73,7 +78,11 @@ def set_field(workspace: Workspace, initiative: str, field: str, value: str) -> 
                 f"`planctl new {initiative}` makes one; `planctl ledger show` lists the items",
             )
         items = {item.id: item for item in with_unlisted(workspace, known, planned)}
-        return _edited(_Change(workspace, text, items, own), cast("Settable", field), value.strip())
+        change = _Change(workspace, text, items, own)
+        edited = _edited(change, cast("Settable", field), value.strip())
+        if initiative in planned and field != "status":
+            _write_plan(change, field, value.strip())
+        return edited
 
     return _item(rewrite_ledger(workspace, initiative, edit), initiative)
 
@@ -103,6 +112,17 @@ def _edited(change: _Change, field: Settable, value: str) -> str:
     return ledger.with_field(change.text, LEDGER, item, "Depends on", told)
 
 
+def _write_plan(change: _Change, field: str, value: str) -> None:
+    """Write a field that the plan has too into the plan: the two must not differ."""
+    path = change.workspace.initiative_dir(change.own.id) / "plan.yaml"
+    # Bytes, so that line ends stay what they are.
+    text = path.read_bytes().decode("utf-8")
+    new = ledger.dependencies(value) if field == "depends_on" else " ".join(value.split())
+    shown = change.workspace.relative(path)
+    if getattr(parse_plan(text, shown), field) != new:
+        atomic_write(path, with_value(text, shown, field, new))
+
+
 def _refuse_status(change: _Change, value: str) -> None:
     own = change.own
     if value not in get_args(Status):
@@ -119,10 +139,25 @@ def _refuse_status(change: _Change, value: str) -> None:
             f"`{own.id}` is `{own.status}`, and cannot become `{value}` from there",
             f"it may become {listed(_NEXT[own.status])}",
         )
+    if own.status == "blocked":
+        _refuse_around_blockers(change)
     if value in ("in_progress", "done"):
         _refuse_before_its_time(change, value)
     if value == "in_progress":
         _refuse_too_many(change)
+
+
+def _refuse_around_blockers(change: _Change) -> None:
+    """Refuse to lift a blocked item while a blocker holds: its return condition says when."""
+    from planctl.ops.open_blockers import open_blockers
+
+    found = open_blockers(change.workspace, change.own.id)
+    holding = next((item for item in found if item.facts.blocks_focus), None)
+    if holding is not None:
+        raise PreconditionError(
+            f"`{change.own.id}` is blocked: {holding.facts.reason} ({holding.path})",
+            f"`planctl unblock {change.own.id}` runs the return condition",
+        )
 
 
 def _refuse_before_its_time(change: _Change, value: str) -> None:
@@ -161,8 +196,8 @@ def _refuse_open_rows(workspace: Workspace, initiative: str, planned: frozenset[
         rows = (f"{'/'.join(step.rows) or step.step} ({step.verdict})" for step in still_open[:8])
         more = f" and {len(still_open) - 8} more" if len(still_open) > 8 else ""
         raise PreconditionError(
-            f"`{initiative}` is not done: {', '.join(rows)}{more} of "
-            f"{count(len(report.steps), 'step')} not proven",
+            f"`{initiative}` is not done: {len(still_open)} of "
+            f"{count(len(report.steps), 'step')} not proven: {', '.join(rows)}{more}",
             f"`planctl next-green {initiative}` has the commands",
         )
 

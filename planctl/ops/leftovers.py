@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from planctl._files import is_abandoned, is_temporary
@@ -27,6 +27,15 @@ def remove_leftovers(workspace: Workspace, hub: Hub) -> None:
             shutil.rmtree(place)
         elif is_abandoned(place):
             place.unlink(missing_ok=True)
+
+
+def remove_written_by_halves(folders: Iterable[Path]) -> None:
+    """Remove temporary files that no process is writing, from some folders and none below."""
+    for folder in folders:
+        if folder.is_dir():
+            for place in folder.iterdir():
+                if is_temporary(place.name) and not place.is_dir() and is_abandoned(place):
+                    place.unlink(missing_ok=True)
 
 
 def _below(folder: Path) -> Iterator[Path]:

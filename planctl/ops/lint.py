@@ -18,6 +18,7 @@ from planctl.ops.lint_commands import undeclared
 from planctl.ops.lint_evidence import Proven, differing_runs, identical, moved_rows
 from planctl.ops.lint_logs import Selectors, log_findings, loose_log_findings
 from planctl.ops.lint_plan import cheap_findings, plan_findings
+from planctl.ops.lint_reach import undeclared_files
 from planctl.ops.lint_site import sites
 from planctl.ops.lint_weakening import weakened
 from planctl.ops.receipts import intact_receipts
@@ -73,9 +74,11 @@ def lint(workspace: Workspace, initiative: str | None = None) -> LintResult:
 
 def _of_plan(workspace: Workspace, plan: Plan, settings: LintSettings) -> Iterator[Finding]:
     own = list(sites(workspace, plan))
+    tracked = {} if workspace.repo.head is None else workspace.repo.tree("HEAD")
     for site in own:
         yield from cheap_findings(site)
         yield from undeclared(site)
+        yield from undeclared_files(site, workspace.root, tracked)
     yield from plan_findings(workspace, plan, own)
     report = verify(workspace, plan)
     proven: Proven = {

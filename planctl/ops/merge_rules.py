@@ -32,18 +32,27 @@ def ensure_merge_rules(workspace: Workspace) -> tuple[str, ...]:
 
 
 def _missing(path: Path, lines: tuple[str, ...]) -> list[str]:
-    there = path.read_bytes().decode("utf-8", "replace").splitlines() if path.is_file() else []
-    known = {line.strip() for line in there}
+    return _lacking(path.read_bytes() if path.is_file() else b"", lines)
+
+
+def _lacking(content: bytes, lines: tuple[str, ...]) -> list[str]:
+    known = {line.strip() for line in content.decode("utf-8", "replace").splitlines()}
     return [line for line in lines if line not in known]
 
 
 def append_lines(path: Path, lines: tuple[str, ...]) -> tuple[str, ...]:
     """Add the lines a file lacks at its end; return them."""
-    missing = _missing(path, lines)
-    if not missing:
-        return ()
     old = path.read_bytes() if path.is_file() else b""
-    gap = b"" if not old or old.endswith(b"\n") else b"\n"
-    added = "\n".join(["# planctl: evidence", *missing, ""])
-    atomic_write(path, old + gap + added.encode())
+    missing = _lacking(old, lines)
+    if missing:
+        atomic_write(path, with_lines(old, lines))
     return tuple(missing)
+
+
+def with_lines(old: bytes, lines: tuple[str, ...]) -> bytes:
+    """Return a file with the lines that it lacks at its end."""
+    missing = _lacking(old, lines)
+    if not missing:
+        return old
+    gap = b"" if not old or old.endswith(b"\n") else b"\n"
+    return old + gap + "\n".join(["# planctl: evidence", *missing, ""]).encode()

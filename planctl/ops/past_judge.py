@@ -45,6 +45,10 @@ class PastInputs(TreeState):
         """Return the same: nothing is uncommitted in a commit."""
         return self._tree.at_head(globs)
 
+    def content(self, path: str, blob: str) -> bytes | None:
+        """Return the bytes of a blob, or None when this clone does not have it."""
+        return self._tree.blobs.found(blob)
+
 
 class PastArtifacts(Artifacts):
     """The artifacts of a commit.

@@ -61,6 +61,10 @@ class BlobStore:
             part.rename(place)
         return place
 
+    def found(self, blob: str) -> bytes | None:
+        """Return the bytes of a blob that may not be in this clone; None then."""
+        return self._reader.read(blob, _SMALL)
+
     def _small(self, blob: str) -> bytes:
         """Return the bytes of a blob; cut off where no text that planctl reads is as long."""
         found = b""

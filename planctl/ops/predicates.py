@@ -19,7 +19,7 @@ from planctl.ops.artifacts import Artifacts, subject_path
 from planctl.ops.checks import run_checks
 from planctl.ops.facts import rules
 from planctl.ops.gates import GateHistory
-from planctl.ops.inputs import TreeState
+from planctl.ops.inputs import TreeState, is_working_plan
 
 CLOCK_SLACK = dt.timedelta(minutes=2)
 _SHOWN = 6
@@ -175,7 +175,8 @@ def inputs(
     recorded = {item.path: Entry(item.mode, item.blob) for item in receipt.inputs}
     head, disk = tree.at_head(globs), tree.on_disk(globs)
     data = [Compared(item.path, item.sha256, "other content", _OUTSIDE) for item in moved]
-    off_head, off_disk = _moved(recorded, head), _moved(recorded, disk)
+    off_head = _without_marked(tree, plan, _moved(recorded, head))
+    off_disk = _without_marked(tree, plan, _moved(recorded, disk))
     if not off_head and not off_disk and not data:
         return Predicate("inputs", True, f"{count(len(recorded), 'file')} as they were")
     if not off_disk and not data:
@@ -193,6 +194,18 @@ def _moved(recorded: dict[str, Entry], now: dict[str, Entry]) -> dict[str, Compa
         path: Compared(path, _id(recorded.get(path)), _id(now.get(path)))
         for path in sorted({*recorded, *now})
         if recorded.get(path) != now.get(path)
+    }
+
+
+def _without_marked(tree: TreeState, plan: Plan, moved: dict[str, Compared]) -> dict[str, Compared]:
+    """Leave out working plans in which nothing changed but what planctl writes: ticks, remarks.
+
+    `planctl sync` writes them by the verdict; they must not change it.
+    """
+    return {
+        path: item
+        for path, item in moved.items()
+        if not is_working_plan(path, plan) or not tree.only_marks(path, item.recorded, item.now)
     }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,6 +25,9 @@ from planctl.models.receipt import (
 from planctl.ops.facts import Facts, fact, rules
 from planctl.ops.signer import Signer
 from planctl.workspace import Hub, Workspace
+
+EVIDENCE = ("*/*/receipts/*.json", "*/*/replays/*.json")
+"""Where records lie below the folder of an initiative's hubs; one walk tells of both."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,19 @@ class LoadedReceipt:
         return self.stored is not None and self.broken is None and self.gone is None
 
 
-def write_receipt(hub: Hub, receipt: Receipt, signer: Signer | None = None) -> StoredReceipt:
+def write_receipt(
+    hub: Hub,
+    receipt: Receipt,
+    signer: Signer | None = None,
+    before: Callable[[StoredReceipt], None] | None = None,
+) -> StoredReceipt:
     """Write a receipt into its hub; its payload is never changed again.
 
     Args:
         hub: Where it belongs.
         receipt: What was seen.
         signer: Signs it, if there is a key.
+        before: Is told of it before it is written.
 
     Returns:
         The receipt with its path and payload digest.
@@ -71,9 +82,12 @@ def write_receipt(hub: Hub, receipt: Receipt, signer: Signer | None = None) -> S
     digest = payload_digest(payload)
     path = hub.receipts / file_name(receipt, digest)
     signatures = () if signer is None else (signer.sign(payload),)
-    atomic_write(path, envelope_text(payload, signatures))
     name = path.relative_to(hub.root).as_posix()
-    return StoredReceipt(path=name, payload_sha256=digest, receipt=receipt)
+    stored = StoredReceipt(path=name, payload_sha256=digest, receipt=receipt)
+    if before is not None:
+        before(stored)
+    atomic_write(path, envelope_text(payload, signatures))
+    return stored
 
 
 class Shelf:
@@ -86,9 +100,11 @@ class Shelf:
     """
 
     facts: Facts | None = None
+    known: dict[tuple[str, bytes], object] | None = None
 
     def __init__(self, workspace: Workspace, hubs: list[Hub], facts: Facts | None = None) -> None:
         self._root = workspace.root
+        self.known = workspace.known
         self._hubs = hubs
         self.facts = facts
 
@@ -125,8 +141,18 @@ class Shelf:
         return _one(self, hub, path)
 
 
+def recorded(workspace: Workspace, plan: Plan) -> dict[str, Added]:
+    """Return where each receipt and replay of a plan first entered history."""
+    below = workspace.relative(workspace.reports(plan))
+    return workspace.repo.first_added([f"{below}/{name}" for name in EVIDENCE], globs=True)
+
+
 def receipts_of(
-    workspace: Workspace, plan: Plan, hub: Hub | None, facts: Facts | None = None
+    workspace: Workspace,
+    plan: Plan,
+    hub: Hub | None,
+    facts: Facts | None = None,
+    added: dict[str, Added] | None = None,
 ) -> list[LoadedReceipt]:
     """Return the receipts that count for a plan: of a scratch hub alone, else of all its hubs.
 
@@ -134,14 +160,21 @@ def receipts_of(
     digest, and its payload is the one git first committed under that name. A receipt that git once
     had is never lost: deleted or overwritten, it is read from history.
 
+    Args:
+        workspace: The repository.
+        plan: The plan.
+        hub: A scratch hub, or None.
+        facts: What earlier runs have seen of payloads.
+        added: What `recorded` would return, when that is known.
+
     Returns:
         Oldest first by planctl's clock.
     """
     if hub is not None and hub.scratch:
         return load(Shelf(workspace, [hub], facts), workspace.repo, {})
-    below = f"{workspace.relative(workspace.reports(plan))}/*/*/receipts/*.json"
-    added = workspace.repo.first_added([below], globs=True)
-    return load(Shelf(workspace, workspace.hubs(plan), facts), workspace.repo, added)
+    added = recorded(workspace, plan) if added is None else added
+    own = {path: first for path, first in added.items() if "/receipts/" in path}
+    return load(Shelf(workspace, workspace.hubs(plan), facts), workspace.repo, own)
 
 
 def intact_receipts(workspace: Workspace, plan: Plan, hub: Hub | None) -> list[StoredReceipt]:
@@ -187,11 +220,19 @@ def _hub_of(path: str) -> str:
 
 def _one(shelf: Shelf, hub: str, path: str) -> LoadedReceipt:
     try:
-        found = _parsed(shelf.content(path), path, shelf.facts)
+        content = shelf.content(path)
+        key = (path, hashlib.sha256(content).digest())
+        known = None if shelf.known is None else shelf.known.get(key)
+        if isinstance(known, LoadedReceipt):
+            return known
+        found = _parsed(content, path, shelf.facts)
     except ReceiptError as error:
         return LoadedReceipt(path, None, error.message.removeprefix(f"{path}: "))
     assert found.stored is not None
-    return replace(found, broken=_misplaced(hub, path, found.stored))
+    found = replace(found, broken=_misplaced(hub, path, found.stored))
+    if shelf.known is not None:
+        shelf.known[key] = found
+    return found
 
 
 def _parsed(content: bytes, shown: str, facts: Facts | None = None) -> LoadedReceipt:

@@ -7,8 +7,8 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from planctl._files import sha256_file
 from planctl._redaction import Redactor
@@ -18,6 +18,7 @@ from planctl.executors import Executor, Job, JobResult
 from planctl.models.plan import Plan, Step, checks_of, contract_digest
 from planctl.models.policy import Policy
 from planctl.models.receipt import CheckResult, DataFile, Receipt, StoredReceipt, Subject
+from planctl.models.ulids import RANDOM_BYTES, new_ulid
 from planctl.ops.checks import run_checks
 from planctl.ops.collect import Collected, Fingerprints, collect, fingerprints
 from planctl.ops.environment import describe
@@ -33,10 +34,8 @@ from planctl.ops.predicates import check_name, resolver
 from planctl.ops.receipts import tips, write_receipt
 from planctl.ops.run_log import LogFile, LogHeader
 from planctl.ops.signer import SECRETS, Signer
+from planctl.ops.witness import bear_witness
 from planctl.workspace import Hub, Workspace
-
-if TYPE_CHECKING:
-    from ulid import ULID
 
 # Names that change what a command does without showing in it: taken out, and said in the log.
 DROPPED = (
@@ -94,7 +93,7 @@ class Recorder:
     signer: Signer | None = None
     policy: Policy = field(default_factory=Policy)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    ids: list[ULID] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
     ids_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def exported(self) -> dict[str, str]:
@@ -127,6 +126,7 @@ class Before:
 
     inputs: InputSnapshot
     commit: str
+    branch: str | None
     gate: str | None
     gate_contained: bool | None
     fingerprints: Fingerprints
@@ -185,7 +185,7 @@ def run_step(recorder: Recorder, phase: str, step: Step, parents: dict[str, str]
         contract=(contract := recorder.plan.contract(phase, step)),
         contract_sha256=contract_digest(contract),
         commit=before.commit,
-        branch=recorder.workspace.repo.branch,
+        branch=before.branch,
         gate=before.gate,
         gate_contained=before.gate_contained,
         inputs=before.inputs.files,
@@ -257,6 +257,7 @@ def _look(recorder: Recorder, phase: str, step: Step) -> Before:
     return Before(
         inputs=snapshot(workspace.repo, _globs(plan, phase, step)),
         commit=commit,
+        branch=workspace.repo.branch,
         gate=gate,
         gate_contained=None if gate is None else workspace.repo.is_ancestor(gate, commit),
         fingerprints=fingerprints(workspace.root, step, plan.env),
@@ -273,7 +274,7 @@ def _header(recorder: Recorder, phase: str, step: Step, before: Before) -> LogHe
         command=step.run,
         expanded=expand(step.run, recorder.exported()),
         commit=before.commit,
-        branch=recorder.workspace.repo.branch,
+        branch=before.branch,
         dirty=dirty_paths(recorder.workspace.repo),
         cwd=".",
         started=recorder.workspace.clock(),
@@ -316,15 +317,11 @@ def _job(recorder: Recorder, step: Step) -> Job:
 
 def _ulid(recorder: Recorder) -> str:
     """Return an id that sorts after every known one of the same millisecond."""
-    from ulid import ULID
-
     with recorder.ids_lock:
-        new = ULID.from_datetime(recorder.workspace.clock())
-        known = [ULID.from_str(item.receipt.ulid) for item in recorder.receipts()]
-        same = [i for i in (*known, *recorder.ids) if i.milliseconds == new.milliseconds]
-        new = max(new, ULID.from_int(max(map(int, same), default=0) + 1))
+        known = [*(item.receipt.ulid for item in recorder.receipts()), *recorder.ids]
+        new = new_ulid(recorder.workspace.clock(), os.urandom(RANDOM_BYTES), known)
         recorder.ids.append(new)
-    return str(new)
+    return new
 
 
 def _previous(recorder: Recorder, step: Step) -> tuple[str, ...]:
@@ -346,7 +343,10 @@ def _judge(recorder: Recorder, step: Step, receipt: Receipt, job: JobResult) -> 
         resolve = resolver(recorder.workspace.root, receipt, parent)
         checks += run_checks(checks_of(step), resolve)
     stored = write_receipt(
-        recorder.hub, receipt.model_copy(update={"checks": checks}), recorder.signer
+        recorder.hub,
+        receipt.model_copy(update={"checks": checks}),
+        recorder.signer,
+        before=None if recorder.hub.scratch else partial(bear_witness, recorder.workspace.repo),
     )
     recorder.known[stored.payload_sha256] = stored
     problems = tuple(

@@ -20,6 +20,7 @@ from planctl.models.envelope import (
 )
 from planctl.models.plan import Plan
 from planctl.models.receipt import StoredReceipt, payload_digest
+from planctl.ops.receipts import recorded
 from planctl.workspace import Hub, Workspace
 
 if TYPE_CHECKING:
@@ -171,16 +172,24 @@ def write_replay(hub: Hub, replay: Replay, signer: Signer | None = None) -> str:
     return path.relative_to(hub.root).as_posix()
 
 
-def replays_of(workspace: Workspace, plan: Plan, hub: Hub | None = None) -> Replays:
+def replays_of(
+    workspace: Workspace,
+    plan: Plan,
+    hub: Hub | None = None,
+    added: dict[str, Added] | None = None,
+) -> Replays:
     """Return the replays of a plan's receipts: in its hubs, and those that git once had.
 
     Args:
+        workspace: The repository.
+        plan: The plan.
         hub: A scratch hub to look at instead; nobody commits it.
+        added: What `receipts.recorded` would return, when that is known.
     """
     if hub is not None and hub.scratch:
         return Replays(tuple(_in_hub(hub)))
-    below = f"{workspace.relative(workspace.reports(plan))}/*/*/{FOLDER}/*.json"
-    added = workspace.repo.first_added([below], globs=True)
+    every = recorded(workspace, plan) if added is None else added
+    added = {path: first for path, first in every.items() if f"/{FOLDER}/" in path}
     found = [item for own in workspace.hubs(plan) for item in _in_hub(own)]
     there = {item.path for item in found}
     found += [

@@ -128,6 +128,9 @@ class _Committed(TreeState):
     def on_disk(self, globs: tuple[str, ...]) -> dict[str, Entry]:
         return self._tree.on_disk(globs)
 
+    def content(self, path: str, blob: str) -> bytes | None:
+        return self._tree.content(path, blob)
+
 
 class _Restored(Artifacts):
     """The artifacts, once what git has of them is back."""

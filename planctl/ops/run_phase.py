@@ -19,17 +19,18 @@ from planctl.models.plan import AD_HOC, Plan
 from planctl.models.receipt import StoredReceipt
 from planctl.models.verdict import VerifyReport
 from planctl.ops.aftermath import after_phase, after_step
+from planctl.ops.judge import Judge
 from planctl.ops.ledger import settle
 from planctl.ops.leftovers import remove_leftovers
 from planctl.ops.merge_rules import ensure_merge_rules
 from planctl.ops.preflight import preflight
-from planctl.ops.receipts import intact_receipts
 from planctl.ops.record import Recorder, StepRun, run_step
 from planctl.ops.schedule import Task, schedule
 from planctl.ops.signer import Signer, find_signer
 from planctl.ops.summary import untold_runs
+from planctl.ops.sync import sync
 from planctl.ops.trust import policy_of
-from planctl.ops.verify import verify
+from planctl.ops.verify import judge_of, verify
 from planctl.workspace import Hub, Workspace
 
 
@@ -150,7 +151,7 @@ def run_phase(
     names = frozenset(os.environ) if options.executor == "local" else None
     wanted = preflight(workspace, plan, phase, options.step, names)
     if options.dry_run:
-        report = _report(workspace, plan, hub)
+        report = _judged(workspace, plan, hub)[1]
         tasks = schedule(plan, report, workspace.root, wanted, options.force)
         return _dry(plan, phase, hub, tasks)
     signer = find_signer(workspace)  # before the lock: it may have to ask for a passphrase
@@ -160,14 +161,16 @@ def run_phase(
         remove_leftovers(workspace, hub)
         if not hub.scratch:
             ensure_merge_rules(workspace)
-        report = _report(workspace, plan, hub)
+        judge, report = _judged(workspace, plan, hub)
         tasks = schedule(plan, report, workspace.root, wanted, options.force)
-        run = _Run(workspace, plan, hub, report, tasks, reporter, options, signer, stop or Stop())
+        run = _Run(judge, hub, report, tasks, reporter, options, signer, stop or Stop())
         return run.all(phase)
 
 
-def _report(workspace: Workspace, plan: Plan, hub: Hub) -> VerifyReport:
-    return verify(workspace, plan, hub=hub if hub.scratch else None)
+def _judged(workspace: Workspace, plan: Plan, hub: Hub) -> tuple[Judge, VerifyReport]:
+    scratch = hub if hub.scratch else None
+    judge = judge_of(workspace, plan, scratch)
+    return judge, verify(workspace, plan, hub=scratch, judge=judge)
 
 
 def _dry(plan: Plan, phase: str, hub: Hub, tasks: tuple[Task, ...]) -> PhaseResult:
@@ -201,8 +204,7 @@ class _Run:
 
     def __init__(
         self,
-        workspace: Workspace,
-        plan: Plan,
+        judge: Judge,
         hub: Hub,
         report: VerifyReport,
         tasks: tuple[Task, ...],
@@ -211,6 +213,7 @@ class _Run:
         signer: Signer | None,
         stop: Stop,
     ) -> None:
+        workspace, plan = judge.workspace, judge.plan
         self.workspace, self.plan, self.hub = workspace, plan, hub
         self.tasks, self.reporter, self.jobs = tasks, reporter, options.jobs
         self.stop = stop
@@ -228,7 +231,7 @@ class _Run:
             plan=plan,
             hub=hub,
             executor=_executor(workspace, options, reporter, self.stop),
-            known={item.payload_sha256: item for item in intact_receipts(workspace, plan, hub)},
+            known={item.payload_sha256: item for item in judge.intact()},
             on_output=reporter.output,
             taken=frozenset((workspace.root / path).as_posix() for path in on_branches),
             signer=signer,
@@ -257,6 +260,8 @@ class _Run:
         ran = [step for step in steps if step.action == "ran"]
         if ran or self._untold():
             after_phase(self.workspace, self.plan, self.hub, phase, self._of_hub())
+        elif not self.hub.scratch:
+            sync(self.workspace, self.plan.id)  # a row may still say that it is stale
         if not self.hub.scratch:
             settle(self.workspace, self.plan, {step.step for step in steps if step.ok})
         if self.stop.requested:

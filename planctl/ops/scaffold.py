@@ -9,7 +9,9 @@ from typing import Any
 from planctl import clock
 from planctl._files import atomic_write
 from planctl.errors import PreconditionError, UsageError
+from planctl.models.agents_section import Fate
 from planctl.models.plan import initiative_id
+from planctl.ops.agent_documents import AGENTS, WORKFLOW, write_agents_file
 from planctl.ops.merge_rules import MERGE_RULES, append_lines
 from planctl.ops.write_lock import write_lock
 from planctl.workspace import ACTIVE, FINDINGS, LEDGER, SETTINGS, Workspace
@@ -33,22 +35,31 @@ class Scaffold:
         written: Files that were not there.
         extended: Files that got lines at their end.
         kept: Files that were there and stay as they are.
+        updated: Files in which planctl's own section was brought up to date.
+        notes: What a person should know, or do.
     """
 
     written: tuple[str, ...]
     extended: tuple[str, ...]
     kept: tuple[str, ...]
+    updated: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for `--json`."""
         return asdict(self)
 
 
-def init(workspace: Workspace) -> Scaffold:
+def init(workspace: Workspace, upgrade: bool = False, ci: str | None = None) -> Scaffold:
     """Set a repository up for planctl; what is there already stays. Doing it again does nothing.
 
     Args:
         workspace: The repository.
+        upgrade: Replace planctl's section of `AGENTS.md` also where somebody edited it.
+        ci: `github` writes a workflow, too.
+
+    Raises:
+        BadFileError: `AGENTS.md` cannot be read or written to.
     """
     contents = {
         SETTINGS: _rendered("planctl.toml"),
@@ -58,12 +69,29 @@ def init(workspace: Workspace) -> Scaffold:
         PLAN_SCHEMA: _schema(),
         f"{ACTIVE}/.gitkeep": "",
     }
+    if ci is not None:
+        contents[WORKFLOW] = _rendered("github_workflow.yml")
     with write_lock(workspace, "init"):
         written, kept = _write_absent(workspace, contents)
         extended: list[str] = []
         for name, rules in ((".gitattributes", MERGE_RULES), (".gitignore", IGNORE_RULES)):
             (extended if append_lines(workspace.root / name, rules) else kept).append(name)
-    return Scaffold(tuple(written), tuple(extended), tuple(kept))
+        agents = write_agents_file(workspace, upgrade)
+    updated: list[str] = []
+    if agents.fate is Fate.ADDED:
+        (extended if agents.existed else written).append(AGENTS)
+    else:
+        (updated if agents.fate is Fate.UPDATED else kept).append(AGENTS)
+    notes = (*agents.notes, *_of_ci(workspace))
+    return Scaffold(tuple(written), tuple(extended), tuple(kept), tuple(updated), notes)
+
+
+def _of_ci(workspace: Workspace) -> tuple[str, ...]:
+    """Offer a workflow where there are others: it costs minutes, so somebody must want it."""
+    there = (workspace.root / ".github").is_dir()
+    if not there or (workspace.root / WORKFLOW).exists():
+        return ()
+    return (f"`planctl init --ci github` writes `{WORKFLOW}`, which asks for evidence in CI",)
 
 
 def new(workspace: Workspace, initiative: str, title: str = "") -> Scaffold:

@@ -19,4 +19,14 @@ def _receipt() -> dict[str, Any]:
     return {"$schema": _DIALECT, **Receipt.model_json_schema()}
 
 
-SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {"plan": _plan, "receipt": _receipt}
+def _turn() -> dict[str, Any]:
+    from planctl.models.turn_record import TurnRecord
+
+    return {"$schema": _DIALECT, **TurnRecord.model_json_schema(by_alias=True)}
+
+
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "plan": _plan,
+    "receipt": _receipt,
+    "turn": _turn,
+}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planctl.models.verdict import StepVerdict, Verdict
-from planctl.ops import ledger
-from planctl.ops.verify import verify
-from planctl.workspace import LEDGER, Workspace
+from planctl.models.plan import Plan
+from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
+from planctl.ops.focus import FocusBoard, FocusState
+from planctl.ops.together import verify_all
+from planctl.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,9 @@ class InitiativeStatus:
         proven: Steps that are fresh or waived, of `steps`.
         stale: Steps that were proven once, and whose inputs, plan or gate moved.
         blocked: The ledger says that the focus is blocked.
-        next: The command for the first step that is not proven, or None.
+        next: The way out of what stands in the way, else the command for the first step that is
+            not proven, or None.
+        state: `locked`, `blocked`, `waiting`, `due`, `open` or `done`.
     """
 
     initiative: str
@@ -31,6 +34,7 @@ class InitiativeStatus:
     blocked: bool
     open: tuple[str, ...]
     next: str | None
+    state: str
 
 
 def status(workspace: Workspace) -> tuple[InitiativeStatus, ...]:
@@ -38,22 +42,20 @@ def status(workspace: Workspace) -> tuple[InitiativeStatus, ...]:
 
     Raises:
         PlanError: A plan cannot be used.
-        BadFileError: The ledger cannot be read.
+        BadFileError: The ledger, a wait or the record of a turn cannot be read.
     """
-    blocked = _blocked(workspace)
-    return tuple(_one(workspace, name, name in blocked) for name in workspace.initiatives())
+    plans = [workspace.load_plan(name) for name in workspace.initiatives()]
+    # Which commits moved what is not shown here, and asking takes a walk over history.
+    reports = verify_all(workspace, plans, named=False)
+    board = FocusBoard(workspace)
+    states = board.outlines([plan.id for plan in plans])
+    return tuple(_one(*found) for found in zip(plans, reports, states, strict=True))
 
 
-def _blocked(workspace: Workspace) -> set[str]:
-    if not (workspace.root / LEDGER).is_file():
-        return set()
-    return {item.id for item in ledger.show(workspace).items if item.status == "blocked"}
-
-
-def _one(workspace: Workspace, name: str, blocked: bool) -> InitiativeStatus:
-    plan = workspace.load_plan(name)
-    report = verify(workspace, plan)
+def _one(plan: Plan, report: VerifyReport, state: FocusState) -> InitiativeStatus:
+    name = plan.id
     not_proven = [step for step in report.steps if not step.verdict.accepted]
+    following = _next(name, not_proven)
     return InitiativeStatus(
         initiative=name,
         title=plan.title,
@@ -62,10 +64,15 @@ def _one(workspace: Workspace, name: str, blocked: bool) -> InitiativeStatus:
         steps=len(report.steps),
         proven=len(report.steps) - len(not_proven),
         stale=sum(step.verdict is Verdict.STALE for step in not_proven),
-        blocked=blocked,
+        blocked=state.blocked,
         open=tuple(f"{step.step}: {step.verdict}" for step in not_proven),
-        next=f"planctl hub new {name}" if plan.hub is None else _next(name, not_proven),
+        next=_way_out(state) or (f"planctl hub new {name}" if plan.hub is None else following),
+        state=state.word or ("open" if not_proven else "done"),
     )
+
+
+def _way_out(state: FocusState) -> str | None:
+    return state.way_out if state.word else None
 
 
 def _next(name: str, not_proven: list[StepVerdict]) -> str | None:

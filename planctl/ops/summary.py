@@ -88,9 +88,10 @@ def record_run(
         # may have it already when planctl was killed between the two.
         whole = workspace.initiative_dir(plan.id) / "summary.md"
         known = _read(whole)
+        told_now = block(untold)
         if new := [item for item in untold if item.receipt.ulid not in known]:
-            _prepend(whole, block(new))
-        _prepend(hub.path / "summary.md", told_now := block(untold))
+            _prepend(whole, told_now if len(new) == len(untold) else block(new))
+        _prepend(hub.path / "summary.md", told_now)
     return told_now
 
 
@@ -129,7 +130,7 @@ def _turn(
         next=next_,
         artifacts={hub.name: names},
         files_touched=_touched(workspace, hub),
-        tests_run=tuple(_test_run(item) for item in receipts if _is_test(item)),
+        tests_run=tuple(map(test_run, filter(is_test, receipts))),
         artifacts_updated=names,
     )
 
@@ -169,11 +170,13 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _is_test(receipt: Receipt) -> bool:
+def is_test(receipt: Receipt) -> bool:
+    """Tell whether a run was one of tests."""
     return receipt.contract.get("kind") == "pytest"
 
 
-def _test_run(receipt: Receipt) -> str:
+def test_run(receipt: Receipt) -> str:
+    """Spell a run of tests: command, exit code, closing line, log."""
     closing = [result.seen for result in receipt.checks if result.ok and "tests" in result.check]
     said = [f"exit {receipt.exit_code}", *closing, receipt.log]
     return f"`{receipt.command}` ({', '.join(said)})"

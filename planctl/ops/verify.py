@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from planctl._files import is_temporary
@@ -22,6 +22,7 @@ from planctl.models.verdict import (
 from planctl.models.weak_signs import may_be_weak
 from planctl.ops import predicates, replays
 from planctl.ops.facts import Facts, fact
+from planctl.ops.gates import eased
 from planctl.ops.judge import Judge, choose, failed_on_same
 from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.ops.trust import Auditor
@@ -59,19 +60,37 @@ def verify(
         NotFoundError: The plan has no such phase.
         GitError: Git refused.
     """
+    if judge is None:
+        judge = judge_of(workspace, plan, hub, auditor, cache)
+    (report,) = name_commits(workspace, [decide(judge, phase, hub)])
+    if judge.facts is not None:
+        judge.facts.save()
+    return report
+
+
+def decide(judge: Judge, phase: str | None = None, hub: Hub | None = None) -> VerifyReport:
+    """Decide as `verify` does, without the commits that moved inputs.
+
+    Args:
+        judge: Who answers.
+        phase: Only this phase; None for all.
+        hub: A scratch hub to judge instead of the initiative's own evidence.
+
+    Raises:
+        NotFoundError: The plan has no such phase.
+        GitError: Git refused.
+    """
+    plan, workspace = judge.plan, judge.workspace
     if phase is not None and phase not in plan.phases:
         known = ", ".join(f"`{name}`" for name in plan.phases)
         raise NotFoundError(f"`{plan.id}` has no phase `{phase}`", f"it has {known}")
-    if judge is None:
-        judge = judge_of(workspace, plan, hub, auditor, cache)
     own = hub if hub is not None else _own_hub(workspace, plan)
     steps = [
         step_verdict(judge, name, step, own)
         for name, step in plan.steps()
         if phase is None or name == phase
     ]
-    steps = _with_commits(workspace, steps)
-    report = VerifyReport(
+    return VerifyReport(
         initiative=plan.id,
         hub=None if own is None else own.name,
         head=workspace.repo.head,
@@ -79,9 +98,6 @@ def verify(
         unproven=tuple(_without_proof(judge, own)),
         scratch=hub is not None and hub.scratch,
     )
-    if judge.facts is not None:
-        judge.facts.save()
-    return report
 
 
 def judge_of(
@@ -126,7 +142,11 @@ def step_verdict(judge: Judge, phase: str, step: Step, hub: Hub | None) -> StepV
         commit=receipt.commit,
         predicates=chosen.predicates,
         artifacts=tuple(_artifacts(judge, chosen, verdict)),
-        warnings=(*_warnings(judge, loaded, results, chosen), *_weak(judge, phase, step)),
+        warnings=(
+            *_gate_moved(judge, phase, chosen),
+            *_warnings(judge, loaded, results, chosen),
+            *_weak(judge, phase, step),
+        ),
         stored=chosen.stored,
     )
     return _waived(judge, step, result)
@@ -178,6 +198,11 @@ def _warnings(
     failed = sum(failed_on_same(item) for item in results)
     if failed and chosen.verdict is Verdict.FRESH:
         yield f"{failed} of {len(results)} runs failed on the same code"
+
+
+def _gate_moved(judge: Judge, phase: str, chosen: ReceiptVerdict) -> Iterable[str]:
+    said = eased(judge.gates, judge.plan.phases[phase].gate, chosen.stored.receipt)
+    return () if said is None else (said,)
 
 
 def _waived(judge: Judge, step: Step, result: StepVerdict) -> StepVerdict:
@@ -356,18 +381,22 @@ def _loose_receipts(judge: Judge) -> list[ArtifactVerdict]:
     return found
 
 
-def _with_commits(workspace: Workspace, steps: list[StepVerdict]) -> list[StepVerdict]:
-    """Name the commits that moved inputs: one walk over history for all steps."""
+def name_commits(workspace: Workspace, reports: Sequence[VerifyReport]) -> list[VerifyReport]:
+    """Name the commits that moved inputs: one walk over history for all steps of all plans."""
     moved = {
         item.name
-        for step in steps
+        for report in reports
+        for step in report.steps
         for answer in step.predicates
         if answer.name == "inputs" and not answer.ok
         for item in answer.ids
         if item.moved_by is None
     }
     commits = workspace.repo.last_changes(moved)
-    return [_named(step, commits) for step in steps]
+    return [
+        replace(report, steps=tuple(_named(step, commits) for step in report.steps))
+        for report in reports
+    ]
 
 
 def _named(step: StepVerdict, commits: dict[str, Commit]) -> StepVerdict:

@@ -33,12 +33,14 @@ class Found:
     Attributes:
         kind: For paths `exists`, `deeper`, `ignored`, `absent`.
         late: The whole history has to be asked.
+        evidence: The file that supports a test or a number, by path.
     """
 
     answer: Answer
     why: str
     kind: str = ""
     late: bool = False
+    evidence: str = ""
 
 
 def is_order(field: str) -> bool:
@@ -124,7 +126,7 @@ class Judge:
         for path, receipt, results in self._receipts(claim):
             said = _by_receipt(claim, receipt, results)
             if not said:
-                return Found(Answer.SUPPORTED, f"receipt {path}")
+                return Found(Answer.SUPPORTED, f"receipt {path}", evidence=path)
             reasons.append(f"receipt {path}: {said}")
         named = self._logs(claim.logs, claim.line)
         near = self._logs(self._cited(), claim.line)
@@ -132,7 +134,7 @@ class Judge:
             for path, result in group:
                 if fits(claim, result) is None:
                     shown = f"{path}:{result.line} `{result.text}` ({self._view.blob(path)[:8]})"
-                    return Found(Answer.SUPPORTED, shown)
+                    return Found(Answer.SUPPORTED, shown, evidence=path)
         if reasons:
             return Found(Answer.CONTRADICTED, reasons[-1])
         if not claim.counts and not claim.seconds:
@@ -213,12 +215,12 @@ class Judge:
         for path, values in self._values(claim, self._files(cited)):
             for value in values:
                 if agrees(claim, value.value):
-                    return Found(Answer.SUPPORTED, self._spelled(path, value))
+                    return Found(Answer.SUPPORTED, self._spelled(path, value), evidence=path)
             said.append(f"{path} has {_shown(values)}")
         for path, values in self._values(claim, self._below(claim.line, _VALUES)):
             for value in values:
                 if agrees(claim, value.value):
-                    return Found(Answer.SUPPORTED, self._spelled(path, value))
+                    return Found(Answer.SUPPORTED, self._spelled(path, value), evidence=path)
         if said:
             return Found(Answer.CONTRADICTED, "; ".join(said[:2]))
         return Found(

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from planctl._files import read_plain
 from planctl._process import Ended, ShellCommand, Stop, run_shell
 from planctl._redaction import Redactor
 from planctl._terminal import TerminalFilter
+from planctl.models.loop import Outcome
 
 # Of a log: what an agent that prints without end leaves on this disk.
 _LOG_BYTES = 32 << 20
@@ -21,7 +21,6 @@ _SUMMARY_BYTES = 256 << 10
 _GRACE_S = 5.0
 
 OnOutput = Callable[[bytes], None]
-Outcome = Literal["closed", "crashed", "timed_out"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,8 @@ class AgentRun:
         """What the turn's record says of it."""
         if self.ended.timed_out:
             return "timed_out"
+        if self.ended.interrupted:
+            return "abandoned"
         return "closed" if self.ended.exit_code == 0 else "crashed"
 
     @property
@@ -96,7 +97,7 @@ def run_agent(
         ended = run_shell(command, said.take, stop, _GRACE_S, on_start)
         said.close()
         stream.write(_ending(ended).encode())
-    summary, unread = _summary(job.summary)
+    summary, unread = summary_in(job.summary)
     return AgentRun(ended, said.tail, summary, unread)
 
 
@@ -146,7 +147,7 @@ def _ending(ended: Ended) -> str:
     return f"\nplanctl: agent ended with {ended.exit_code}{how}, {ended.duration_s:.1f} s{left}\n"
 
 
-def _summary(path: Path) -> tuple[str | None, str | None]:
+def summary_in(path: Path) -> tuple[str | None, str | None]:
     """Return what an agent wrote as its summary, or why that cannot be used."""
     if not os.path.lexists(path):
         return None, None

@@ -169,24 +169,32 @@ def _taken(workspace: Workspace, lasts_s: float, tell: Tell) -> Lease:
     return Lease(workspace, record, lasts_s)
 
 
+def may_not_take(there: LeaseRecord, now: dt.datetime) -> tuple[str, str] | None:
+    """Return why a lease may not be taken over, and the way out; None when it may."""
+    alive = is_alive(there)
+    if alive:
+        return (
+            f"another loop runs here: {told(there)}",
+            "wait for it, or end that process; its lease goes away with it",
+        )
+    if alive is None and now <= clock.parse(there.expires):
+        return (
+            f"a loop of another machine owns this work tree: {told(there)}",
+            f"end it there, or wait until {there.expires}",
+        )
+    return None
+
+
 def _passed_on(there: LeaseRecord, now: dt.datetime) -> str:
     """Return why a lease may be taken over.
 
     Raises:
         LockedError: It may not.
     """
-    alive = is_alive(there)
-    if alive:
-        raise LockedError(
-            f"another loop runs here: {told(there)}",
-            "wait for it, or end that process; its lease goes away with it",
-        )
-    if alive is None and now <= clock.parse(there.expires):
-        raise LockedError(
-            f"a loop of another machine owns this work tree: {told(there)}",
-            f"end it there, or wait until {there.expires}",
-        )
-    why = "its process is gone" if alive is False else "it ran out"
+    refused = may_not_take(there, now)
+    if refused is not None:
+        raise LockedError(*refused)
+    why = "it ran out" if is_alive(there) is None else "its process is gone"
     return f"took over the lease of {told(there)}: {why}"
 
 

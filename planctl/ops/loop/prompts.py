@@ -22,7 +22,8 @@ You are the supervisor. You decide what is done next; you change no code and run
 
 1. Look at what is proven: `planctl status`, `planctl verify`, `planctl ledger next`.
 2. Write the order for the engineer into `input.md`. `planctl brief ID` writes one from the plan \
-and the verdicts, only for what is not proven; edit it where you know more.
+and the verdicts, only for what is not proven; edit it where you know more. (A refused one has to \
+be removed before it is written anew.)
 3. `planctl brief --check` must pass. An order for evidence that is fresh is refused, whatever \
 the clock, a log's date or a file's name says.
 4. Write three to five sentences about your decision, then a line `Next: …`, into the file that \
@@ -53,6 +54,7 @@ class Scene:
         number: Of the turn.
         report: What is proven of the focus.
         why: Why this focus, in a sentence.
+        hints: What dwell says of it.
         before: What the turn before reported, a line each.
         refused: What was refused, a line each, receipts named.
         brief: The brief, for an engineer.
@@ -64,6 +66,7 @@ class Scene:
     branch: str
     report: VerifyReport
     why: str = ""
+    hints: Sequence[str] = ()
     before: Sequence[str] = ()
     refused: Sequence[str] = ()
     brief: str = ""
@@ -81,8 +84,9 @@ def prompt(scene: Scene, duties: str) -> str:
         duties.strip() + "\n",
         _RULES,
         _facts(scene),
+        _section("Mind", scene.hints),
         _section("What the turn before reported", scene.before),
-        _section("Refused; mend exactly this", scene.refused),
+        _section("Refused orders: do not give them again", scene.refused),
     ]
     if scene.brief:
         parts.append("# Brief\n\n" + scene.brief.strip() + "\n")

@@ -25,15 +25,29 @@ def folder(workspace: Workspace) -> Path:
     return workspace.repo.git_dir / "planctl" / "loop"
 
 
+def copy_path(workspace: Workspace) -> Path:
+    """Return where its copy lies: outside the folder that somebody may clear as a whole."""
+    return workspace.repo.git_dir / "planctl-loop.json"
+
+
 def read_state(workspace: Workspace) -> LoopState | None:
     """Return the state, or None when no loop ever ran here.
 
     Raises:
         BadFileError: It cannot be read, or is not what a loop wrote.
     """
-    path = state_path(workspace)
-    if not os.path.lexists(path):
-        return None
+    for path in (state_path(workspace), copy_path(workspace)):
+        if os.path.lexists(path):
+            return read_one(path)
+    return None
+
+
+def read_one(path: Path) -> LoopState:
+    """Return the state that one file holds.
+
+    Raises:
+        BadFileError: It cannot be read, or is not what a loop wrote.
+    """
     try:
         return parse_state(read_text(path, _MAX_BYTES), str(path))
     except (OSError, UnicodeDecodeError) as error:
@@ -42,9 +56,13 @@ def read_state(workspace: Workspace) -> LoopState | None:
 
 
 def write_state(workspace: Workspace, state: LoopState) -> LoopState:
-    """Write the state and return it with the time of writing."""
+    """Write the state and return it with the time of writing.
+
+    The copy is written first: where the file itself is gone, it is never behind.
+    """
     now = state.model_copy(update={"updated": clock.iso(workspace.clock())})
-    atomic_write(state_path(workspace), dumped(now))
+    for path in (copy_path(workspace), state_path(workspace)):
+        atomic_write(path, dumped(now))
     return now
 
 

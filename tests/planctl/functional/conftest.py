@@ -14,6 +14,7 @@ from planctl.cli.app import run
 from tests.planctl.conftest import Repo
 
 if TYPE_CHECKING:
+    from tests.planctl.functional.liar import Engineer
     from tests.planctl.functional.signers import Signers
 
 ID = "X-001"
@@ -167,3 +168,33 @@ def signers(project: Project, isolated_home: Path, monkeypatch: pytest.MonkeyPat
     from tests.planctl.functional.signers import Signers as People
 
     return People(project, isolated_home, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def fit_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project with a proven phase, made once; tests work in copies of it."""
+    from tests.planctl.conftest import GITCONFIG
+    from tests.planctl.functional.liar import write_project
+
+    home = tmp_path_factory.mktemp("fit-home")
+    (home / ".gitconfig").write_text(GITCONFIG)
+    root = home / "project"
+    write_project(root, home)
+    return root
+
+
+@pytest.fixture
+def engineer(
+    fit_project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capture: pytest.CaptureFixture[str],
+) -> Engineer:
+    """Return an engineer in a project whose phase A is proven and committed."""
+    from tests.planctl.functional.liar import Engineer as Somebody
+    from tests.planctl.functional.liar import copy_of
+
+    repo = copy_of(fit_project, tmp_path / "project")
+    monkeypatch.chdir(repo.root)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    return Somebody(repo, capture)

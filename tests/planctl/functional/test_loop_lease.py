@@ -176,7 +176,11 @@ def test_a_lease_is_renewed_while_its_loop_waits(repo: Repo) -> None:
 
 
 def test_a_process_is_told_from_a_later_one_of_its_number(dead_pid: int) -> None:
-    assert processes.started(os.getpid()) == processes.started(os.getpid())
+    own = processes.started(os.getpid())
+    assert own == processes.started(os.getpid())
+    with subprocess.Popen(["sleep", "60"]) as later:
+        assert processes.started(later.pid) not in (None, own)
+        later.kill()
     assert processes.started(dead_pid) is None
     assert processes.machine() == processes.machine()
 

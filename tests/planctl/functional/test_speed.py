@@ -219,6 +219,43 @@ def test_facts_are_kept_pruned_and_joined(tmp_path: Path) -> None:
     nothing.save()
 
 
+def test_no_plugin_of_pydantics_sees_what_is_read(proven: Project, tmp_path: Path) -> None:
+    place = tmp_path / "packages"
+    (place / "x-1.dist-info").mkdir(parents=True)
+    (place / "x-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: x\nVersion: 1\n")
+    (place / "x-1.dist-info/entry_points.txt").write_text("[pydantic]\nx = eavesdropper:plugin\n")
+    (place / "eavesdropper.py").write_text(
+        f"open({str(tmp_path / 'heard')!r}, 'w')\nclass Plugin:\n"
+        "    def new_schema_validator(self, *args, **more):\n        return None, None, None\n"
+        "plugin = Plugin()\n"
+    )
+    models = "from pydantic import BaseModel\nclass A(BaseModel): pass"
+    verdict = "from planctl.cli.app import run\nassert run(['verify']) == 0"
+    for code, heard in ((verdict, False), (models, True)):
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            cwd=proven.root,
+            env=os.environ | {"PYTHONPATH": str(place)},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        assert (tmp_path / "heard").exists() is heard
+
+
+def test_a_verdict_in_a_pipe_loads_little(proven: Project) -> None:
+    code = (
+        "import sys\nfrom planctl.cli.app import run\nassert run(['verify']) == 0\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=proven.root, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stderr.split())
+    assert "planctl.ops.verify" in loaded
+    assert not loaded & {"rich", "git", "email", "importlib.metadata", "cryptography"}
+    assert not loaded & {"planctl.models.slurm_settings", "planctl.models.replay"}
+
+
 def test_the_number_of_git_processes_does_not_grow(project: Project) -> None:
     """The same number for one initiative of 3 steps and of 40 with more receipts and gates."""
     project.run_phase()

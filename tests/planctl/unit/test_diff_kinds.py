@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planctl.errors import BadFileError
@@ -75,6 +75,7 @@ def test_paths_are_sorted_into_kinds_and_none_is_lost() -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab/._-*[é \n", min_size=1, max_size=20)))
 def test_every_path_there_can_be_has_one_kind(paths: list[str]) -> None:
     found = by_kind(paths)

@@ -36,7 +36,8 @@ def test_an_item_reads_back_as_it_was_written() -> None:
 def test_free_text_stays_byte_for_byte(before: str, inside: str) -> None:
     text = with_item(before, ITEM) + "\nafter\n"
     end = f"<!-- planctl:end {ITEM.id} -->"
-    text = text.replace("- Attempts:", f"- Attempts:\n{inside}\n", 1)
+    last = f"- Attempts of {ITEM.id}:"
+    text = text.replace(last, f"{last}\n{inside}\n", 1)
     head, tail = text.split(end)
     new = with_attempt(text, PATH, ITEM.id, Attempt(when="2025-11-14T02:48:00Z", text="two"))
     assert new.startswith(head)
@@ -56,7 +57,7 @@ def test_line_ends_of_the_file_are_kept() -> None:
 def test_a_status_line_that_is_gone_is_put_back_under_the_heading() -> None:
     text = with_item("", ITEM).replace("- Status: pending\n", "")
     text = with_status(text, PATH, ITEM.id, "done")
-    assert "## X-001.F1 — Try — it\n\n- Status: done\n- Priority" in text
+    assert "## X-001.F1 — Try — it\n- Status: done\n- Priority" in text
 
 
 @pytest.mark.parametrize(
