@@ -182,6 +182,9 @@ def _own_index(repo: Repository) -> Iterator[dict[str, str]]:
             "GIT_INDEX_FILE": str(place),
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_EDITOR": ":",
+            # Empty means now: a turn's commit has one clock, whatever its caller has set.
+            "GIT_AUTHOR_DATE": "",
+            "GIT_COMMITTER_DATE": "",
         }
     finally:
         for name in (place, place.with_name(place.name + ".lock")):

@@ -108,7 +108,8 @@ def main() -> int:
     try:
         answer = replay(folder.resolve())
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        print(f"error: {error}\n{error.stderr or ''}", file=sys.stderr)
+        said = error.stderr if isinstance(error.stderr, str) else ""
+        print(f"error: {error}\n{said}", file=sys.stderr)
         return 1
     print(json.dumps(answer.as_dict(), indent=2) if chosen.json else table(answer))
     return 0 if answer.ok else 1

@@ -172,7 +172,8 @@ def run(arguments: list[str]) -> int:
         os.environ.pop(name, None)
     try:
         known = arguments[0] if arguments else ""
-        app = tree([known] if known in COMMANDS else COMMANDS)
+        wanted = [known] if known in COMMANDS else [] if known == "--version" else COMMANDS
+        app = tree(wanted)
         result = app(arguments, standalone_mode=False, prog_name="planctl", obj=index)
         return result if isinstance(result, int) else 0
     except typer.Exit as error:

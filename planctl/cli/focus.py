@@ -53,7 +53,8 @@ def _print_state(state: FocusState) -> None:
     from planctl.cli import render
 
     words = [word for word in ("locked", "blocked", "waiting", "due") if getattr(state, word)]
-    render.line(f"{state.initiative}: {', '.join(words) or 'free'}")
+    free = "stands still" if state.tier else "free"
+    render.line(f"{state.initiative}: {', '.join(words) or free}")
     told_below = state.blocked and not state.locked and state.blockers
     if state.why and not told_below:
         render.line(f"  {state.why}")
@@ -125,12 +126,12 @@ def dwell(
 ) -> int:
     """Print how many turns moved nothing that the rows of a focus depend on."""
     from planctl.cli import render
-    from planctl.ops.dwell import dwell_report
+    from planctl.ops.dwell import dwell_reports
     from planctl.workspace import Workspace
 
     workspace = Workspace.open()
     names = [initiative] if initiative else workspace.initiatives()
-    reports = [dwell_report(workspace, name) for name in names]
+    reports = dwell_reports(workspace, names)
     if json_:
         values = [report.as_dict() for report in reports]
         render.emit_json(values[0] if initiative else values)

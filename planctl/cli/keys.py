@@ -37,7 +37,7 @@ def keys_new(
     from planctl.cli.passphrase import new_passphrase
     from planctl.ops import keys
 
-    secret = b"" if no_passphrase else new_passphrase()
+    secret = bytes if no_passphrase else new_passphrase
     made = keys.new_key(path or Path(keys.DEFAULT_PATH), comment, secret)
     if json_:
         render.emit_json(asdict(made))

@@ -7,6 +7,7 @@ from planctl.cli import render
 from planctl.models.retro import Retro, RetroTurn
 
 _COLUMNS = ("turn", "role", "focus", "minutes", "lines", "runs", "came to")
+_SHOWN = 5
 
 
 def show(result: Retro) -> None:
@@ -30,8 +31,11 @@ def show(result: Retro) -> None:
         render.line(f"{said}, {count(totals.unfinished, 'turn')} not closed")
     for name, number in totals.signatures.items():
         render.line(f"failure {name}: {number} times")
-    for name, number in totals.dwell.items():
+    longest = sorted(totals.dwell.items(), key=lambda item: -item[1])
+    for name, number in longest[:_SHOWN]:
         render.line(f"{name or '(no initiative)'}: {count(number, 'turn')} without progress now")
+    if len(longest) > _SHOWN:
+        render.line(f"and {len(longest) - _SHOWN} more without progress now")
     for text in result.advice:
         render.line(f"- {text}")
 

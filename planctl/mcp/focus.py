@@ -6,7 +6,7 @@ from pydantic import Field
 
 from planctl.mcp.tool import INITIATIVE, Answer, Call, Name, Tool
 from planctl.ops.blocked import blocked
-from planctl.ops.dwell import dwell_report
+from planctl.ops.dwell import dwell_reports
 from planctl.ops.retro import retro
 from planctl.ops.unblock import unblock
 
@@ -68,7 +68,7 @@ class DwellTool(Tool):
         """See `planctl dwell`."""
         workspace = call.workspace
         names = [self.initiative] if self.initiative else workspace.initiatives()
-        values = [dwell_report(workspace, name).as_dict() for name in names]
+        values = [report.as_dict() for report in dwell_reports(workspace, names)]
         return Answer(values[0] if self.initiative else values)
 
 

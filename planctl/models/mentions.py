@@ -17,7 +17,7 @@ _ROW = re.compile(
 )
 _RANGE = re.compile(
     r"(?<![\w/.-])(?P<a>[A-Za-z]{1,4})(?P<m>\d{1,3})\s*(?:-|–|—|\.\.+|…|\bto\b|\bthrough\b|\bthru\b)"
-    r"\s*(?P<b>[A-Za-z]{0,4})(?P<n>\d{1,3})(?![\w.])"
+    r"\s*(?P<b>[A-Za-z]{0,4})(?P<n>\d{1,3})(?!\w|\.\w)"
 )
 _PHASE = re.compile(
     r"\b(?i:phases?|stages?|milestones?)[\s-]*(?P<names>[A-Z0-9][\w.]*"
@@ -30,7 +30,7 @@ _FILE = re.compile(r"[\w$./{}-]*\w\.[A-Za-z][A-Za-z0-9]{0,5}(?![\w(])")
 _QUOTED = re.compile(r"`([^`]+)`")
 _STEP = re.compile(r"(?:--step[ =]|\bstep\s+)`?([\w.-]+)`?", re.IGNORECASE)
 _SLASHED = re.compile(
-    r"(?<![\w/.-])([A-Za-z]{1,4}\d+[a-z]?)/(?=(?:[A-Za-z]{1,4}\d+[a-z]?/?)+(?![\w/.]))"
+    r"(?<![\w/.-])([A-Za-z]{1,4}\d+[a-z]?)/(?=(?:[A-Za-z]{1,4}\d+[a-z]?/?)+(?![\w/]|\.\w))"
 )
 _ROWS_MOST = 60
 _SHORTEST_NOUN = 4

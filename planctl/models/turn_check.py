@@ -59,7 +59,7 @@ class TurnFinding:
     Attributes:
         kind: `imitation`: a commit that looks like a turn and has no record; `record`: a record
             that is missing, changed, or not first in its commit; `base`, `receipt`, `trailer`;
-            `number`: two turns with one number.
+            `stamp`: a commit dated before its turn; `number`: two turns with one number.
         commit: The commit, or empty.
         path: The record, or empty.
         subject: First line of the commit.

@@ -8,11 +8,11 @@ a command line. Reasons (`the logs still say 14 November`) are no part of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from planctl.models.lexicon import NOUNS, lemma
-from planctl.models.mentions import Mention, PlanWords
+from planctl.models.mentions import Mention, PlanWords, expanded
 from planctl.models.orders import RECORDED, head_verb
 from planctl.models.phrases import Part, parts
 from planctl.models.wish_parts import (
@@ -54,6 +54,8 @@ from planctl.models.wish_words import (
     WEAK,
 )
 from planctl.models.wished_otherwise import otherwise
+
+_LONGEST = 1_000
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,19 @@ def wishes_in(
     """
     reader = _Reader(words, scope, ran)
     for item in items:
-        reader.item(item)
+        for text in _pieces(item.text):
+            reader.item(Item(item.line, text, item.code))
     return reader.found
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield a line in pieces: patterns may take the square of a length."""
+    while len(text) > _LONGEST:
+        at = text.rfind(" ", _LONGEST // 2, _LONGEST)
+        at = _LONGEST if at < 0 else at
+        yield text[:at]
+        text = text[at:]
+    yield text
 
 
 class _Reader:
@@ -139,7 +152,7 @@ class _Reader:
             self._code(item)
             return
         before = len(self.found.wishes)
-        for part in parts(quoted(unfolded(item.text, self._words))):
+        for part in parts(quoted(unfolded(expanded(item.text), self._words))):
             if not part.cut:
                 self._mode, self._negated = "", False
             self._part(item, part)

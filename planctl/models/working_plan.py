@@ -19,7 +19,8 @@ _ROW = re.compile(
     re.MULTILINE,
 )
 _REMARK = re.compile(
-    r" <!-- planctl: ((?:dirty|stale|failed|modified|missing|unproven)\b(?:(?!-->)[^\n])*+)-->"
+    r" <!-- planctl: ((?:dirty|stale|failed|modified|missing|unproven)\b"
+    r"(?:(?!-->|<!--)[^\n])*+)-->"
 )
 _SINCE = re.compile(r" since (?:[0-9a-f]{8}|this change)(?= )")
 

@@ -21,6 +21,7 @@ from planctl.models.dwell import (
 from planctl.models.focus_record import FocusRecord, Unlock, file_name, waited
 from planctl.models.plan import Plan
 from planctl.models.settings import parse_settings
+from planctl.models.verdict import VerifyReport
 from planctl.ops.focus_records import focus_records, waits_folder
 from planctl.ops.turn_diffs import Filed, TurnDiff, filed_turns, turn_diffs
 from planctl.ops.turn_works import plans_then, turn_works
@@ -236,35 +237,61 @@ def dwell_report(workspace: Workspace, initiative: str) -> DwellReport:
         NotFoundError: There is no such initiative.
         BadFileError: A record, the plan or the settings cannot be read.
     """
-    plan = workspace.load_plan(initiative)
-    counter, records = Dwell(workspace), focus_records(workspace, initiative)
+    return dwell_reports(workspace, [initiative])[0]
+
+
+def dwell_reports(workspace: Workspace, initiatives: Sequence[str]) -> tuple[DwellReport, ...]:
+    """Tell of several initiatives what `dwell_report` tells of one; git is asked once for all.
+
+    Raises:
+        NotFoundError: There is no such initiative.
+        BadFileError: A record, a plan or the settings cannot be read.
+    """
+    from planctl.ops.together import verify_all
+
+    plans = {name: workspace.load_plan(name) for name in initiatives}
+    counter = Dwell(workspace)
+    counter.look_ahead(initiatives)
+    worked_on = [plan for name, plan in plans.items() if counter.turns(name)]
+    verdicts = verify_all(workspace, worked_on, named=False) if worked_on else []
+    reports = {report.initiative: report for report in verdicts}
+    return tuple(_report(workspace, counter, name, reports.get(name)) for name in plans)
+
+
+def _report(
+    workspace: Workspace, counter: Dwell, initiative: str, verdicts: VerifyReport | None
+) -> DwellReport:
+    records = focus_records(workspace, initiative)
     found = counter.of(initiative, records)
     unlock = found.unlock
     said = None if unlock is None else f"by {unlock.role} at {unlock.made:%F}: {unlock.because}"
     budget = workspace.settings().progress.budget
-    newest = islice(counter.turns(initiative), _LAST)
-    works = tuple(work for _, work in counter.works(initiative, tuple(newest), records))
     return DwellReport(
         initiative=initiative,
         dwell=found.dwell,
         tier=found.tier,
         tiers=found.tiers,
         turns=found.turns,
-        rows=_rows(workspace, initiative, works, budget) if works else (),
+        rows=() if verdicts is None else _rows(counter, initiative, records, verdicts, budget),
         budget=budget,
-        advice=advice(plan.id, found.tier, found.dwell),
+        advice=advice(initiative, found.tier, found.dwell),
         unlocked=said,
         ignored=found.ignored,
     )
 
 
 def _rows(
-    workspace: Workspace, initiative: str, works: tuple[TurnWork, ...], budget: int
+    counter: Dwell,
+    initiative: str,
+    records: tuple[FocusRecord, ...],
+    verdicts: VerifyReport,
+    budget: int,
 ) -> tuple[RowProgress, ...]:
-    from planctl.ops.verify import verify
-
-    report = verify(workspace, workspace.load_plan(initiative))
-    still_open = (step for step in report.steps if not step.verdict.accepted)
+    still_open = [step for step in verdicts.steps if not step.verdict.accepted]
+    if not still_open:
+        return ()
+    newest = tuple(islice(counter.turns(initiative), _LAST))
+    works = tuple(work for _, work in counter.works(initiative, newest, records))
     found = (
         row_progress(step.step, step.rows, step.verdict.value, works, budget) for step in still_open
     )

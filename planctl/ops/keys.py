@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,13 +69,14 @@ class KeyList:
         return asdict(self)
 
 
-def new_key(path: Path, comment: str, passphrase: bytes) -> NewKey:
+def new_key(path: Path, comment: str, passphrase: Callable[[], bytes]) -> NewKey:
     """Make an ed25519 key pair; an existing file is never overwritten.
 
     Args:
         path: Where the private half goes; the public one gets `.pub`.
         comment: Stands behind the public key.
-        passphrase: Encrypts the private half; empty for none.
+        passphrase: Gives what encrypts the private half, empty for none; asked only when the key
+            can be made.
 
     Raises:
         UsageError: The place is inside a git work tree, or the comment is more than a line.
@@ -93,12 +95,13 @@ def new_key(path: Path, comment: str, passphrase: bytes) -> NewKey:
     for place in (path, public):
         if os.path.lexists(place):
             raise PreconditionError(f"`{place}` is there already", "choose another `--path`")
+    secret = passphrase()
     key = generate(comment)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write_new(path, key.text(passphrase), 0o600)
+    _write_new(path, key.text(secret), 0o600)
     _write_new(public, f"{key.public.line}\n".encode(), 0o644)
     fingerprint, line = key.public.fingerprint, key.public.line
-    return NewKey(str(path), str(public), fingerprint, line, bool(passphrase))
+    return NewKey(str(path), str(public), fingerprint, line, bool(secret))
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:

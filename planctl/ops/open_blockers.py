@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from planctl._files import read_text
+from planctl._files import open_plain
 from planctl.models.blocker import BlockerFacts, facts, resolved_by
 from planctl.workspace import ACTIVE, Hub, Workspace
 
@@ -37,7 +37,7 @@ def open_blockers(workspace: Workspace, initiative: str) -> tuple[OpenBlocker, .
     since. Files that planctl did not write are no blockers.
     """
     reports = workspace.root / ACTIVE / initiative / "reports"
-    texts = {path: read_text(path, _MAX_BYTES, "replace") for path in _plain(reports, "blocked")}
+    texts = {path: start_of(path) for path in _plain(reports, "blocked")}
     if not texts:
         return ()
     resolved = resolved_blockers(workspace, initiative)
@@ -53,8 +53,14 @@ def open_blockers(workspace: Workspace, initiative: str) -> tuple[OpenBlocker, .
 def resolved_blockers(workspace: Workspace, initiative: str) -> frozenset[str]:
     """Return the repository-relative paths of blockers that records say are over."""
     reports = workspace.root / ACTIVE / initiative / "reports"
-    records = (read_text(path, _MAX_BYTES, "replace") for path in _plain(reports, "unblocked"))
+    records = (start_of(path) for path in _plain(reports, "unblocked"))
     return frozenset(path for text in records for path in resolved_by(text))
+
+
+def start_of(path: Path) -> str:
+    """Return the text of a file; of one that is far too large for a blocker, its start."""
+    with open_plain(path) as stream:
+        return stream.read(_MAX_BYTES).decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def _plain(reports: Path, word: str) -> list[Path]:

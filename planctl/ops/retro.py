@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,8 +14,12 @@ from planctl.models.dwell import TurnWork
 from planctl.models.retro import Retro, RetroTurn, looked_back
 from planctl.ops.dwell import Dwell
 from planctl.ops.focus_records import focus_records
+from planctl.ops.open_blockers import start_of
 from planctl.ops.turn_diffs import Filed, TurnDiff
 from planctl.workspace import ACTIVE, Workspace
+
+# `already-proven: input.md:3: …`; a line without a kind comes from who refused by hand.
+_KIND = re.compile(r"([a-z]+(?:-[a-z]+)*): ")
 
 Looked = tuple[TurnDiff, TurnWork]
 
@@ -95,13 +100,19 @@ def _turn(
         receipts=len(record.receipts),
         reran=work.reran,
         wasted_minutes=round(work.reran_s / 60, 1),
-        asked_again=len(record.refused_orders),
+        asked_again=int(any(map(_asks_again, record.refused_orders))),
         struck=len(record.refused),
         accepted=len(record.accepted),
         progress=work.progress,
         only="" if work.progress else work.only.value,
         evidence=work.evidence,
     )
+
+
+def _asks_again(line: str) -> bool:
+    """Tell whether a refused order asked for what is proven; one brief may have several lines."""
+    kind = _KIND.match(line)
+    return kind is None or kind[1] == "already-proven"
 
 
 def minutes(span: dt.timedelta) -> float:
@@ -128,7 +139,7 @@ def _signatures(
     for name in names:
         reports = workspace.root / ACTIVE / name / "reports"
         for path in reports.glob("*/*/red/blocked_*.md"):
-            told = facts(path.read_text("utf-8", "replace")) if path.is_file() else None
+            told = facts(start_of(path)) if path.is_file() else None
             if told is None or told.kind in ("by-hand", "dwell"):
                 continue
             if since is None or told.stamp >= clock.iso(since):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -29,7 +30,7 @@ from planctl.ops.schedule import Task, schedule
 from planctl.ops.signer import Signer, find_signer
 from planctl.ops.summary import untold_runs
 from planctl.ops.sync import sync
-from planctl.ops.trust import policy_of
+from planctl.ops.trust import disk_reader, load_signers, policy_of
 from planctl.ops.verify import judge_of, verify
 from planctl.workspace import Hub, Workspace
 
@@ -279,6 +280,17 @@ class _Run:
     def _of_hub(self) -> list[StoredReceipt]:
         return [item for item in self.recorder.receipts() if item.receipt.hub == self.hub.name]
 
+    @cached_property
+    def _signs_for_nothing(self) -> bool:
+        signer = self.recorder.signer
+        if signer is None:
+            return False
+        settings = self.workspace.settings().signing
+        signers = load_signers(disk_reader(self.workspace), settings)
+        entries, now = signers.of(signer.public.keyid), self.workspace.clock()
+        valid = any(entry.for_receipts and entry.valid_at(now) for entry in entries)
+        return signer.public in signers.revoked or (bool(entries) and not valid)
+
     def _work_off(self, pending: dict[str, Task], pool: ThreadPoolExecutor) -> None:
         running: dict[Future[StepRun | None], Task] = {}
         failed = False
@@ -319,6 +331,9 @@ class _Run:
         blocked = after_step(self.workspace, self.plan, self.hub, task.phase, run, self._of_hub())
         word = "done" if run.ok else f"failed: {run.problems[0]}"
         self.reporter.event(task.step, f"{word} ({run.job.duration_s:.1f} s)")
+        if self._signs_for_nothing:
+            said = "signed with a key that is revoked or not valid now: that does not count"
+            self.reporter.event(task.step, f"{said}; `planctl keys list` has its times")
         rule = self.recorder.policy.of(self.plan.id, task.phase)
         if rule.asks and self.recorder.signer is None:
             unsigned = f"recorded without a signature; the policy asks for `{rule}`"

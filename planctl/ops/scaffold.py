@@ -67,8 +67,9 @@ def init(workspace: Workspace, upgrade: bool = False, ci: str | None = None) -> 
         FINDINGS: _rendered("findings.md"),
         TESTING_GUIDE: _rendered("TESTING_GUIDE.md"),
         PLAN_SCHEMA: _schema(),
-        f"{ACTIVE}/.gitkeep": "",
     }
+    if not workspace.initiatives():
+        contents[f"{ACTIVE}/.gitkeep"] = ""
     if ci is not None:
         contents[WORKFLOW] = _rendered("github_workflow.yml")
     with write_lock(workspace, "init"):

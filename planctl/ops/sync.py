@@ -190,7 +190,7 @@ def _remark(initiative: str, step: StepVerdict, staged: str | None) -> str:
     dated = f" since {since}" if since else ""
     told = f"{step.verdict}{dated} ({what}): {shlex.join(words)}"
     # Nothing in a name may end the comment or the line.
-    return printable(told).replace("-->", "--\\x3e")
+    return printable(told).replace("-->", "--\\x3e").replace("<!--", "\\x3c!--")
 
 
 def _moved(deciding: Predicate | None, staged: str | None) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from planctl.ops.audit.scene import Order, Scene, initiative_of
 from planctl.ops.audit.texts import Text
 
 _KEY = re.compile(r"\W*(?:do now|next(?: actions?| steps?| moves?| tasks?| turn)?)\b(?! up)", re.I)
+_FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
 _MARKS = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+|\*\*|__|^#+\s*")
 
 
@@ -39,13 +40,29 @@ def _of_brief(text: Text) -> Iterator[Order]:
 def orders_in(block: Block, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Yield line and text of each order in a block."""
     if not block.turn and _KEY.match(block.title):
-        told = [_MARKS.sub("", line) for line in lines[block.line : block.end_line]]
+        below = lines[block.line : block.end_line]
+        told = [_MARKS.sub("", line) for line in _unfenced(below) or below]
         head = re.split(r"[—:–]", block.title, maxsplit=1)[1:]
         yield block.line, "\n".join((*head, *told))
         return
     for field in block.fields:
         if _KEY.fullmatch(field.key.strip(" *")):
             yield field.line, "\n".join((field.text, *(item.text for item in field.items)))
+
+
+def _unfenced(lines: Sequence[str]) -> list[str]:
+    """Return the words of an order: the commands in its fences are not read as words."""
+    kept: list[str] = []
+    fence = ""
+    for line in lines:
+        mark = _FENCE.match(line)
+        if fence:
+            fence = "" if mark and mark[1].startswith(fence) else fence
+        elif mark:
+            fence = mark[1]
+        elif line.strip():
+            kept.append(line)
+    return kept
 
 
 def focus_of(path: str, blocks: Sequence[Block]) -> str:

@@ -22,7 +22,7 @@ from planctl.ops.brief.scene import Scene
 from planctl.ops.brief.tests_named import tests_named
 from planctl.workspace import Workspace
 
-_MAX_BYTES = 1_000_000
+_MAX_BYTES = 256 << 10
 
 
 def check_brief(

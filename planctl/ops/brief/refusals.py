@@ -10,7 +10,7 @@ from planctl.workspace import Workspace
 
 PERSON = "person"
 """The role of who is no agent: what planctl takes for granted without `PLANCTL_ROLE`."""
-_TOLD = 8
+_TOLD = 40
 
 
 class AlreadyProvenError(PlanctlError):

@@ -11,6 +11,7 @@ from planctl._files import read_text
 from planctl.models.brief_reading import BriefSection, BriefText
 from planctl.models.claim import Block
 from planctl.models.findings import FindingRow, findings_in
+from planctl.models.mentions import PlanWords
 from planctl.models.plan import Plan
 from planctl.models.prose import parse_prose
 from planctl.models.verdict import VerifyReport
@@ -21,13 +22,14 @@ from planctl.ops.verify import verify
 from planctl.workspace import ACTIVE, FINDINGS, Workspace
 
 _MAX_BYTES = 4_000_000
+_LONGEST = 1_000
 # What is only to come says nothing of what is ordered now.
 _LATER = re.compile(
     r"\b(?:before|until|prior to|ahead of|unblock\w*|hand-?off to|then on to)\b[^.;\n]*",
     re.IGNORECASE,
 )
 _DONE = re.compile(
-    r"[^.;\n]*\b(?:is|are|stays?|remains?)\s+(?:\w+\s+)?(?:fresh|proven|complete|done|closed)\b[^.;\n]*",
+    r"\b(?:is|are|stays?|remains?)\s+(?:\w+\s+)?(?:fresh|proven|complete|done|closed)\b",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"`([^`]+)`")
@@ -130,9 +132,7 @@ class Scene:
             for item in self.brief.all(key)
         )
         for text in (ordered, listed, told):
-            plain = _DONE.sub(" ", _LATER.sub(" ", text))
-            mention = words.named(plain)
-            phases = mention.phases or {words.steps[step].phase for step in mention.steps}
+            phases = {name for line in _told_now(text) for name in _phases(words, line)}
             if phases:
                 return words.of_phases(phases)
         return frozenset(words.steps)
@@ -146,3 +146,15 @@ def commands_of(section: BriefSection) -> Iterator[Item]:
         else:
             quoted = (item for item in _QUOTED.findall(text) if " " in item.strip())
             yield from (Item(number, item, True) for item in quoted)
+
+
+def _told_now(text: str) -> Iterator[str]:
+    """Yield the sentences of a text that are about what is to be done now."""
+    for sentence in re.split(r"[;\n]|\.(?=\s)", _LATER.sub(" ", text)):
+        if sentence.strip() and not _DONE.search(sentence[:_LONGEST]):
+            yield sentence[:_LONGEST]
+
+
+def _phases(words: PlanWords, text: str) -> Iterator[str]:
+    mention = words.named(text)
+    yield from mention.phases or {words.steps[step].phase for step in mention.steps}

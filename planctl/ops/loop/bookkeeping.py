@@ -1,8 +1,7 @@
-"""What a turn brings up to date by itself: the checklist's rows, and `done` in the ledger."""
+"""What the loop brings up to date by itself: `done` in the ledger, and when rows lag behind."""
 
 from __future__ import annotations
 
-from planctl._text import count
 from planctl.errors import PreconditionError
 from planctl.models.turn_record import OpenTurn
 from planctl.ops.ledger_file import show
@@ -12,30 +11,24 @@ from planctl.ops.verify import verify
 from planctl.workspace import LEDGER, Workspace
 
 
-def keep_books(workspace: Workspace, turn: OpenTurn) -> list[str]:
-    """Let the rows follow the verdicts, and close the item of an initiative that is all proven.
+def close_item(workspace: Workspace, turn: OpenTurn) -> bool:
+    """Set the item of an initiative that is all proven to done, unless a person has the ledger.
 
-    Files that were changed before the turn are a person's, and stay as they are.
+    The rows of its checklist follow when the turn is closed.
 
     Args:
         workspace: The repository, freshly opened.
         turn: The open turn.
 
     Returns:
-        What was changed, a sentence each.
+        Whether the ledger was changed.
     """
-    focus, told = turn.focus, list[str]()
-    plan = workspace.load_plan(focus)
-    report = verify(workspace, plan)
-    working = workspace.relative(workspace.working_plan(plan))
-    if working not in turn.dirty:
-        changes = sync(workspace, focus).changes
-        if changes:
-            told.append(f"{count(len(changes), 'row')} of `{working}` now say what is proven.")
-    if report.ok and LEDGER not in turn.dirty and not is_closed(workspace, focus):
-        set_field(workspace, focus, "status", "done")
-        told.append(f"Every step of `{focus}` is proven, and its item in the ledger is done.")
-    return told
+    if LEDGER in turn.dirty or is_closed(workspace, turn.focus):
+        return False
+    if not verify(workspace, workspace.load_plan(turn.focus)).ok:
+        return False
+    set_field(workspace, turn.focus, "status", "done")
+    return True
 
 
 def is_closed(workspace: Workspace, focus: str) -> bool:

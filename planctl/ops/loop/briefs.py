@@ -94,7 +94,8 @@ def bring_back(workspace: Workspace, content: bytes | None) -> None:
     """Make `input.md` what it was."""
     path = workspace.root / BRIEF
     if content is not None:
-        atomic_write(path, content)
+        if not path.is_file() or _content(workspace) != content:
+            atomic_write(path, content)
     elif os.path.lexists(path):
         path.unlink()
 

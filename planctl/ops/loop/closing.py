@@ -72,10 +72,9 @@ def _last_summary(text: str) -> str | None:
     return "\n".join(text.split("\n")[last.line - 1 : last.end_line])
 
 
-def silent(turn: Turn, run: AgentRun | None) -> str:
+def silent(turn: Turn, run: AgentRun) -> str:
     """Say for an agent that said nothing how its process ended, and only that."""
-    how = "planctl took the turn." if run is None else _ending(run)
-    return f"The {turn.role} left no summary of turn {turn.number:05d}. {how}\n"
+    return f"The {turn.role} left no summary of turn {turn.number:05d}. {_ending(run)}\n"
 
 
 def _ending(run: AgentRun) -> str:

@@ -11,7 +11,7 @@ from planctl.ops.escalate import block_turn
 from planctl.ops.loop import briefs
 from planctl.ops.loop.agent import AgentRun
 from planctl.ops.loop.bench import Bench, LoopTurn
-from planctl.ops.loop.bookkeeping import keep_books
+from planctl.ops.loop.bookkeeping import close_item
 from planctl.ops.loop.choice import Choice
 from planctl.ops.loop.closing import Closing, finish, silent, words_of
 from planctl.ops.loop.prompts import Scene, correction, duties_of, prompt
@@ -90,7 +90,7 @@ def work(bench: Bench, choice: Choice) -> LoopTurn:
     run = ask(bench, turn, command, prompt(scene, _duties(bench, turn)))
     if run.outcome in ("crashed", "timed_out"):
         _block(bench, turn, command, run)
-    keep_books(bench.workspace(turn.role), turn.open)
+    close_item(bench.workspace(turn.role), turn.open)
     done = finish(bench, turn, _closing(bench, turn, command, scene, run))
     return _ended(bench, done, run, "supervisor" if usable and not order.machine else "planctl")
 
@@ -117,10 +117,11 @@ def _without_brief(bench: Bench, turn: Turn, error: PlanctlError) -> LoopTurn:
 def tidy(bench: Bench, choice: Choice) -> LoopTurn:
     """Bring checklist and ledger up to what is proven, in a turn without an agent."""
     turn = begin(bench, "supervisor", choice.focus)
-    told = keep_books(bench.workspace(turn.role), turn.open)
+    closed = close_item(bench.workspace(turn.role), turn.open)
     bench.remember_turn(stage="closing", outcome="closed")
-    closing = Closing("closed", "\n".join(told) + "\n" if told else silent(turn, None))
-    return finish(bench, turn, closing)
+    words = f"No agent was asked. Every step of `{turn.open.focus}` is proven."
+    words += " Its item in the ledger is done now." if closed else " Its rows say so now."
+    return finish(bench, turn, Closing("closed", words + "\n"))
 
 
 def _scene(bench: Bench, turn: Turn, choice: Choice) -> Scene:
@@ -157,7 +158,11 @@ def _closing(
     """Return how an agent's turn is closed; one that failed or is silent is not asked again."""
 
     def once_more(problems: Sequence[str]) -> AgentRun:
-        return ask(bench, turn, command, correction(scene, problems))
+        order = briefs.kept(bench.workspace())
+        again = ask(bench, turn, command, correction(scene, problems))
+        # Only its words were asked for: the order was judged, and is not replaced by now.
+        briefs.bring_back(bench.workspace(), order)
+        return again
 
     words = words_of(run)
     if words is None:

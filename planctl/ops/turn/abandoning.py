@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from planctl._git_commit import identity
 from planctl._text import count
-from planctl.errors import GitError, UsageError
+from planctl.errors import BadFileError, GitError, UsageError
+from planctl.models.diff_kinds import DEFAULT_RULES, TurnsSettings
 from planctl.models.turn_record import OpenTurn, Outcome, Skipped, TurnRecord, plain_path
 from planctl.ops.turn.changes import Changes, changes_of
 from planctl.ops.turn.closing import ClosedTurn
 from planctl.ops.turn.edits import Closing, Edit
 from planctl.ops.turn.evidence import receipt_ids
-from planctl.ops.turn.journal import begun, closing_lock, finish
+from planctl.ops.turn.journal import begun, closing_lock, finish, require_writable
 from planctl.ops.turn.opening import require_branch, require_turn
 from planctl.ops.turn.records import record_path
 from planctl.ops.turn.telling import files_by_kind, ledger_line, message_of
@@ -58,16 +59,36 @@ def abandon_turn(
         who, can, more = _committer(workspace, turn, commit)
         record = _record(workspace, turn, said, outcome, prompt, changes, who)
         message = message_of(record, _TEMPLATE, "not told")
-        edits = (Edit(kind="attempt", path=LEDGER, text=ledger_line(record)),)
         closing = Closing(
             record=record,
             dirty=turn.quoted,
-            edits=edits,
+            edits=(Edit(kind="attempt", path=LEDGER, text=ledger_line(record)),),
             message=message if can else "",
         )
+        closing, untold = _without_ledger(workspace, closing)
         made, last = finish(workspace, closing)
         path = workspace.relative(record_path(workspace, record))
-        return ClosedTurn(record, path, "", made, message, (*notes, *more, *last))
+        return ClosedTurn(record, path, "", made, message, (*notes, *more, *untold, *last))
+
+
+def _without_ledger(workspace: Workspace, closing: Closing) -> tuple[Closing, tuple[str, ...]]:
+    """Leave the ledger out where it, the plan or the settings cannot be read.
+
+    A turn can always be given up.
+    """
+    try:
+        require_writable(workspace, closing)
+        workspace.settings()
+    except BadFileError as error:
+        return closing.model_copy(update={"edits": ()}), (f"not in the ledger: {error.message}",)
+    return closing, ()
+
+
+def _rules(workspace: Workspace) -> TurnsSettings:
+    try:
+        return workspace.settings().turns
+    except BadFileError:
+        return DEFAULT_RULES  # planctl.toml cannot be read: its own error is told elsewhere
 
 
 def _changes(workspace: Workspace, turn: OpenTurn) -> tuple[Changes | None, tuple[str, ...]]:
@@ -125,7 +146,7 @@ def _record(
         by=who,
         sentences=(reason,),
         receipts=tuple(sorted(set(receipt_ids(touched).values()))),
-        files={} if changes is None else files_by_kind(workspace.settings().turns, changes),
+        files={} if changes is None else files_by_kind(_rules(workspace), changes),
         skipped=tuple(Skipped(path=plain_path(path), why=why) for path in left),
         commits=() if changes is None else changes.commits,
     )

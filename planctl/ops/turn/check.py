@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from planctl import clock
 from planctl._git_commit import messages
 from planctl._git_history import Change, walk
 from planctl._text import listed
@@ -15,6 +17,8 @@ from planctl.models.turn_record import RecordName, TurnRecord, parse_record
 from planctl.ops.turn.records import TURNS
 from planctl.workspace import ACTIVE, Workspace
 
+# A record is written before its commit; a rebase renews the committer's time, and only forward.
+_SLACK = dt.timedelta(minutes=2)
 _RECORD = re.compile(rf"{re.escape(ACTIVE)}/([^/]+)/{TURNS}/([^/]+\.json)")
 _RECEIPT = re.compile(
     rf"{re.escape(ACTIVE)}/[^/]+/reports/.*/receipts/([0-9A-Z]{{26}})_[^/]*\.json"
@@ -29,6 +33,7 @@ class _Commit:
         added: Path → blob id of the records that it is the first to have.
         touched: Paths of records that it changed or took out.
         receipts: Ids of the receipts it added.
+        when: The committer's time.
     """
 
     id: str
@@ -37,6 +42,7 @@ class _Commit:
     added: Mapping[str, str]
     touched: tuple[str, ...]
     receipts: frozenset[str]
+    when: dt.datetime
 
 
 def check_turns(workspace: Workspace, revisions: str | None = None) -> TurnCheck:
@@ -102,6 +108,7 @@ def _commits(workspace: Workspace, revisions: Sequence[str]) -> Iterator[_Commit
             added={item.path: item.new for item in records if item.old is None and item.new},
             touched=tuple(_changed(records)),
             receipts=frozenset(match[1] for match in receipts if match),
+            when=commit.committed,
         )
 
 
@@ -169,6 +176,9 @@ def _of_record(
     if (record.base, item.id) not in ancestors:
         told = f"the turn says it started from `{record.base[:12]}`, which is no ancestor"
         yield _finding("base", item, told, path)
+    if record.closed - item.when > _SLACK:
+        told = f"is dated {clock.iso(item.when)}, and its turn closed at {clock.iso(record.closed)}"
+        yield _finding("stamp", item, told, path)
     if said.role != record.role or said.focus != record.focus:
         told = (
             f"trailers say `{said.role}` on `{said.focus}`, the record says `{record.role}` on "

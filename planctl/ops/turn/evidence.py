@@ -23,6 +23,8 @@ _RECEIPT = re.compile(
     rf"{re.escape(ACTIVE)}/([^/]+)/reports/[^/]+/[^/]+/receipts/"
     r"([0-7][0-9A-HJKMNP-TV-Z]{25})_[^/]*\.json"
 )
+# Of a ULID: the time it was made; what follows is random.
+_TIME_DIGITS = 10
 _REPORT = re.compile(rf"{re.escape(ACTIVE)}/([^/]+)/reports/")
 
 
@@ -33,7 +35,7 @@ class InitiativeEvidence:
     Attributes:
         filed: Receipts recorded in the turn, oldest first.
         loaded: All of its receipts.
-        since: Id of the turn; the ids of later runs are greater.
+        since: Id of the turn: a run with an older one is not of it.
         recorded: Repository-relative path → SHA-256, of every file that a receipt which holds
             recorded; `folders` are those it recorded whole.
     """
@@ -153,7 +155,8 @@ def _one(workspace: Workspace, name: str, turn: OpenTurn, changes: Changes) -> I
 
 def _hidden(item: LoadedReceipt, stored: StoredReceipt, turn: OpenTurn) -> bool:
     """Tell whether a receipt came in the turn though git ignores its file."""
-    return item.added is None and item.path not in turn.dirty and stored.receipt.ulid > turn.id
+    since = _not_before(stored.receipt.ulid, turn.id)
+    return item.added is None and item.path not in turn.dirty and since
 
 
 def _tampered(
@@ -225,7 +228,9 @@ def _unwitnessed(
             )
     known = {item.stored.payload_sha256 for item in part.loaded if item.stored is not None}
     for run in seen.values():
-        mine = run.path.startswith(f"{ACTIVE}/{part.plan.id}/") and run.ulid > part.since
+        mine = run.path.startswith(f"{ACTIVE}/{part.plan.id}/") and _not_before(
+            run.ulid, part.since
+        )
         if mine and run.digest not in known:
             yield Problem(
                 "lost",
@@ -234,6 +239,11 @@ def _unwitnessed(
                 "is gone",
                 way_out="bring the file back; a failed run is evidence, too",
             )
+
+
+def _not_before(one: str, other: str) -> bool:
+    """Tell whether an id is not older than another; within one tick of the clock chance decides."""
+    return one[:_TIME_DIGITS] >= other[:_TIME_DIGITS]
 
 
 def _differs(root: Path, path: str, recorded: str) -> str:

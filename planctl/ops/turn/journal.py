@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from planctl import clock
-from planctl._files import atomic_write, read_plain
+from planctl._files import atomic_write, behind_link, read_plain
 from planctl._git_commit import HookRefusedError
 from planctl._lock import hold
 from planctl.errors import BadFileError
@@ -117,6 +117,26 @@ def _places(workspace: Workspace, closing: Closing) -> list[Path]:
     return list(dict.fromkeys(path.parent for path in paths))
 
 
+def require_writable(workspace: Workspace, closing: Closing) -> None:
+    """Make sure that the shared files can take what a closing adds.
+
+    Raises:
+        BadFileError: One is, or lies behind, a symbolic link, or cannot be read as what it is.
+        PlanError: The plan of the focus cannot be used.
+    """
+    record = record_path(workspace, closing.record)
+    for place in (record, *(workspace.root / edit.path for edit in closing.edits)):
+        if behind_link(workspace.root, place):
+            raise BadFileError(
+                workspace.relative(place),
+                "is, or lies behind, a symbolic link",
+                hint="make it a file of its own",
+            )
+    for edit in closing.edits:
+        place = workspace.root / edit.path
+        edited(workspace, closing, edit, place.read_bytes() if place.is_file() else None)
+
+
 def settle(workspace: Workspace) -> None:
     """Clear away the journal of a closing that was finished but for that."""
     closing = begun(workspace)
@@ -142,6 +162,8 @@ def _end(workspace: Workspace) -> None:
 
 
 def _begin(workspace: Workspace, closing: Closing) -> None:
+    """Write the journal, once it is sure that everything in it can be written."""
+    require_writable(workspace, closing)
     folder = _folder(workspace)
     shutil.rmtree(folder, ignore_errors=True)
     for number, edit in enumerate(closing.edits):
@@ -166,7 +188,8 @@ def _escalated(workspace: Workspace, closing: Closing, written: dict[str, bytes]
     """File the blocker of a focus that stands still; return its path."""
     from planctl.ops.escalate import escalate
 
-    if workspace.load_plan(closing.record.focus).hub is None:
+    told = any(edit.kind == "attempt" for edit in closing.edits)
+    if not told or workspace.load_plan(closing.record.focus).hub is None:
         return None  # there is no place for a blocker
     found = escalate(workspace, closing.record.focus)
     if found is None:

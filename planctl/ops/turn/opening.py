@@ -10,6 +10,7 @@ from planctl._files import read_plain
 from planctl._text import listed
 from planctl.errors import BadFileError, GitError, NotFoundError, PreconditionError, UsageError
 from planctl.models.turn_record import OpenTurn, quoted_path, role_name
+from planctl.models.ulids import RANDOM_BYTES, new_ulid
 from planctl.ops.focus import require_unlocked
 from planctl.ops.turn.journal import closing_lock, settle
 from planctl.ops.turn.state import current_turn, entries_of, keep, next_number
@@ -73,7 +74,7 @@ def open_turn(
         turn = OpenTurn.model_validate(
             {
                 "schema": "planctl/open-turn/v1",
-                "id": _ulid(now),
+                "id": new_ulid(now, os.urandom(RANDOM_BYTES)),
                 "number": next_number(workspace),
                 "role": said,
                 "focus": chosen,
@@ -87,12 +88,6 @@ def open_turn(
         )
         keep(workspace, turn)
     return turn
-
-
-def _ulid(now: object) -> str:
-    from ulid import ULID
-
-    return str(ULID.from_datetime(now))  # type: ignore[arg-type]
 
 
 def _refuse_second(workspace: Workspace) -> None:

@@ -16,7 +16,7 @@ PLANCTL = shlex.join([sys.executable, "-c", _RUN])
 AGENT = Path(__file__).parent / "agents" / "agent.py"
 WORDS = (
     "The file src/one.txt was changed as the brief says. Nothing else was needed for it. "
-    "The evidence of the rows comes next. Next: run the phase."
+    "The evidence of the rows comes next. Next: look at the verdicts."
 )
 
 EDIT = ("append", "src/one.txt", "more\\n")

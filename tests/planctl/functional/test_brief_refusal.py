@@ -109,6 +109,12 @@ def test_an_order_that_is_proven_in_part_is_refused_in_that_part(check: Check) -
     assert "order what is open of it: `defaults`" in refused.way_out
 
 
+@pytest.mark.parametrize("rows", ["A0-A3", "A0–A3", "A1 through A3", "A1/A2/A3", "A0..3"])
+def test_a_range_of_rows_means_every_row_of_it(check: Check, rows: str) -> None:
+    (refused,) = check(brief_of(f"Redo {rows}.")).refused
+    assert [proof.step for proof in refused.proofs] == ["selector", "train", "infer"]
+
+
 def test_the_refusal_names_line_field_value_and_what_is_open_instead(check: Check) -> None:
     (refused,) = check(brief_of("1. Read the plan.\n2. Redo A2.")).refused
     assert (refused.line, refused.field, refused.value) == (10, "Do Now", "2. Redo A2.")

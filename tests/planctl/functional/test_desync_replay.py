@@ -166,6 +166,22 @@ def test_a_supervisor_with_a_right_clock_asks_once(
     assert count(tmp_path / "project", tmp_path / "journal").requests == 0
 
 
+def test_the_audit_of_that_history_finds_orders_for_what_was_complete(
+    plain_day: tuple[Repo, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It reads words alone, so it finds most; the commands in a brief's fence are no words."""
+    repo, _ = plain_day
+    monkeypatch.chdir(repo.root)
+    assert run(["audit", "--json"]) == 1
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    again = [item["claim"] for item in findings if item["kind"] == "requests.repeated"]
+    assert len(again) >= 6
+    assert not any("Run Phase A" in claim for claim in again)
+    assert any("Refresh the evidence of rows A1, A2 and A3" in claim for claim in again)
+
+
 @pytest.mark.skipif(not FIXTURE.is_file(), reason="the shared fixture is not here")
 def test_the_order_of_turns_is_that_of_the_real_day() -> None:
     text = FIXTURE.read_text("utf-8")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from planctl.models.hook_part import HookPart, has_part, without_part
 from tests.planctl.conftest import Repo
-from tests.planctl.functional.conftest import Project
+from tests.planctl.functional.conftest import ID, Project
 
 MINE = '#!/bin/sh\nset -eu\necho mine >> hook.log\nexec true "$@"\n'
 
@@ -231,3 +231,19 @@ def test_a_contradiction_in_the_ledger_is_told_and_stops_nobody(proven: Project)
     assert "X-001" in said
     assert "planctl: the commit goes on" in said
     assert proven.repo.git("log", "-1", "--format=%s") == "done"
+
+
+def test_a_turn_is_closed_with_the_hook_in_place(project: Project) -> None:
+    project.call("init")
+    project.repo.commit("init")
+    hooks(project, "install")
+    assert project.call("turn", "open", ID, "--role", "engineer")[0] == 0
+    project.run_phase()
+    words = "Step solo ran and passed. Its log is `green/solo.log`. Nothing else was touched."
+    code, out, err = project.call("turn", "close", "--message", words, "--next", "look at it")
+    assert code == 0, out + err
+    assert project.repo.git("status", "--porcelain") == ""
+    working = project.repo.git("show", "HEAD:plans/active/X-001/implementation.md")
+    assert "- [x] A3" in working
+    assert project.call("sync", "--check")[0] == 0
+    assert project.call("turn", "check")[0] == 0

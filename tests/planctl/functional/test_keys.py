@@ -48,6 +48,8 @@ def test_a_key_is_never_overwritten(project: Project, isolated_home: Path) -> No
     code, _, err = project.call("keys", "new", "--no-passphrase")
     assert code == 4
     assert "is there already" in err
+    # Nobody is asked for a passphrase in vain; here there is not even a terminal to ask on.
+    assert "is there already" in project.call("keys", "new")[2]
     private.unlink()
     assert project.call("keys", "new", "--no-passphrase")[0] == 4  # the public half is there
     assert not private.exists()

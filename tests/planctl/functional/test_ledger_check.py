@@ -84,9 +84,8 @@ def test_a_row_that_its_author_ticked_and_the_brief_orders_after_that(proven: Pr
     place.write_text(place.read_text() + "- [x] B7: draw the picture\n")
     proven.repo.commit("carried out")
     assert ordered(proven) == []
-    (proven.root / "input.md").write_text(DO_B7 + "\nAgain, please.\n")
-    (found,) = ordered(proven)
-    assert found["item"] == "X-001 B7"
+    (proven.root / "input.md").write_text(DO_B7 + "\nMind the axes.\n")
+    (found,) = [item for item in ordered(proven) if item["item"] == "X-001 B7"]
     assert found["one"]["path"] == "input.md"
     assert found["other"]["said"] == "- [x] B7: draw the picture"
 

@@ -65,6 +65,17 @@ def test_roles_alternate_and_the_loop_ends_when_all_is_proven(loops: Loops) -> N
     assert (again["end"]["why"], again["turns"]) == ("done", [])
 
 
+def test_rows_that_went_stale_are_unticked_in_the_turn(loops: Loops) -> None:
+    loops.project.run_phase()
+    loops.project.repo.commit("evidence")
+    loops.project.repo.write("src/two.txt", "other\n")
+    loops.project.repo.commit("a change")
+    loops.engineer(SAID)
+    rows = loops.project.repo.git("show", f"HEAD:plans/active/{ID}/implementation.md")
+    assert "- [x] A1" in rows
+    assert "- [ ] A2" in rows
+
+
 def test_without_a_focus_the_ledger_says_what_is_next_and_is_closed_at_the_end(
     loops: Loops,
 ) -> None:
@@ -106,7 +117,7 @@ def test_a_brief_that_asks_for_what_is_proven_never_reaches_the_engineer(loops: 
     assert refused[0].startswith("already-proven: input.md:")
     assert loops.records()[0]["refused_orders"] == supervisor["refused_orders"]
     told = (loops.project.root / ".git/told").read_text("utf-8")
-    assert "once more" not in told
+    assert "Collect fresh evidence" not in told
     assert "--step solo" not in told
     assert engineer["outcome"] == "closed"
     assert len(loops.project.receipts("solo")) == 1
@@ -128,7 +139,7 @@ def test_a_supervisor_is_told_what_was_refused_and_may_mend_it(loops: Loops) -> 
 
 def test_a_refused_brief_does_not_stay_where_there_is_none_to_take_its_place(loops: Loops) -> None:
     bad = ("write", "input.md", f"# Focus\\n{ID}\\n# Do Now\\nRerun phase A once more.\\n")
-    words = ("--supervisor", agent(PROVE, bad, SAID), "--engineer", "true")
+    words = ("--supervisor", agent(PROVE, bad, ("summary", LIE)), "--engineer", "true")
     result = loops.run("--focus", ID, *words)
     assert result["turns"][0]["refused_orders"]
     assert result["turns"][0]["brief"] is None
@@ -174,7 +185,7 @@ def test_an_agent_may_print_its_summary_instead(loops: Loops) -> None:
     loops.engineer(EDIT, ("say", block))
     (record,) = loops.records()
     assert record["sentences"][0] == "The file src/one.txt was changed as the brief says."
-    assert record["next"].startswith("run the phase")
+    assert record["next"].startswith("look at the verdicts")
 
 
 def test_for_a_silent_agent_planctl_says_only_what_it_saw(loops: Loops) -> None:

@@ -93,15 +93,25 @@ def test_a_verdict_is_never_of_a_moment_ago(project: Project) -> None:
         project.repo.write("src/solo.txt", "solo\n")
         back = await client.call_tool("verify", {"initiative": ID})
         again = await client.call_tool("run_phase", {"initiative": ID, "phase": "A"})
-        return fresh, moved, back, again
+        (receipt,) = project.receipts("solo")
+        whole = receipt.read_bytes()
+        receipt.write_bytes(whole.replace(b"payload", b"Payload", 1))
+        edited = await client.call_tool("verify", {"initiative": ID})
+        receipt.write_bytes(whole)
+        restored = await client.call_tool("verify", {"initiative": ID})
+        return (fresh, moved, back, edited, restored), again
 
-    fresh, moved, back, again = talk(project.root, say)
+    answers, again = talk(project.root, say)
+    fresh = answers[0]
     verdicts = [
-        [step["verdict"] for step in answer.structured_content["steps"]]
-        for answer in (fresh, moved, back)
+        [step["verdict"] for step in answer.structured_content["steps"]] for answer in answers
     ]
     assert fresh.structured_content["head"] == commits[0]
-    assert verdicts == [["fresh"] * 3, ["fresh", "fresh", "stale"], ["fresh"] * 3]
+    every = ["fresh"] * 3
+    assert verdicts[:3] == [every, ["fresh", "fresh", "stale"], every]
+    assert verdicts[3][:2] == ["fresh", "fresh"]
+    assert verdicts[3][2] != "fresh"
+    assert verdicts[4] == every
     assert {step["action"] for step in again.structured_content["steps"]} == {"skipped"}
     assert all(step["receipt"] for step in again.structured_content["steps"])
 

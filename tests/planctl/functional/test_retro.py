@@ -57,6 +57,15 @@ def test_repeated_runs_and_refused_orders_are_waste_and_come_first(
     assert found.totals.dwell == {ID: 2}
 
 
+def test_a_refused_brief_is_one_order_however_many_problems_it_had(story: Story) -> None:
+    again = ("already-proven: input.md:3: A1", "already-proven: input.md:4: A2", "field: no focus")
+    story.turn(role="supervisor", refused_orders=again)
+    story.turn(role="supervisor", refused_orders=("pointer: input.md:9: moved",))
+    found = retro(story.workspace, ID)
+    assert [turn.asked_again for turn in found.turns] == [0, 1]
+    assert found.totals.asked_again == 1
+
+
 def test_failures_that_came_back_are_named(story: Story, proven: Project) -> None:
     story.turn({"src/one.txt": ""})
     proven.run_phase("--step", "one", expect=1)
@@ -187,4 +196,5 @@ def test_a_row_stands_still_since_its_own_step_moved() -> None:
     ]
     row = row_progress("mine", ("A1",), "stale", turns, 2)
     assert (row.turns, row.docs, row.reruns, row.other, row.over) == (3, 1, 1, 1, True)
+    assert not row_progress("mine", ("A1",), "stale", turns, 3).over
     assert dwell_of(turns) == 1

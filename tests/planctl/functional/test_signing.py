@@ -360,3 +360,20 @@ def test_who_signs_nothing_loads_no_cryptography(proven: Project) -> None:
         [sys.executable, "-c", code], cwd=proven.root, capture_output=True, text=True, check=True
     )
     assert done.stderr.strip() == "0 []"
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [((), False), (("--compromised",), True), (("--from", "2020-01-01T00:00:00Z"), True)],
+)
+def test_a_run_says_that_its_key_counts_no_more(
+    project: Project, signers: Signers, how: tuple[str, ...], told: bool
+) -> None:
+    ada = signers.person("ada", "engineer")
+    if how:
+        revoke = ("keys", "revoke", ada.public.fingerprint, *how, "--why", "lost")
+        assert project.call(*revoke)[0] == 0
+    signers.be("ada")
+    code, _, err = project.call("run-phase", ID, "A", "--step", "solo")
+    assert code == 0
+    assert ("solo: signed with a key that is revoked or not valid now" in err) is told

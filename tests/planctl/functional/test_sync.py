@@ -138,6 +138,28 @@ def test_a_row_that_was_never_run_and_is_ticked_is_told(project: Project) -> Non
     assert project.call("sync", "--check")[0] == 0
 
 
+@pytest.mark.parametrize("name", ["a --> b", "<!-- a -->", "a\n- [x] A1: b", "\x1b[2J"])
+def test_no_name_of_a_file_ends_the_remark(project: Project, name: str) -> None:
+    project.edit("inputs: [src/solo.txt]", 'inputs: ["src/dir/**"]')
+    place = project.root / "src/dir" / name
+    place.parent.mkdir()
+    place.write_text("one\n")
+    project.repo.commit("a file")
+    project.run_phase("--step", "solo")
+    before = (project.root / WORKING).read_bytes()
+    place.write_text("other\n")
+    assert project.call("sync")[0] == 0
+    assert project.call("sync", "--check")[0] == 0
+    told = rows(project)
+    assert len(told) == 3
+    assert told[2].startswith("- [ ] A3: solo <!-- planctl: stale since this change (src/dir/")
+    assert told[2].count("-->") == 1
+    assert told[2].isprintable()
+    place.write_text("one\n")
+    assert project.call("sync")[0] == 0
+    assert (project.root / WORKING).read_bytes() == before
+
+
 def test_rows_without_a_step_are_their_authors(proven: Project) -> None:
     place = proven.root / WORKING
     place.write_text(place.read_text() + "- [x] B1: by hand\n- [ ] B2: not yet\n")

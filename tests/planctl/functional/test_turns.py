@@ -139,6 +139,45 @@ def test_giving_up_is_recorded_even_where_nothing_can_be_committed(engineer: Eng
     assert record.sentences == ("lost the branch",)
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "told"),
+    [
+        (f"plans/active/{ID}/plan.yaml", "schema: [", "plan.yaml"),
+        ("planctl.toml", "[turn\n", "planctl.toml"),
+        ("docs/fix_plan.md", f"<!-- planctl:item {ID} -->\n", "has no end"),
+    ],
+)
+def test_a_file_that_an_agent_broke_stops_the_closing_but_not_the_giving_up(
+    engineer: Engineer, path: str, content: str, told: str
+) -> None:
+    engineer.open()
+    (engineer.root / path).write_text(content)
+    answer = engineer.close(WORDS)
+    assert answer.code == 4
+    assert told in answer.err
+    given_up = engineer.call("turn", "abandon", "--reason", "it broke the plan", "--json")
+    assert given_up.code == 0, given_up.said
+    assert engineer.call("turn", "show").code == 1
+    assert (engineer.root / given_up.json()["path"]).is_file()
+    assert (engineer.root / path).read_text() == content
+
+
+def test_a_summary_that_is_a_link_is_never_written_through(
+    engineer: Engineer, tmp_path: Path
+) -> None:
+    place = engineer.root / f"plans/active/{ID}/summary.md"
+    (tmp_path / "elsewhere.md").write_text("theirs\n")
+    place.unlink()
+    place.symlink_to(tmp_path / "elsewhere.md")
+    engineer.repo.commit("a link")
+    engineer.open()
+    answer = engineer.close(WORDS)
+    assert answer.code == 4
+    assert "summary.md: is, or lies behind, a symbolic link" in answer.err
+    assert (tmp_path / "elsewhere.md").read_text() == "theirs\n"
+    assert "AUTO" not in engineer.repo.git("log", "-1", "--format=%s")
+
+
 def test_records_are_read_newest_first_and_only_as_many_as_asked(engineer: Engineer) -> None:
     for _ in range(3):
         engineer.open()
@@ -263,7 +302,10 @@ def test_a_closing_killed_at_some_points_is_completed_without_doubling(
     last = len(reached)
     assert any("journal.json" in name for name in reached)
     first = next(at for at, name in enumerate(reached) if "journal.json" in name)
-    for point in [*range(first, last, max(1, (last - first) // 8)), last]:
+    # The index of the commit goes away right after it: the commit is there, nothing else knows.
+    made = max(at for at, name in enumerate(reached, 1) if name.startswith("os.remove turn-index"))
+    some = range(first, last, max(1, (last - first) // 7))
+    for point in sorted({*some, made, last}):
         prepared(fit_project, tmp_path / f"at{point}", monkeypatch)
         survive(tmp_path / f"at{point}", point)
 

@@ -9,6 +9,7 @@ would, and goes on.
 from __future__ import annotations
 
 import json
+import os
 import random
 import shlex
 import signal
@@ -25,6 +26,8 @@ import pytest
 from planctl.models.loop import parse_state
 from tests.planctl.conftest import Repo
 from tests.planctl.functional.conftest import ID, Project
+from tests.planctl.functional.loops import EDIT, SAID, agent
+from tests.planctl.reliability.kill_points import run_until
 
 CHAOS = Path(__file__).parents[1] / "functional" / "agents" / "chaos.py"
 RUN = "import sys; from planctl.cli.app import run; sys.exit(run(sys.argv[1:]))"
@@ -196,3 +199,30 @@ def test_fifty_turns_of_faults_lose_no_turn_and_double_no_number(storm: Storm) -
     faults = {line["fault"] for line in storm.journaled() if "fault" in line}
     assert len(faults) > 12
     assert storm.killed > 0
+
+
+def killed_at(project: Project, points: range | list[int], words: list[str]) -> None:
+    """Kill a loop at changes counted from its end; the next one must complete the turn."""
+    for before_end in points:
+        _, reached = run_until(0, words)
+        status, _ = run_until(len(reached) - before_end, words)
+        assert os.WIFSIGNALED(status)
+        code, _, err = project.call(*words)
+        assert code == 0, err
+        paths = sorted(project.root.glob("plans/active/*/turns/*.json"))
+        numbers = [json.loads(path.read_text("utf-8"))["number"] for path in paths]
+        assert numbers == list(range(1, len(numbers) + 1)), f"{before_end} before the end"
+        assert project.repo.git("status", "--porcelain") == "", f"{before_end} before the end"
+        assert not (project.root / ".git/planctl/turn.json").exists()
+
+
+LOOP = ["loop", "--focus", ID, "-n", "1", "--engineer", agent(EDIT, SAID)]
+
+
+def test_a_loop_that_is_killed_while_it_closes_a_turn_is_completed(project: Project) -> None:
+    killed_at(project, [8, 30], LOOP)
+
+
+@pytest.mark.slow
+def test_a_loop_is_completed_wherever_it_is_killed(project: Project) -> None:
+    killed_at(project, range(2, 100, 7), LOOP)

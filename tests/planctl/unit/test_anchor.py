@@ -44,6 +44,13 @@ def test_neighbours_tell_equal_lines_apart() -> None:
     assert moved(lines, 5, now) == ("moved", 6)
 
 
+def test_the_old_number_is_no_proof_where_an_equal_line_stands_there_now() -> None:
+    lines = ["def a():", "    return None", "", "def b():", "    return None", "", "def c():"]
+    now = ["x = 1", "y = 2", "z = 3", *lines]
+    # Line 5 holds `return None` again, but that of `a`.
+    assert moved(lines, 5, now) == ("moved", 8)
+
+
 def test_equal_lines_without_neighbours_that_tell_are_ambiguous() -> None:
     lines = ["alpha beta gamma", "p", "q", "r"]
     now = ["u", "alpha beta gamma", "v", "w", "alpha beta gamma", "z"]

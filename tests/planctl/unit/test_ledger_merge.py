@@ -50,8 +50,8 @@ class Branch:
             text = ledger.with_attempt(text, PATH, name, self.attempt(day, said))
         if self.words is not None:
             newline = "\r\n" if "\r\n" in text else "\n"
-            new = f"{self.name} wrote.{newline}Two lines."
-            text = text.replace(f"Words {self.words}.", new)
+            words = f"{self.name} wrote.{newline}Two lines."
+            text = text.replace(f"Words {self.words}.", words)
         return text
 
     def attempt(self, day: int, said: str) -> Attempt:
@@ -91,12 +91,12 @@ def base(newline: str) -> str:
 
 def joined(old: str, ours: str, theirs: str) -> tuple[str, int]:
     with tempfile.TemporaryDirectory() as folder:
-        places = [Path(folder, name) for name in ("base", "ours", "theirs")]
-        for place, text in zip(places, (old, ours, theirs), strict=True):
+        base_file, our_file, their_file = (Path(folder, name) for name in ("o", "a", "b"))
+        for place, text in ((base_file, old), (our_file, ours), (their_file, theirs)):
             place.write_bytes(text.encode())
-        result = merge(*places, PATH)
+        result = merge(base_file, our_file, their_file, PATH)
         assert result.plain == ""
-        return places[1].read_bytes().decode(), result.conflicts
+        return our_file.read_bytes().decode(), result.conflicts
 
 
 def attempts(text: str) -> dict[str, list[str]]:
