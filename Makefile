@@ -16,7 +16,7 @@ SECONDS_EACH ?= 20
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run setup test test-slurm test-reliability demo-desync fuzz slurm-packages lint evidence verify bench bench-recipe bench-verify bench-audit bench-bisect bench-loop clean
+.PHONY: run setup test test-slurm test-reliability demo-desync fuzz slurm-packages lint evidence verify bench bench-recipe bench-recon bench-verify bench-audit bench-bisect bench-loop clean
 
 run: setup  ## Train, reconstruct and verify, into a new folder below outputs/runs/
 	@echo "Data: $(or $(DATA),the built-in simulation; DATA=path/to/scan.npz takes a scan)"
@@ -62,7 +62,7 @@ evidence: setup  ## Re-run only what is not fresh, into the committed evidence
 verify: setup  ## What is proven now
 	planctl verify
 
-bench: bench-recipe bench-verify bench-audit bench-bisect bench-loop
+bench: bench-recipe bench-recon bench-verify bench-audit bench-bisect bench-loop
 
 bench-loop: setup  ## CPU seconds of `planctl status`, `ledger next`, `brief` and mcp at 1,000 turns
 	$(BIN)/python bench/bench_loop.py
@@ -72,6 +72,9 @@ bench-bisect: setup  ## CPU seconds of `planctl bisect` on 1,000 commits
 
 bench-audit: setup  ## CPU seconds of `planctl audit` on 1,000 commits
 	$(BIN)/python bench/bench_audit.py
+
+bench-recon: setup  ## Error against CPU seconds of iterative reconstruction, beside plain rPIE
+	$(BIN)/python bench/bench_recon.py
 
 bench-recipe: setup  ## Floors of the training recipe, with flat and no-network rows
 	$(BIN)/python bench/bench_recipe.py

@@ -6,9 +6,6 @@ Apart from `workflows`, because it needs no Lightning: that saves seconds of sta
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,46 +19,27 @@ from ptycho_torch.data.loading import load_inference_scan
 from ptycho_torch.data.scan import Array, ScanData
 from ptycho_torch.errors import DivergedError, PreconditionError
 from ptycho_torch.instrumentation.patch_stats import PatchStatsLogger
+from ptycho_torch.iterative import (
+    METRICS_FILE,
+    InferenceResult,
+    improved,
+    judged,
+    measured_mask,
+)
 from ptycho_torch.reconstruct.assemble import Assembly, assemble
 from ptycho_torch.reconstruct.debug_dump import write_debug_dump
+from ptycho_torch.reconstruct.engine import RpieOptions
 from ptycho_torch.reconstruct.predict import Prediction, predict_patches
-from ptycho_torch.reconstruct.refine import RpieOptions, run_rpie
 from ptycho_torch.reconstruct.result import (
     Reconstruction,
-    compare,
-    measure,
     write_reconstruction,
 )
 from ptycho_torch.runtime import choose_device, log_scales, prepare_torch, write_config
 
-METRICS_FILE = "metrics.json"
 PROBE_TOLERANCE = 0.2
 """Relative difference of two probes, up to a common factor, that is worth a warning."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class InferenceResult:
-    """What an inference run leaves.
-
-    Attributes:
-        reconstruction: The object with probe, positions and scales.
-        metrics: Content of `metrics.json`.
-        files: Files written, the reconstruction first.
-    """
-
-    reconstruction: Reconstruction
-    metrics: dict[str, Any]
-    files: list[Path]
-
-    def summary(self) -> dict[str, Any]:
-        """Sum the run up.
-
-        Returns:
-            Plain values for JSON.
-        """
-        return {"files": [path.as_posix() for path in self.files], "metrics": self.metrics}
 
 
 def run_inference_torch(payload: InferencePayload, scan: ScanData | None = None) -> InferenceResult:
@@ -124,7 +102,7 @@ def reconstruct_scan(
     metrics = {
         "synchronised": assembly.synchronised,
         "components": assembly.components,
-        **_judged(result, scan),
+        **judged(result, scan),
     }
     files.append(execution.output_dir / METRICS_FILE)
     write_json(files[-1], metrics)
@@ -176,36 +154,6 @@ def predict_scan(
     return prediction, patterns
 
 
-def refine_reconstruction(
-    start: Reconstruction, scan: ScanData, options: RpieOptions, execution: ExecutionConfig
-) -> InferenceResult:
-    """Go on from a reconstruction with rPIE and write the outcome beside its metrics.
-
-    Args:
-        start: What to start from.
-        scan: The scan it was made from.
-        options: Epochs, step sizes and whether the probe moves.
-        execution: Output folder and threads.
-
-    Returns:
-        The refined reconstruction, metrics and files.
-
-    Raises:
-        DataFileError: The scan has other patterns than the reconstruction.
-        DivergedError: rPIE became non-finite.
-    """
-    prepare_torch(execution, options.seed)
-    before = measure(start, scan)
-    used = scan.select(start.patterns)
-    amplitude = torch.from_numpy(used.amplitude() * np.float32(start.scales.amplitude_scale))
-    result = _refined(start, amplitude, _mask(scan), options)
-    make_folder(execution.output_dir)
-    files = write_reconstruction(execution.output_dir, result)
-    metrics = {"start_r_factor": before["r_factor"], **_judged(result, scan)}
-    write_json(execution.output_dir / METRICS_FILE, metrics)
-    return InferenceResult(result, metrics, [*files, execution.output_dir / METRICS_FILE])
-
-
 def _reconstruct(
     bundle: InferenceBundle,
     prediction: Prediction,
@@ -219,7 +167,7 @@ def _reconstruct(
     probe = bundle.network.probe.cpu()
     amplitude = patterns.amplitude[chosen]
     assembly = assemble(
-        prediction.patches, positions, probe, amplitude, _mask(scan), inference.sync
+        prediction.patches, positions, probe, amplitude, measured_mask(scan), inference.sync
     )
     result = Reconstruction(
         canvas=assembly.canvas,
@@ -230,18 +178,8 @@ def _reconstruct(
     )
     if inference.refine_epochs > 0:
         options = RpieOptions(epochs=inference.refine_epochs, seed=info.training.seed)
-        result = _refined(result, amplitude, _mask(scan), options)
+        result = improved(result, amplitude, measured_mask(scan), options)
     return assembly, result
-
-
-def _refined(
-    start: Reconstruction, amplitude: torch.Tensor, mask: torch.Tensor | None, options: RpieOptions
-) -> Reconstruction:
-    found = run_rpie(amplitude, start.positions_px, start.unit_probe(), options, start.canvas, mask)
-    for epoch, value in enumerate(found.r_factors, start=1):
-        logger.info("rPIE epoch %d/%d R=%.4f", epoch, options.epochs, value)
-    probe = found.probe.numpy() / np.complex64(start.scales.probe_factor)
-    return replace(start, canvas=found.canvas, probe=probe)
 
 
 def _record(recorder: PatchStatsLogger, prediction: Prediction, batch_size: int) -> None:
@@ -250,19 +188,6 @@ def _record(recorder: PatchStatsLogger, prediction: Prediction, batch_size: int)
             break
         recorder.record(batch, index)
     recorder.write()
-
-
-def _judged(result: Reconstruction, scan: ScanData) -> dict[str, Any]:
-    """Measure against the patterns, and against the scan's own object where there is one."""
-    metrics = measure(result, scan)
-    logger.info("R=%.4f, the flat object's is %.4f", metrics["r_factor"], metrics["flat_r_factor"])
-    if scan.object is None:
-        return metrics
-    try:
-        return metrics | compare(result, scan.object)
-    except PreconditionError as error:
-        logger.warning("not compared with the file's object: %s", error)
-        return metrics
 
 
 def _check_fit(bundle: InferenceBundle, scan: ScanData) -> None:
@@ -299,7 +224,3 @@ def probe_difference(first: Array, second: Array) -> float:
     norms = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
     overlap = min(1.0, abs(np.vdot(first, second)) / norms)
     return float(np.sqrt(1 - overlap**2))
-
-
-def _mask(scan: ScanData) -> torch.Tensor | None:
-    return None if scan.mask is None else torch.from_numpy(scan.mask)

@@ -24,12 +24,13 @@ from ptycho_torch.data.loading import TrainingScans, load_training_scans
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.errors import PreconditionError
 from ptycho_torch.instrumentation.patch_stats import GRID_FILE, STATS_FILE, PatchStatsLogger
+from ptycho_torch.iterative import InferenceResult
 from ptycho_torch.losses import DiffractionLoss, choose_mode, noise_floor
 from ptycho_torch.model import PtychoPINN_Lightning
 from ptycho_torch.networks import PtychoPINN
 from ptycho_torch.physics.scaling import Scales, compute_scales
-from ptycho_torch.reconstruct.refine import prepare_probe, unexplained_fraction
-from ptycho_torch.reconstruction import InferenceResult, reconstruct_scan
+from ptycho_torch.reconstruct.probe_preparation import prepare_probe, unexplained_fraction
+from ptycho_torch.reconstruction import reconstruct_scan
 from ptycho_torch.runtime import choose_device, log_scales, prepare_torch, write_config
 from ptycho_torch.training.callbacks import LOSS_CURVE_FILE
 from ptycho_torch.training.fit import (

@@ -28,10 +28,16 @@ def _lines(values: Mapping[str, Any], indent: str) -> None:
         if isinstance(value, Mapping):
             print(f"{indent}{name}:")
             _lines(value, indent + "  ")
+        elif isinstance(value, list | tuple) and not value:
+            print(f"{indent}{name:<{width}}  none")
         elif isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             print(f"{indent}{name}:")
             for item in value:
                 print(f"{indent}  {item}")
+        elif isinstance(value, list | tuple) and all(isinstance(item, Mapping) for item in value):
+            print(f"{indent}{name}:")
+            for item in value:
+                print(f"{indent}  {'; '.join(map(_text, item.values()))}")
         else:
             print(f"{indent}{name:<{width}}  {_text(value)}")
 

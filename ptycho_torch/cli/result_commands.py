@@ -78,9 +78,9 @@ def refine(
     require_range("batch_growth", batch_growth, lowest=1)
     edge.talk(quiet=False)
     from ptycho_torch.data.formats import read_scan
-    from ptycho_torch.reconstruct.refine import RpieOptions
+    from ptycho_torch.iterative import refine_reconstruction
+    from ptycho_torch.reconstruct.engine import RpieOptions
     from ptycho_torch.reconstruct.result import read_reconstruction
-    from ptycho_torch.reconstruction import refine_reconstruction
 
     scan = read_scan(scan_file, measurement)
     options = RpieOptions(

@@ -25,6 +25,7 @@ from ptycho_torch.reconstruct.stitch import Canvas
 
 RECONSTRUCTION_FILE = "reconstruction.npz"
 _KEYS = ("object", "coverage", "origin", "probe", "positions", "patterns", "scales")
+_GIVEN = "given_positions"
 _HINT = "give the `reconstruction.npz` that inference wrote"
 
 
@@ -38,6 +39,8 @@ class Reconstruction:
         positions_px: (n, 2) float64, positions of the patterns that were used.
         patterns: (n,) int64, numbers of these patterns in their scan.
         scales: The scales of the training.
+        given_positions_px: (n, 2) float64, the scan's positions where `positions_px` are corrected
+            ones; None where they are the same.
     """
 
     canvas: Canvas
@@ -45,6 +48,7 @@ class Reconstruction:
     positions_px: Array
     patterns: Array
     scales: Scales
+    given_positions_px: Array | None = None
 
     def unit_probe(self) -> torch.Tensor:
         """The probe with unit energy.
@@ -66,6 +70,7 @@ def write_reconstruction(folder: Path, result: Reconstruction) -> list[Path]:
         The files.
     """
     canvas = result.canvas
+    given = result.given_positions_px
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -77,6 +82,7 @@ def write_reconstruction(folder: Path, result: Reconstruction) -> list[Path]:
         positions=result.positions_px,
         patterns=result.patterns,
         scales=np.array(json.dumps(result.scales.to_dict(), sort_keys=True)),
+        **({} if given is None else {_GIVEN: given}),
     )
     path = folder / RECONSTRUCTION_FILE
     write_bytes(path, buffer.getvalue())
@@ -105,6 +111,7 @@ def read_reconstruction(path: Path) -> Reconstruction:
             if missing:
                 raise DataFileError(f"`{path}` lacks {missing}: not a reconstruction", _HINT)
             found = {key: archive[key] for key in _KEYS}
+            given = archive[_GIVEN] if _GIVEN in archive.files else None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataFileError(f"cannot read `{path}`: {error}", _HINT) from error
     row, col = (int(value) for value in found["origin"])
@@ -114,6 +121,7 @@ def read_reconstruction(path: Path) -> Reconstruction:
         positions_px=found["positions"],
         patterns=found["patterns"],
         scales=Scales.from_dict(json.loads(str(found["scales"]))),
+        given_positions_px=given,
     )
 
 
@@ -151,7 +159,7 @@ def measure(result: Reconstruction, scan: ScanData) -> dict[str, Any]:
     flat = Canvas(np.ones_like(result.canvas.object), result.canvas.coverage, result.canvas.origin)
     values: dict[str, Any] = {"patterns": len(used)}
     for prefix, canvas in (("", result.canvas), ("flat_", flat)):
-        intensity = canvas_intensity(canvas, used.positions_px, result.unit_probe())
+        intensity = canvas_intensity(canvas, result.positions_px, result.unit_probe())
         dose = result.scales.nphotons
         nll = poisson_nll(intensity * dose, amplitude.square() * dose, mask)
         values[f"{prefix}r_factor"] = r_factor(intensity, amplitude, mask)
@@ -185,7 +193,9 @@ def _used_patterns(result: Reconstruction, scan: ScanData) -> ScanData:
             "give the scan that the reconstruction was made from",
         )
     used = scan.select(result.patterns)
-    if not np.array_equal(used.positions_px, result.positions_px):
+    given = result.given_positions_px
+    expected = result.positions_px if given is None else given
+    if not np.array_equal(used.positions_px, expected):
         raise PreconditionError(
             f"`{scan.source}` has other positions than the reconstruction",
             "give the scan that the reconstruction was made from",

@@ -20,7 +20,6 @@ import numpy as np
 from ptycho_torch.data.formats.geometry import (
     ELECTRONVOLT_J,
     PLANCK_TIMES_LIGHT_EV_M,
-    detector_pixel_m,
     object_pixel_m,
     placed,
     probe_from_patterns,
@@ -133,7 +132,8 @@ def write_cxi(file: h5py.File, scan: ScanData) -> None:
             hint="write NPZ, which has them in pixels",
         )
     counts = scan.diffraction if scan.measurement == "counts" else scan.diffraction**2
-    pixel = detector_pixel_m(
+    # The same relation gives the detector's pixel from the object's: N a p = λz.
+    pixel = object_pixel_m(
         known["energy_ev"], known["distance_m"], known["pixel_size_m"], scan.n_pixel
     )
     metres = np.zeros((len(scan), 3))

@@ -29,21 +29,6 @@ def object_pixel_m(energy_ev: float, distance_m: float, detector_pixel_m: float,
     return PLANCK_TIMES_LIGHT_EV_M / energy_ev * distance_m / (n * detector_pixel_m)
 
 
-def detector_pixel_m(energy_ev: float, distance_m: float, pixel_size_m: float, n: int) -> float:
-    """Return the edge of a detector pixel: the far-field relation is its own inverse.
-
-    Args:
-        energy_ev: Photon energy in electronvolts, > 0.
-        distance_m: Sample to detector in metres, > 0.
-        pixel_size_m: Edge of an object pixel in metres, > 0.
-        n: Detector pixels an edge.
-
-    Returns:
-        Metres.
-    """
-    return object_pixel_m(energy_ev, distance_m, pixel_size_m, n)
-
-
 def placed(rows: Array, columns: Array, n: int) -> Array:
     """Move positions so that every patch lies inside an object array with a small margin.
 

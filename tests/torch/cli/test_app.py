@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,20 @@ import pytest
 from typer.testing import CliRunner
 
 from ptycho_torch.cli.app import app
-from ptycho_torch.data.formats import read_scan
+from ptycho_torch.data.formats import read_scan, write_npz
 from ptycho_torch.simulation import simulate_scan
 
 COMMANDS = (
     *(
         "simulate",
         "split",
+        "reconstruct",
         "train",
         "infer",
         "refine",
         "evaluate",
         "parity",
+        "check",
         "join",
         "convert",
         "info",
@@ -270,3 +273,88 @@ def test_join_makes_a_scan_of_two_files(tmp_path):
         2e-8,
     )
     assert len(read_scan(tmp_path / "new/scan.npz")) == 9
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scan") / "scan.npz"
+    write_npz(path, simulate_scan(seed=5, n_patterns=100, nphotons=1e7, kind="cells"))
+    return path
+
+
+class TestReconstruct:
+    """From a scan to an object without any network."""
+
+    def test_object_probe_and_metrics_are_left(self, scan: Path, tmp_path: Path) -> None:
+        said = run_json("reconstruct", scan, "--output_dir", tmp_path, "--epochs", 9)["metrics"]
+        assert said["r_factor"] < 0.1 * said["flat_r_factor"]
+        assert said["r_factor"] < 0.5 * said["projections_r_factor"] < said["flat_r_factor"]
+        assert said["reconstruction"]["relative_error"] < 0.2 * said["flat"]["relative_error"]
+        assert said["probe_mode_powers"] == [1.0]
+        assert said["position_correction_px"] is None
+        assert said["inspection"]["remarks"] == []
+        names = {path.name for path in tmp_path.iterdir()}
+        assert {"reconstruction.npz", "reconstruction_phase.png", "metrics.json"} <= names
+        judged = run_json("evaluate", tmp_path / "reconstruction.npz", "--scan", scan)["data"]
+        assert judged["r_factor"] == said["r_factor"]
+
+    def test_equal_runs_leave_equal_bytes(self, scan: Path, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            fixed = ("--output_dir", tmp_path / name, "--epochs", 2, "--modes", 2)
+            run_json("reconstruct", scan, *fixed, "--correct_positions")
+        first, second = ((tmp_path / n / "reconstruction.npz").read_bytes() for n in ("a", "b"))
+        assert first == second
+
+    def test_corrected_positions_are_kept_beside_the_given_ones(
+        self, scan: Path, tmp_path: Path
+    ) -> None:
+        whole = read_scan(scan)
+        wrong = whole.positions_px + np.random.default_rng(0).normal(0, 1, (len(whole), 2))
+        write_npz(tmp_path / "wrong.npz", replace(whole, positions_px=wrong))
+        out = tmp_path / "out"
+        said = run_json(
+            *("reconstruct", tmp_path / "wrong.npz", "--output_dir", out, "--epochs", 9),
+            "--correct_positions",
+        )["metrics"]
+        assert 0.5 < said["position_correction_px"]["rms"] < 2
+        assert said["r_factor"] < 0.3 * said["flat_r_factor"]
+        with np.load(out / "reconstruction.npz") as found:
+            assert np.array_equal(found["given_positions"], wrong)
+            assert not np.array_equal(found["positions"], wrong)
+        fixed = ("--scan", tmp_path / "wrong.npz", "--output_dir", tmp_path / "more")
+        more = run_json("refine", out / "reconstruction.npz", *fixed, "--epochs", 1)["metrics"]
+        assert more["r_factor"] < 1.2 * said["r_factor"]
+
+    def test_likelihood_and_fixed_probe_are_obeyed(self, scan: Path, tmp_path: Path) -> None:
+        kinds = {
+            "auto": (),
+            "poisson": ("--likelihood", "poisson"),
+            "fixed": ("--no_update_probe",),
+        }
+        found = {}
+        for name, flags in kinds.items():
+            fixed = ("--output_dir", tmp_path / name, "--epochs", 2)
+            run_json("reconstruct", scan, *fixed, *flags)
+            with np.load(tmp_path / name / "reconstruction.npz") as archive:
+                found[name] = (archive["object"], archive["probe"])
+        assert not np.array_equal(found["auto"][0], found["poisson"][0])
+        np.testing.assert_allclose(found["fixed"][1], read_scan(scan).probe, rtol=1e-5)
+        assert not np.allclose(found["auto"][1], read_scan(scan).probe, rtol=1e-5)
+
+    def test_a_sound_scan_passes_the_check(self, scan: Path) -> None:
+        said = run_json("check", scan, "--epochs", 3)
+        assert said["orientation"]["best"] == "as given"
+        assert said["orientation"]["clear"] is True
+        assert said["remarks"] == []
+
+    def test_swapped_axes_and_dead_pixels_fail_the_check(self, scan: Path, tmp_path: Path) -> None:
+        whole = read_scan(scan)
+        dead = whole.diffraction.copy()
+        dead[:, 33, 34] = 0
+        swapped = np.ascontiguousarray(whole.positions_px[:, ::-1])
+        bad = replace(whole, positions_px=swapped, diffraction=dead, object=None)
+        write_npz(tmp_path / "bad.npz", bad)
+        result = run("check", tmp_path / "bad.npz", "--epochs", 3)
+        assert result.exit_code == 1
+        assert re.search(r"best +swap\b", result.stdout)
+        assert "dead-pixels: 1 pixels never counted" in result.stdout.replace("; ", ": ", 1)

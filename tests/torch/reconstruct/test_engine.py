@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +14,11 @@ from ptycho_torch.errors import DivergedError
 from ptycho_torch.metrics import evaluate
 from ptycho_torch.physics.probe import probe_energy
 from ptycho_torch.physics.scaling import compute_scales
-from ptycho_torch.reconstruct.assemble import canvas_r_factor
-from ptycho_torch.reconstruct.refine import (
-    RpieOptions,
-    RpieResult,
-    prepare_probe,
-    run_rpie,
-    unexplained_fraction,
-)
+from ptycho_torch.reconstruct.assemble import canvas_intensity, canvas_r_factor
+from ptycho_torch.reconstruct.engine import RpieOptions, RpieResult, _factor, run_rpie
+from ptycho_torch.reconstruct.probe_modes import mode_powers, with_modes
+from ptycho_torch.reconstruct.probe_preparation import prepare_probe, unexplained_fraction
+from ptycho_torch.reconstruct.stitch import Canvas
 from ptycho_torch.simulation import make_probe, simulate_scan
 
 STAR = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "siemens_star_aps_n64.npz"
@@ -74,9 +72,10 @@ def test_momentum_and_growing_batches_go_further_in_as_many_epochs():
 
 def test_a_batch_grows_after_each_third():
     options = RpieOptions(epochs=6, batch_size=16, batch_growth=4)
-    assert [options.batch_of(epoch) for epoch in range(6)] == [16, 16, 64, 64, 256, 256]
-    assert [RpieOptions(epochs=2).batch_of(epoch) for epoch in range(2)] == [16, 16]
-    assert RpieOptions(epochs=1, batch_growth=4).batch_of(0) == 16
+    assert [options.batch_of(epoch, 2000) for epoch in range(6)] == [16, 16, 64, 64, 256, 256]
+    assert [options.batch_of(epoch, 200) for epoch in range(6)] == [16, 16, 50, 50, 50, 50]
+    assert [RpieOptions(epochs=2).batch_of(epoch, 8) for epoch in range(2)] == [16, 16]
+    assert RpieOptions(epochs=1, batch_growth=4).batch_of(0, 2000) == 16
 
 
 def test_one_seed_gives_one_result(scan):
@@ -158,3 +157,83 @@ def test_probe_of_unit_energy_and_object_still_explain_the_patterns(scan):
     assert probe_energy(result.probe) == pytest.approx(1, rel=1e-4)
     found = canvas_r_factor(result.canvas, scan.positions_px, result.probe, amplitude)
     assert found < 1.2 * result.r_factors[-1]
+
+
+def test_poisson_steps_find_the_phase_of_few_photons_better():
+    dim = simulate_scan(seed=11, n_patterns=300, nphotons=1e4, kind="lines")
+    options = RpieOptions(epochs=18, alpha=0.3, momentum=0.7, batch_growth=4, nphotons=1e4)
+    errors = {
+        kind: score(dim, refine(dim, replace(options, likelihood=kind)))["mae_phase_rad"]
+        for kind in ("amplitude", "poisson")
+    }
+    assert errors["poisson"] < 0.9 * errors["amplitude"]
+
+
+def test_a_poisson_step_in_the_dark_never_more_than_doubles():
+    options = RpieOptions(likelihood="poisson", nphotons=1e3)
+    predicted, measured = torch.tensor([1e-9, 0.5, 0.5]), torch.tensor([1.0, 0.0, 0.5]).sqrt()
+    factor = _factor(predicted, measured, options)
+    assert factor[0] == 1.0
+    assert -0.5 < factor[1] < -0.49
+    assert factor[2] == pytest.approx(0, abs=1e-6)
+
+
+def test_wrong_positions_are_found_again(scan):
+    wrong = scan.positions_px + np.random.default_rng(0).normal(0, 1.5, scan.positions_px.shape)
+    moved = replace(scan, positions_px=wrong)
+    options = RpieOptions(epochs=20, batch_size=32, alpha=0.1, momentum=0.5)
+    blind = refine(moved, options)
+    seeing = refine(moved, replace(options, correct_positions=True))
+    assert np.array_equal(blind.positions_px, wrong)
+    distance = np.linalg.norm(_without_drift(seeing.positions_px - scan.positions_px), axis=1)
+    assert np.median(distance) < 0.1
+    assert np.quantile(distance, 0.95) < 0.4
+    assert seeing.r_factors[-1] < 0.3 * blind.r_factors[-1]
+    assert seeing.canvas.object.shape == seeing.canvas.coverage.shape
+
+
+def test_right_positions_stay(scan):
+    options = RpieOptions(epochs=18, batch_size=32, alpha=0.1, correct_positions=True)
+    result = refine(scan, options)
+    distance = np.linalg.norm(_without_drift(result.positions_px - scan.positions_px), axis=1)
+    assert np.median(distance) < 0.12
+    assert np.quantile(distance, 0.95) < 0.2
+    assert not result.epochs[1].moved
+    assert result.epochs[2].moved
+
+
+def _without_drift(moved: np.ndarray) -> np.ndarray:
+    return moved - np.median(moved, axis=0)
+
+
+def test_two_incoherent_modes_are_told_apart(scan):
+    mixed, powers = _with_second_mode(scan, 0.2)
+    options = RpieOptions(
+        epochs=20, alpha=0.1, momentum=0.7, batch_growth=4, update_probe=True, probe_from=1
+    )
+    scales = compute_scales(mixed.amplitude(), mixed.probe)
+    amplitude = torch.from_numpy(mixed.amplitude() * np.float32(scales.amplitude_scale))
+    probe = torch.from_numpy(mixed.probe * np.complex64(scales.probe_factor))
+    one, two = (
+        run_rpie(amplitude, mixed.positions_px, with_modes(probe, count), options)
+        for count in (1, 2)
+    )
+    assert two.r_factors[-1] < 0.5 * one.r_factors[-1]
+    assert mode_powers(two.probe).tolist() == pytest.approx(powers, abs=0.03)
+    assert score(mixed, two)["relative_error"] < 0.5 * score(mixed, one)["relative_error"]
+
+
+def _with_second_mode(scan: ScanData, share: float) -> tuple[ScanData, list[float]]:
+    """The same scan lit by two orthogonal modes."""
+    size = scan.n_pixel
+    first = torch.from_numpy(scan.probe[0] / np.linalg.norm(scan.probe))
+    axis = (torch.arange(size) - size // 2) / size
+    second = first * (axis[None, :] + 0.3 * axis[:, None])
+    second = second - first * torch.vdot(first.flatten(), second.flatten())
+    second = second / torch.linalg.norm(second)
+    modes = torch.stack([first * math.sqrt(1 - share), second * math.sqrt(share)])
+    canvas = Canvas(scan.object, np.ones(scan.object.shape, np.float32), (0, 0))
+    clean = canvas_intensity(canvas, scan.positions_px, modes).numpy()
+    counts = np.random.default_rng(1).poisson(clean * (1e8 / clean.sum(axis=(1, 2)).mean()))
+    probe = first.numpy()[None].astype(np.complex64)
+    return replace(scan, diffraction=counts.astype(np.float32), probe=probe), [1 - share, share]

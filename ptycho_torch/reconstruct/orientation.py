@@ -1,0 +1,120 @@
+"""Which way round are the positions? Eight flips and swaps, a few epochs of rPIE each.
+
+Files disagree on what x and y mean and which way they grow. The right orientation explains the
+patterns better than the other seven, by far where neighbours overlap and the object has features.
+Patterns turned by 180 degrees look the same for an object that is turned, so with the probe free
+to follow, an orientation and its opposite can only be told apart by the given probe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ptycho_torch.data.scan import Array, ScanData
+from ptycho_torch.physics.scaling import compute_scales
+from ptycho_torch.reconstruct.engine import RpieOptions, run_rpie
+
+CLEAR_MARGIN = 0.05
+"""The best orientation is believed when the next one's R factor is this fraction larger."""
+
+PATTERNS_USED = 400
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """One way to read the positions.
+
+    Attributes:
+        name: `as given`, or what was done: `swap`, `flip rows`, `flip cols` and their sums.
+        r_factor: How well the patterns are explained; smaller is better.
+    """
+
+    name: str
+    r_factor: float
+
+
+@dataclass(frozen=True)
+class OrientationTest:
+    """All eight, best first.
+
+    Attributes:
+        orientations: Best first.
+        clear: Whether the best stands out from the next.
+    """
+
+    orientations: tuple[Orientation, ...]
+    clear: bool
+
+    @property
+    def best(self) -> str:
+        """Name of the best orientation."""
+        return self.orientations[0].name
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        rows = {item.name: item.r_factor for item in self.orientations}
+        return {"best": self.best, "clear": self.clear, "r_factor": rows}
+
+
+def find_orientation(scan: ScanData, epochs: int = 4, seed: int = 0) -> OrientationTest:
+    """Try the eight orientations of a scan's positions.
+
+    Of a long scan the patterns nearest to its middle are used.
+
+    Args:
+        scan: The measurement.
+        epochs: rPIE epochs for each, the probe updated from the second.
+        seed: Of the order of the patterns.
+
+    Returns:
+        The orientations with their R factors, best first.
+
+    Raises:
+        DivergedError: The object became non-finite.
+    """
+    used = _middle(scan)
+    scales = compute_scales(used.amplitude(), used.probe)
+    amplitude = torch.from_numpy(used.amplitude() * np.float32(scales.amplitude_scale))
+    probe = torch.from_numpy(used.probe * np.complex64(scales.probe_factor))
+    mask = None if used.mask is None else torch.from_numpy(used.mask)
+    options = RpieOptions(epochs=epochs, update_probe=True, probe_from=1, seed=seed)
+    found = []
+    for name, positions in orientations(used.positions_px):
+        result = run_rpie(amplitude, positions, probe, options, mask=mask)
+        found.append(Orientation(name, result.r_factors[-1]))
+    found.sort(key=lambda item: item.r_factor)
+    clear = found[1].r_factor > (1 + CLEAR_MARGIN) * found[0].r_factor
+    return OrientationTest(tuple(found), clear)
+
+
+def orientations(positions_px: Array) -> list[tuple[str, Array]]:
+    """Return the eight ways to read positions, as given first.
+
+    Args:
+        positions_px: (n, 2) float64, (row, col).
+
+    Returns:
+        Names with (n, 2) float64 positions.
+    """
+    ways = []
+    for swap in (False, True):
+        for rows in (1.0, -1.0):
+            for cols in (1.0, -1.0):
+                read = positions_px[:, ::-1] if swap else positions_px
+                parts = [
+                    *(["swap"] if swap else []),
+                    *(["flip rows"] if rows < 0 else []),
+                    *(["flip cols"] if cols < 0 else []),
+                ]
+                name = ", ".join(parts) or "as given"
+                ways.append((name, np.ascontiguousarray(read * (rows, cols))))
+    return ways
+
+
+def _middle(scan: ScanData) -> ScanData:
+    distance = np.linalg.norm(scan.positions_px - np.median(scan.positions_px, axis=0), axis=1)
+    return scan.select(np.sort(np.argsort(distance, kind="stable")[:PATTERNS_USED]))
