@@ -170,9 +170,7 @@ def _own_index(repo: Repository) -> Iterator[dict[str, str]]:
     """Yield the environment of a copy of the index: its stat data spares git reading all files."""
     folder = repo.git_dir / "planctl"
     folder.mkdir(parents=True, exist_ok=True)
-    # Those of a planctl that was killed: the caller's lock lets one at a time commit here.
-    for left in folder.glob("turn-index.*"):
-        left.unlink(missing_ok=True)
+    remove_own_indexes(repo)
     place = folder / f"turn-index.{os.getpid()}"
     real = _index_path(repo)
     if real.is_file():
@@ -189,6 +187,12 @@ def _own_index(repo: Repository) -> Iterator[dict[str, str]]:
     finally:
         for name in (place, place.with_name(place.name + ".lock")):
             name.unlink(missing_ok=True)
+
+
+def remove_own_indexes(repo: Repository) -> None:
+    """Remove the indexes of a planctl that was killed; the caller's lock lets one commit here."""
+    for left in (repo.git_dir / "planctl").glob("turn-index.*"):
+        left.unlink(missing_ok=True)
 
 
 def _index_path(repo: Repository) -> Path:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from planctl import clock
 from planctl._files import atomic_write, behind_link, read_plain
-from planctl._git_commit import HookRefusedError
+from planctl._git_commit import HookRefusedError, remove_own_indexes
 from planctl._lock import hold
 from planctl.errors import BadFileError
 from planctl.models.strict_json import strict_json
@@ -156,7 +156,8 @@ def _forget(workspace: Workspace, closing: Closing) -> None:
 
 
 def _end(workspace: Workspace) -> None:
-    # The journal last goes first: without it the rest means nothing.
+    remove_own_indexes(workspace.repo)
+    # The journal goes first of its folder: without it the rest means nothing.
     _journal(workspace).unlink(missing_ok=True)
     shutil.rmtree(_folder(workspace), ignore_errors=True)
 
