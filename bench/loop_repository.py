@@ -134,9 +134,7 @@ def _evidence(root: Path, names: list[str], env: dict[str, str]) -> None:
             if not (_is_open(number) and step.id == STEPS[1]):
                 own, model = workspace.hub(plan).name, first[step.id].receipt
                 env_there = {**model.env, "HUB": own}
-                like = model.model_copy(
-                    update={"initiative": name, "hub": own, "env": env_there}
-                )
+                like = model.model_copy(update={"initiative": name, "hub": own, "env": env_there})
                 record_like(workspace, plan, phase, step, like)
 
 
