@@ -19,6 +19,9 @@ from planctl.models.working_plan import checklist_rows
 
 ACTIVE = "plans/active"
 LEDGER = "docs/fix_plan.md"
+ARCHIVE = "docs/archive"
+BRIEF = "input.md"
+"""Where the next turn's order lies."""
 FINDINGS = "docs/findings.md"
 SETTINGS = "planctl.toml"
 # Plans, settings and working plans: nothing a person writes is larger.

@@ -71,10 +71,10 @@ def brief(
     if check:
         return _check(workspace, target, because, not no_collect, fix, json_)
     from planctl.cli import render
-    from planctl.models.brief import INPUT
     from planctl.ops.brief.write import write_brief
+    from planctl.workspace import BRIEF
 
-    place = None if out == "-" else _relative(workspace, out) if out else INPUT
+    place = None if out == "-" else _relative(workspace, out) if out else BRIEF
     made = write_brief(
         workspace,
         target,
@@ -113,10 +113,10 @@ def _check(
     as_json: bool,
 ) -> int:
     from planctl.cli import render
-    from planctl.models.brief import INPUT
     from planctl.ops.brief.check import check_brief
+    from planctl.workspace import BRIEF
 
-    place = INPUT if target is None else _relative(workspace, target)
+    place = BRIEF if target is None else _relative(workspace, target)
     found = check_brief(workspace, place, because=because, collect=collect, fix=fix)
     if as_json:
         render.emit_json(found.as_dict())

@@ -12,10 +12,9 @@ from planctl._files import behind_link, read_text
 from planctl._text import json_text
 from planctl.errors import BadFileError, NotFoundError
 from planctl.ops.status import status
-from planctl.workspace import ACTIVE, LEDGER, Workspace
+from planctl.workspace import ACTIVE, BRIEF, LEDGER, Workspace
 
 SCHEME = "planctl://"
-BRIEF = "input.md"
 _MAX_BYTES = 16_000_000
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _MARKDOWN, _YAML, _JSON = "text/markdown", "application/yaml", "application/json"

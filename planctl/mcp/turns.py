@@ -9,14 +9,13 @@ from pydantic import Field
 
 from planctl.errors import UsageError
 from planctl.mcp.tool import Answer, Call, Name, Text, Tool, require_inside
-from planctl.models.brief import INPUT
 from planctl.models.turn_prose import TurnProse
 from planctl.ops.brief.check import check_brief
 from planctl.ops.brief.write import write_brief
 from planctl.ops.turn.closing import close_turn
 from planctl.ops.turn.opening import open_turn
 from planctl.ops.turn.state import current_turn
-from planctl.workspace import Workspace
+from planctl.workspace import BRIEF, Workspace
 
 
 class BriefTool(Tool):
@@ -42,14 +41,14 @@ class BriefTool(Tool):
         default_factory=list, max_length=50, description="Further lines for the reader."
     )
     check: bool = Field(False, description="Check the brief at `path`, and write none.")
-    path: Name | None = Field(None, description=f"With `check`: the brief; `{INPUT}` without it.")
+    path: Name | None = Field(None, description=f"With `check`: the brief; `{BRIEF}` without it.")
 
     def answer(self, call: Call) -> Answer:
         """See `planctl brief`."""
         if self.check:
             return self._checked(call.workspace)
         if self.path is not None:
-            raise UsageError("`path` goes with `check`", f"a brief is written to `{INPUT}`")
+            raise UsageError("`path` goes with `check`", f"a brief is written to `{BRIEF}`")
         made = write_brief(
             call.workspace,
             self.initiative,
@@ -63,7 +62,7 @@ class BriefTool(Tool):
     def _checked(self, workspace: Workspace) -> Answer:
         if self.initiative or self.phase or self.implement or self.note:
             raise UsageError("`check` writes no brief", "leave out what says how to write one")
-        path = self.path or INPUT
+        path = self.path or BRIEF
         require_inside(workspace.root, path)
         found = check_brief(workspace, path)
         return Answer(found.as_dict(), 0 if found.ok else 1)

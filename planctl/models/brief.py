@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-INPUT = "input.md"
-"""Where the next turn's order lies."""
 SCHEMA = "planctl/brief/v1"
 
 

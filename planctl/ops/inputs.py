@@ -20,11 +20,14 @@ from planctl.errors import PreconditionError
 from planctl.models.paths import fixed_start, is_utf8, matches
 from planctl.models.plan import Plan, Step
 from planctl.models.receipt import DataFile, InputFile
-from planctl.workspace import ACTIVE, LEDGER
+from planctl.workspace import ACTIVE, ARCHIVE, BRIEF, LEDGER
 
 _REPORTS = f"{ACTIVE}/*/reports/**"
-# What planctl itself writes while it records a run.
-_OWN = re.compile(rf"{ACTIVE}/[^/]+/(?:reports/|turns/|waits/|summary\.md$)|{re.escape(LEDGER)}$")
+# What planctl itself writes while turns go on.
+_OWN = re.compile(
+    rf"{ACTIVE}/[^/]+/(?:reports/|turns/|waits/|summary\.md$)"
+    rf"|{re.escape(LEDGER)}$|{ARCHIVE}/|{re.escape(BRIEF)}$"
+)
 _WORKING_PLAN = re.compile(rf"{ACTIVE}/[^/]+/implementation\.md")
 _T = TypeVar("_T")
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")

@@ -16,11 +16,10 @@ from planctl.models.ledger_settings import LedgerSettings
 from planctl.ops.ledger_file import read_document, read_ledger, write_document
 from planctl.ops.merge_rules import append_lines
 from planctl.ops.write_lock import write_lock
-from planctl.workspace import LEDGER, Workspace
+from planctl.workspace import ARCHIVE, LEDGER, Workspace
 
-FOLDER = "docs/archive"
-INDEX = f"{FOLDER}/index.md"
-_RULES = (f"{FOLDER}/*.md merge=union",)
+INDEX = f"{ARCHIVE}/index.md"
+_RULES = (f"{ARCHIVE}/*.md merge=union",)
 # What the pointer to the archive may add to an item.
 _SPARE = 160
 
@@ -184,7 +183,7 @@ def _file(
 
 
 def _archive_of(year: str | int) -> str:
-    return f"{FOLDER}/{year}_{LEDGER.rsplit('/', 1)[-1]}"
+    return f"{ARCHIVE}/{year}_{LEDGER.rsplit('/', 1)[-1]}"
 
 
 def _opened(workspace: Workspace, archives: dict[str, str], name: str) -> str:

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from planctl._files import atomic_write
-from planctl.ops.ledger_archive import FOLDER
 from planctl.ops.write_lock import write_lock
-from planctl.workspace import LEDGER, Workspace
+from planctl.workspace import ARCHIVE, LEDGER, Workspace
 
 NAME = "planctl-ledger"
 _SECTION = f"merge.{NAME}"
 # In the clone alone: `.gitattributes` keeps `merge=union` for those who have no driver.
 _ATTRIBUTES = tuple(
-    f"{path} merge={NAME}" for path in (LEDGER, f"{FOLDER}/*_{LEDGER.rsplit('/', 1)[-1]}")
+    f"{path} merge={NAME}" for path in (LEDGER, f"{ARCHIVE}/*_{LEDGER.rsplit('/', 1)[-1]}")
 )
 
 

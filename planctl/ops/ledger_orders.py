@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from planctl.models.brief import INPUT, BriefProblem, Proof
+from planctl.models.brief import BriefProblem, Proof
 from planctl.models.contradiction import Contradiction, Side
 from planctl.models.plan import Plan
 from planctl.models.working_plan import row_lines
 from planctl.ops.ledger_file import read_document
 from planctl.ops.ledger_scene import Scene, quoted
+from planctl.workspace import BRIEF
 
 
 def ordered_again(scene: Scene) -> Iterator[Contradiction]:
@@ -17,11 +18,11 @@ def ordered_again(scene: Scene) -> Iterator[Contradiction]:
 
     An order that was carried out is none: its evidence came after it.
     """
-    if not (scene.workspace.root / INPUT).is_file():
+    if not (scene.workspace.root / BRIEF).is_file():
         return
     from planctl.ops.brief.check import check_brief
 
-    checked = check_brief(scene.workspace, INPUT, collect=False)
+    checked = check_brief(scene.workspace, BRIEF, collect=False)
     plan = scene.plans.get(checked.focus or "")
     if plan is None:
         return
@@ -43,12 +44,12 @@ def _written_on(scene: Scene) -> str | None:
     from planctl.ops.brief.check import read_text_of
 
     repo = scene.workspace.repo
-    text, block = parted(read_text_of(scene.workspace, INPUT)[1])
+    text, block = parted(read_text_of(scene.workspace, BRIEF)[1])
     if block is not None and block.sha256 == digest_of(text):
         return repo.resolve(block.head) if block.head else None
-    if repo.ask("status", "--porcelain=v1", "--", INPUT):
+    if repo.ask("status", "--porcelain=v1", "--", BRIEF):
         return repo.head
-    brought = repo.last_changes([INPUT]).get(INPUT)
+    brought = repo.last_changes([BRIEF]).get(BRIEF)
     return None if brought is None else repo.resolve(f"{brought.id}^")
 
 
@@ -69,7 +70,7 @@ def _again(scene: Scene, plan: Plan, problem: BriefProblem) -> Contradiction:
     return Contradiction(
         "ordered-again",
         plan.id,
-        Side(INPUT, problem.line, quoted(problem.value)),
+        Side(BRIEF, problem.line, quoted(problem.value)),
         problem.text,
         problem.way_out,
         next((side for row, side in ticked_rows(scene, plan) if row in rows), None),
@@ -97,7 +98,7 @@ def _ticked_by_hand(scene: Scene, plan: Plan, base: str | None) -> Iterator[Cont
             yield Contradiction(
                 "ordered-again",
                 f"{plan.id} {row}",
-                Side(INPUT, line, quoted(text)),
+                Side(BRIEF, line, quoted(text)),
                 f"`{row}` is ordered, and it is ticked",
                 f"untick `{row}` if it is to be done again, or take it out of the brief",
                 rows[row],
@@ -119,7 +120,7 @@ def _ordered(scene: Scene) -> dict[str, tuple[int, str]]:
     from planctl.models.prose import parse_prose
     from planctl.ops.audit.orders import orders_in
 
-    lines = scene.lines_of(INPUT)
+    lines = scene.lines_of(BRIEF)
     found: dict[str, tuple[int, str]] = {}
     for block in parse_prose("\n".join(lines)).blocks:
         for line, text in orders_in(block, lines):

@@ -10,9 +10,8 @@ from planctl._git_run import RefusedError
 from planctl.models.contradiction import Contradiction, Side
 from planctl.models.fences import without_fences
 from planctl.models.statuses import StatusClaim, sentences_of_status, statuses
-from planctl.ops.ledger_archive import FOLDER
 from planctl.ops.ledger_scene import Scene, quoted
-from planctl.workspace import ACTIVE, LEDGER
+from planctl.workspace import ACTIVE, ARCHIVE, LEDGER
 
 _PLACE = re.compile(rf"{ACTIVE}/([^/]+)/([^/]+)")
 _SUMMARY = "summary.md"
@@ -118,7 +117,7 @@ def _two_ledgers(scene: Scene) -> Iterator[Contradiction]:
     roles = scene.workspace.settings().audit
     marked = set(_marked(scene))
     for path in scene.prose:
-        if path == LEDGER or path.startswith(f"{FOLDER}/"):
+        if path == LEDGER or path.startswith(f"{ARCHIVE}/"):
             continue
         by_name = roles.role(path) == "ledger"
         if not by_name and path not in marked:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from planctl._files import atomic_write, read_plain
 from planctl.errors import BadFileError
-from planctl.models.brief import INPUT, BriefCheck, BriefProblem
+from planctl.models.brief import BriefCheck, BriefProblem
 from planctl.models.brief_block import BriefBlock, anchored, digest_of, parted, with_block
 from planctl.models.brief_reading import read_brief
 from planctl.ops.actor import trusted
@@ -20,14 +20,14 @@ from planctl.ops.brief.focus import focus_of
 from planctl.ops.brief.refusals import PERSON, require_person
 from planctl.ops.brief.scene import Scene
 from planctl.ops.brief.tests_named import tests_named
-from planctl.workspace import Workspace
+from planctl.workspace import BRIEF, Workspace
 
 _MAX_BYTES = 256 << 10
 
 
 def check_brief(
     workspace: Workspace,
-    path: str = INPUT,
+    path: str = BRIEF,
     *,
     because: str | None = None,
     collect: bool = True,
@@ -156,5 +156,5 @@ def read_text_of(workspace: Workspace, path: str) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         raise BadFileError(shown, f"is not UTF-8 at byte {error.start}") from error
     except OSError as error:
-        hint = "`planctl brief` writes one" if shown == INPUT else None
+        hint = "`planctl brief` writes one" if shown == BRIEF else None
         raise BadFileError(shown, f"cannot be read: {error.strerror}", hint=hint) from error

@@ -9,7 +9,7 @@ from planctl import clock
 from planctl._files import atomic_write, behind_link
 from planctl._text import listed
 from planctl.errors import BadFileError, NotFoundError, PreconditionError
-from planctl.models.brief import INPUT, Brief
+from planctl.models.brief import Brief
 from planctl.models.brief_block import BriefBlock, anchored, digest_of, parted, with_block
 from planctl.models.brief_text import render
 from planctl.models.plan import Plan
@@ -30,7 +30,7 @@ from planctl.ops.focus import focus_state
 from planctl.ops.ledger_next import next_item
 from planctl.ops.next_green import Look, look_at, way_of
 from planctl.ops.past_tree import temporary_blobs
-from planctl.workspace import Workspace
+from planctl.workspace import BRIEF, Workspace
 
 Form = Literal["long", "short"]
 
@@ -43,7 +43,7 @@ def write_brief(
     form: Form = "long",
     implement: Sequence[str] = (),
     note: Sequence[str] = (),
-    out: str | None = INPUT,
+    out: str | None = BRIEF,
     because: str | None = None,
     count: bool = True,
     closes: bool = True,

@@ -11,9 +11,8 @@ from planctl.models.brief import BriefCheck
 from planctl.ops.brief.check import check_brief
 from planctl.ops.brief.write import write_brief
 from planctl.ops.focus import focus_state
-from planctl.workspace import Workspace
+from planctl.workspace import BRIEF, Workspace
 
-BRIEF = "input.md"
 _MAX_BYTES = 4_000_000
 
 

@@ -14,7 +14,7 @@ from planctl.ops.loop.run import checked
 from planctl.ops.loop.state import read_state
 from planctl.ops.turn import current_turn
 from planctl.ops.turn.state import next_number
-from planctl.workspace import Workspace
+from planctl.workspace import BRIEF, Workspace
 
 
 @dataclass(frozen=True)
@@ -123,5 +123,5 @@ def _engineer(workspace: Workspace, settings: LoopSettings, later: bool) -> list
         return [told]
     order = briefs.judged(workspace, settings.focus, collect=False)
     if order.good:
-        return [f"`{briefs.BRIEF}` holds for `{order.focus}`", told]
+        return [f"`{BRIEF}` holds for `{order.focus}`", told]
     return [f"write planctl's own brief, because: {line}" for line in order.refused[:5]] + [told]

@@ -15,9 +15,8 @@ from planctl.ops.focus import require_unlocked
 from planctl.ops.turn.journal import closing_lock, settle
 from planctl.ops.turn.state import current_turn, entries_of, keep, next_number
 from planctl.ops.write_lock import write_lock
-from planctl.workspace import Workspace
+from planctl.workspace import BRIEF, Workspace
 
-BRIEF = "input.md"
 _MAX_BRIEF = 16_000_000
 
 

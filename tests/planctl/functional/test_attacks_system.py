@@ -43,7 +43,7 @@ def wait_for(path: Path) -> None:
 def test_killed_between_copy_and_receipt_leaves_files_that_prove_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

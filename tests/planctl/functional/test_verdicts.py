@@ -61,6 +61,21 @@ def test_a_new_and_a_deleted_input_count_as_changes(proven: Project) -> None:
     assert proven.verdicts()["solo"] == "stale"
 
 
+def test_what_planctl_writes_while_turns_go_on_is_no_input(project: Project) -> None:
+    own = {"input.md": "# Brief\n", "docs/archive/2026_fix_plan.md": "# Archive\n"}
+    for path in own:
+        project.repo.write(path, "before\n")
+    project.repo.write("docs/other.md", "before\n")
+    project.edit("inputs: [src/solo.txt]", 'inputs: ["src/solo.txt", "*.md", "docs/**"]')
+    project.run_phase()
+    project.repo.commit("evidence")
+    for path, text in own.items():
+        project.repo.write(path, text)
+    assert project.verdicts() == ALL_FRESH
+    project.repo.write("docs/other.md", "after\n")
+    assert project.verdicts() == ALL_FRESH | {"solo": "stale"}
+
+
 def test_an_input_of_a_needed_step_makes_the_needing_step_stale(proven: Project) -> None:
     (proven.root / "src/one.txt").write_text("changed\n")
     assert proven.verdicts() == {"one": "stale", "two": "stale", "solo": "fresh"}
