@@ -104,7 +104,10 @@ def unblock(
 
 
 def _print_unblocked(result: Unblocked) -> None:
+    import shlex
+
     from planctl.cli import render
+    from planctl.workspace import LEDGER
 
     render.line(f"{result.initiative}: {result.text}")
     for item in result.still:
@@ -115,6 +118,11 @@ def _print_unblocked(result: Unblocked) -> None:
             render.line(f"    log: {item.log}")
     for path in result.written:
         render.line(f"wrote {path}")
+    if result.ok and result.written:
+        ledger = () if result.status is None else (LEDGER,)
+        paths = shlex.join(dict.fromkeys((*ledger, *result.resolved, *result.written)))
+        said = shlex.quote(f"{result.initiative}: unblocked")
+        render.line(f"to commit: git add {paths} && git commit -m {said} -- {paths}")
 
 
 def dwell(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from planctl.errors import PreconditionError
 from planctl.models.turn_record import OpenTurn
 from planctl.ops.ledger_file import show
 from planctl.ops.ledger_set import set_field
@@ -44,17 +43,8 @@ def is_open(workspace: Workspace, focus: str) -> bool:
     return not (is_closed(workspace, focus) and sync(workspace, focus, check=True).ok)
 
 
-def refuse_stuck(workspace: Workspace, focus: str) -> None:
-    """Make sure that an item that is all proven can be closed.
-
-    Raises:
-        PreconditionError: A person has the ledger or the checklist open.
-    """
+def in_hand(workspace: Workspace, focus: str) -> str | None:
+    """Return the file that a person has open and without which an item cannot be closed."""
     plan = workspace.load_plan(focus)
     names = (LEDGER, workspace.relative(workspace.working_plan(plan)))
-    dirty = [name for name in workspace.repo.changed_paths() if name in names]
-    if dirty:
-        raise PreconditionError(
-            f"`{focus}` is all proven, but `{dirty[0]}` has changes that nobody committed",
-            "commit them or take them back; then start the loop again",
-        )
+    return next((name for name in workspace.repo.changed_paths() if name in names), None)

@@ -20,6 +20,7 @@ Why = Literal[
     "nothing-ready",
     "failing",
     "evidence-changed",
+    "uncommitted",
     "interrupted",
 ]
 _YES: tuple[Why, ...] = ("done", "turns")
@@ -100,6 +101,9 @@ def _ready(workspace: Workspace, focus: str, why: str, cache: bool) -> Choice | 
 
 def _none(workspace: Workspace, answer: NextAnswer) -> End:
     """Say why the ledger has nothing: all of it is done, or what is left cannot go on."""
+    if answer.empty:
+        made = f"`{answer.command}` makes the first one"
+        return End("nothing-ready", "there is no initiative yet", made)
     if not answer.passed_over:
         return End("done", "every item of the ledger is done", "`planctl new ID` begins another")
     why = _held_by(workspace, [item.id for item in answer.passed_over])

@@ -159,7 +159,11 @@ def _closed_item(bench: Bench, choice: Choice) -> End | None:
     if choice.focus in bench.tidied or not bookkeeping.is_open(workspace, choice.focus):
         text = f"every step of `{choice.focus}` is proven"
         return End("done", text, "`planctl ledger next` names what is next")
-    bookkeeping.refuse_stuck(workspace, choice.focus)
+    open_file = bookkeeping.in_hand(workspace, choice.focus)
+    if open_file is not None:
+        text = f"`{choice.focus}` is all proven, but `{open_file}` has uncommitted changes"
+        way = f"`git commit -m 'Its state' -- {open_file}`, or take them back; start again"
+        return End("uncommitted", text, way)
     bench.tidied.add(choice.focus)
     bench.done.append(tidy(bench, choice))
     bench.remember(turn=None, next_role="supervisor")

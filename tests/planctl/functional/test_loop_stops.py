@@ -129,6 +129,24 @@ def test_a_focus_that_cannot_go_on_stops_it_with_the_way_out(
     assert "planctl " in result["end"]["way_out"]
 
 
+def test_a_ledger_that_is_not_committed_ends_it_with_its_turns_and_unblock_says_how_to_commit(
+    loops: Loops,
+) -> None:
+    loops.project.call("init")
+    loops.project.call("block", ID, "--reason", "no beam")
+    loops.project.repo.commit("blocked")
+    code, out, err = loops.project.call("unblock", ID, "--because", "beam is back")
+    assert code == 0, err
+    (commit,) = [line for line in out.splitlines() if line.startswith("to commit: ")]
+    words = ("--focus", ID, "--engineer", agent(("planctl", f"run-phase {ID} A"), SAID))
+    result = loops.run(*words, expect=1)
+    assert (result["end"]["why"], len(result["turns"])) == ("uncommitted", 1)
+    assert "docs/fix_plan.md" in result["end"]["way_out"]
+    subprocess.run(commit.removeprefix("to commit: "), shell=True, check=True)
+    assert loops.project.repo.git("status", "--porcelain") == ""
+    assert loops.run(*words)["end"]["why"] == "done"
+
+
 @pytest.mark.parametrize("copy_too", [False, True])
 def test_a_state_that_cannot_be_read_stops_it_and_is_never_reset(
     loops: Loops, copy_too: bool
