@@ -52,7 +52,10 @@ def ledger_next(json_: Json = False) -> None:
 def _print_next(answer: NextAnswer) -> None:
     from planctl.cli import render
 
-    if answer.item is None:
+    if answer.empty:
+        render.line("there is no initiative yet; this makes the first one:")
+        render.line(f"  {answer.command}")
+    elif answer.item is None:
         render.line("nothing is ready")
     else:
         item = answer.item

@@ -13,6 +13,9 @@ from planctl.ops.focus import FocusBoard, FocusState
 from planctl.ops.ledger_file import new_item, show
 from planctl.workspace import LEDGER, Workspace
 
+# Where there is no initiative yet.
+NEW = "planctl new ID"
+
 
 @dataclass(frozen=True)
 class PassedOver:
@@ -36,7 +39,7 @@ class NextAnswer:
 
     Attributes:
         item: The item; None when nothing is ready.
-        command: What to do with it.
+        command: What to do with it; where there is no initiative yet, what makes the first one.
         passed_over: Items that are open and not ready, in their order.
         finished: How many items are done or archived.
         waiting_turn: How many items are ready too, and come later.
@@ -52,6 +55,11 @@ class NextAnswer:
     def ok(self) -> bool:
         """Something is ready."""
         return self.item is not None
+
+    @property
+    def empty(self) -> bool:
+        """There is no initiative at all, not even one that is done."""
+        return self.item is None and not self.passed_over and not self.finished
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for `--json`."""
@@ -96,7 +104,7 @@ def next_item(workspace: Workspace) -> NextAnswer:
             reasons[item.id] = found
     return NextAnswer(
         item=chosen,
-        command=command,
+        command=command if known else NEW,
         passed_over=tuple(reasons.values()),
         finished=len(known) - len(still),
         waiting_turn=len(still) - len(reasons) - (chosen is not None),

@@ -109,6 +109,8 @@ def write_brief(
 
 def _next(workspace: Workspace) -> str:
     found = next_item(workspace)
+    if found.empty:
+        raise NotReadyError("there is no initiative yet", f"`{found.command}` makes the first one")
     if found.item is None:
         over = "; ".join(f"`{item.id}`: {item.why}" for item in found.passed_over) or "all is done"
         raise NotReadyError(f"no initiative is ready: {over}", "`planctl ledger next`")

@@ -134,7 +134,10 @@ def require_branch(workspace: Workspace) -> str:
 def _next_focus(workspace: Workspace) -> str:
     from planctl.ops.ledger_next import next_item
 
-    found = next_item(workspace).item
+    answer = next_item(workspace)
+    if answer.empty:
+        raise NotFoundError("there is no initiative yet", f"`{answer.command}` makes the first one")
+    found = answer.item
     if found is None:
         raise NotFoundError(
             "the ledger names nothing that could be worked on next",
