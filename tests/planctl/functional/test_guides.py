@@ -68,6 +68,11 @@ def test_at_the_end_the_first_phase_is_proven_and_the_second_ordered(
     assert "src/drag.py" in (read[0] / "input.md").read_text()
 
 
+def test_the_agent_of_the_loop_guide_is_made_executable_before_it_is_started() -> None:
+    code = "".join(block.code for block in blocks(GUIDES / "loop.md"))
+    assert 0 <= code.find("chmod +x engineer.sh\n") < code.index("--engineer ./engineer.sh")
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_few_blocks_of_a_guide_are_left_out(page: str) -> None:
     text = (GUIDES / page).read_text("utf-8")
