@@ -89,9 +89,9 @@ def choose(workspace: Workspace, wanted: str | None, cache: bool = True) -> Choi
 
 def _ready(workspace: Workspace, focus: str, why: str, cache: bool) -> Choice | End:
     report = verify(workspace, workspace.load_plan(focus), cache=cache)
-    if report.ok:
-        return Choice(focus, why, report)
     now = focus_state(workspace, focus)
+    if report.ok and not now.blocked:
+        return Choice(focus, why, report)
     for word in _HELD:
         if getattr(now, word):
             return End(word, f"`{focus}` is {word}: {now.why}", now.way_out)

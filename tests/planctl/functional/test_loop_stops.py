@@ -147,6 +147,19 @@ def test_a_ledger_that_is_not_committed_ends_it_with_its_turns_and_unblock_says_
     assert loops.run(*words)["end"]["why"] == "done"
 
 
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+def test_a_proven_focus_that_the_ledger_calls_blocked_is_not_done(
+    loops: Loops, words: tuple[str, ...]
+) -> None:
+    loops.project.call("init")
+    loops.project.run_phase()
+    loops.project.call("block", ID, "--reason", "no beam")
+    loops.project.repo.commit("proven and blocked")
+    result = loops.run("--focus", ID, "--engineer", "true", *words, expect=1)
+    assert (result["end"]["why"], result["turns"]) == ("blocked", [])
+    assert result["end"]["way_out"] == f"planctl unblock {ID}"
+
+
 @pytest.mark.parametrize("copy_too", [False, True])
 def test_a_state_that_cannot_be_read_stops_it_and_is_never_reset(
     loops: Loops, copy_too: bool
