@@ -6,10 +6,12 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from planctl import clock
 from planctl._lock import hold
 from planctl._process import Stop, stop_on_signals
-from planctl.errors import InterruptedRunError, NotFoundError
+from planctl.errors import InterruptedRunError, NotFoundError, UsageError
 from planctl.executors.local import LocalExecutor
 from planctl.models.plan import AD_HOC, Step
 from planctl.ops.hub import write_inventory
@@ -18,6 +20,11 @@ from planctl.ops.record import Recorder, run_step
 from planctl.ops.run_phase import Reporter
 from planctl.ops.signer import find_signer
 from planctl.workspace import Workspace
+
+_WAYS = {
+    "`--log`": "name a file inside the hub, as `cli/measure.log`",
+    "`--input`": "write a glob relative to the repository root, as `src/**`",
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ def run_once(
         inputs: Globs over tracked files the result depends on.
 
     Raises:
+        UsageError: The log's name, a glob or the command cannot be used.
         NotFoundError: No initiative, several of them, or no hub.
         KeyFileError: The signing key that is configured cannot be used.
         InterruptedRunError: Ctrl-C or SIGTERM; the log is kept.
@@ -59,14 +67,7 @@ def run_once(
     plan = workspace.load_plan(name)
     hub = workspace.hub(plan)
     slug = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(command[:2])).strip("_")[:40] or "command"
-    step = Step.model_validate(
-        {
-            "id": f"run-{slug}",
-            "run": shlex.join(command),
-            "log": log or f"cli/{slug}.log",
-            "inputs": inputs,
-        }
-    )
+    step = _step(slug, command, f"cli/{slug}.log" if log is None else log, inputs)
     signer = find_signer(workspace)
     stop = Stop()
     lock = workspace.repo.git_dir / "planctl" / f"{hub.name.replace('/', '%')}.lock"
@@ -96,6 +97,17 @@ def run_once(
         receipt=run.stored.path,
         duration_s=run.job.duration_s,
     )
+
+
+def _step(slug: str, command: list[str], log: str, inputs: tuple[str, ...]) -> Step:
+    raw = {"id": f"run-{slug}", "run": shlex.join(command), "log": log, "inputs": inputs}
+    try:
+        return Step.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = {"log": "`--log`", "inputs": "`--input`"}.get(str(first["loc"][0]), "the command")
+        what = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{option} {first['input']!r}: {what}", _WAYS.get(option)) from error
 
 
 def _only(workspace: Workspace) -> str:

@@ -137,7 +137,7 @@ def test_ctrl_c_kills_grandchildren_keeps_the_log_and_writes_no_receipt(
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "interrupted" in errors
+    assert "interrupted; 0 steps recorded before" in errors
     wait_for(lambda: not alive(int((repo.root / "pid").read_text())))
     log = (repo.root / HUB / "cli/slow.log").read_text()
     assert "working" in log
@@ -436,6 +436,29 @@ def test_an_ad_hoc_run_passes_the_code_through_and_is_recorded(
     assert (repo.root / answer["receipt"]).is_file()
     inventory = (repo.root / HUB / "analysis/artifact_inventory.txt").read_text()
     assert Path(answer["log"]).name in inventory
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--log", "../../x.log"),
+        ("--log", "/etc/x.log"),
+        ("--log", "receipts/x.log"),
+        ("--log", "cli/"),
+        ("--log", ""),
+        ("--input", "../*"),
+    ],
+)
+def test_a_name_that_an_ad_hoc_run_cannot_use_is_a_usage_error(
+    initiative: Initiative, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    repo = initiative(phase("A", *TWO_STEPS))
+    before = repo.git("status", "--short")
+    assert planctl(["run", option, value, "--", "true"]) == 2
+    told = capsys.readouterr().err
+    assert f"`{option}` {value!r}" in told
+    assert "hint:" in told
+    assert repo.git("status", "--short") == before
 
 
 def test_a_scratch_run_leaves_the_committed_evidence_alone(initiative: Initiative) -> None:
