@@ -37,6 +37,10 @@ class Order:
         """It may be handed on."""
         return not self.refused
 
+    def kept_by(self, supervisor: str | None) -> bool:
+        """Tell whether an engineer gets it; planctl's own is written anew without a supervisor."""
+        return self.good and not (self.machine and supervisor is None)
+
 
 def judged(workspace: Workspace, wanted: str | None, collect: bool = True) -> Order:
     """Judge `input.md`.

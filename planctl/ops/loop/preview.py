@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from planctl.errors import LockedError
 from planctl.models.loop import LoopRole, LoopState, other_role
 from planctl.models.loop_settings import LoopSettings
 from planctl.ops.loop import briefs, guard
@@ -56,7 +57,8 @@ def preview(workspace: Workspace, settings: LoopSettings) -> Preview:
     """Look at the next two turns of a loop.
 
     Raises:
-        PlanctlError: What would stop the loop at its start.
+        LockedError: Another loop runs here.
+        PlanctlError: What else would stop the loop at its start.
     """
     checked(workspace, settings)
     branch = guard.branch_of(workspace, settings.branch)
@@ -81,7 +83,9 @@ def _before(workspace: Workspace, state: LoopState | None) -> list[str]:
     lease = read_lease(workspace)
     if lease is not None:
         refused = may_not_take(lease, workspace.clock())
-        told.append(f"would stop: {refused[0]}" if refused else "would take over a lease left over")
+        if refused is not None:
+            raise LockedError(*refused)
+        told.append("would take over a lease left over")
     if state is not None and state.turn is not None:
         turn = state.turn
         told.append(f"would close turn {turn.number:05d} ({turn.role} on {turn.focus}) as it is")
@@ -122,6 +126,8 @@ def _engineer(workspace: Workspace, settings: LoopSettings, later: bool) -> list
     if later and settings.supervisor is not None:
         return [told]
     order = briefs.judged(workspace, settings.focus, collect=False)
-    if order.good:
+    if order.kept_by(settings.supervisor):
         return [f"`{BRIEF}` holds for `{order.focus}`", told]
+    if order.good:
+        return ["write planctl's own brief anew, for what is not proven then", told]
     return [f"write planctl's own brief, because: {line}" for line in order.refused[:5]] + [told]

@@ -75,7 +75,7 @@ def work(bench: Bench, choice: Choice) -> LoopTurn:
     assert command is not None
     workspace = bench.workspace("engineer")
     order = briefs.judged(workspace, bench.settings.focus)
-    usable = order.good and not (order.machine and bench.settings.supervisor is None)
+    usable = order.kept_by(bench.settings.supervisor)
     if not usable:
         briefs.require_ours(workspace)
     turn = begin(bench, "engineer", order.focus if usable and order.focus else choice.focus)

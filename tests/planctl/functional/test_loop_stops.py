@@ -201,6 +201,17 @@ def test_a_dry_run_says_the_next_two_turns_and_writes_nothing(loops: Loops) -> N
     assert everything() == before
 
 
+def test_a_dry_run_and_the_run_after_it_use_the_same_brief(loops: Loops) -> None:
+    loops.project.call("brief", ID)
+    loops.project.repo.commit("brief")
+    words = ("loop", "--focus", ID, "-n", "1", "--engineer", agent(EDIT, SAID))
+    _, told, _ = loops.project.call(*words, "--dry-run")
+    _, _, said = loops.project.call(*words)
+    assert "planctl's own brief is used" in said
+    assert "write planctl's own brief anew" in told
+    assert "holds" not in told
+
+
 def test_settings_come_from_planctl_toml_and_the_command_line_goes_before(loops: Loops) -> None:
     engineer = agent(EDIT, SAID)
     loops.project.repo.write(
@@ -292,10 +303,14 @@ def test_while_a_loop_runs_a_second_one_is_refused(loops: Loops) -> None:
         code, _, err = loops.project.call("loop", "--focus", ID, "--engineer", "true")
         assert code == 4
         assert f"process {process.pid}" in err
+        words = ("--focus", ID, "--engineer", "true", "--dry-run")
+        code, out, err = loops.project.call("loop", *words)
+        assert (code, out) == (4, "")
+        assert f"process {process.pid}" in err
     finally:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "interrupted" in out
+    assert "interrupted: a signal ended the loop" in out
     assert loops.records()[0]["outcome"] == "abandoned"
     assert loops.project.repo.git("status", "--porcelain") == ""
