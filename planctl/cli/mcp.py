@@ -23,7 +23,8 @@ def mcp(
 
     if importlib.util.find_spec("mcp") is None:
         raise PreconditionError(
-            "the MCP SDK is not installed", "`pip install 'planctl-ptycho[mcp]'` installs it"
+            "the MCP SDK is not installed",
+            "`pip install '.[mcp]'` in a clone of planctl's repository installs it",
         )
     workspace = Workspace.open(repository)
     # Relative paths of a client's calls are relative to the repository, wherever it started us.

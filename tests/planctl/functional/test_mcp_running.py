@@ -289,4 +289,4 @@ def test_without_the_sdk_it_says_how_to_install_it(project: Project, tmp_path: P
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, input="")
     assert done.returncode == 4
-    assert "pip install 'planctl-ptycho[mcp]'" in done.stderr
+    assert "`pip install '.[mcp]'` in a clone" in done.stderr
