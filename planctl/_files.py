@@ -127,37 +127,44 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    start = _hidden(path.name)
-    handle, name = tempfile.mkstemp(prefix=f"{start}.planctl-", suffix=".tmp", dir=path.parent)
+    handle, name = _new_temporary(path)
     try:
+        # Named before it is closed: closing frees the lock, and whoever clears away may come.
         with os.fdopen(handle, "wb") as stream:
-            _mark_as_written(handle)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(name, mode)
-        os.replace(name, path)
+            os.chmod(name, mode)
+            os.replace(name, path)
     except BaseException:
-        os.unlink(name)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
         raise
 
 
-def _mark_as_written(handle: int) -> None:
-    # The kernel frees the lock with the process: a temporary file without one is nobody's.
-    with contextlib.suppress(OSError):  # a file system without locks: names alone must do
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _new_temporary(path: Path) -> tuple[int, str]:
+    """Make a temporary file beside a path, locked: without a lock it would be nobody's."""
+    start = _hidden(path.name)
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f"{start}.planctl-", suffix=".tmp", dir=path.parent)
+        # The kernel frees the lock with the process.
+        with contextlib.suppress(OSError):  # a file system without locks: names alone must do
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # cleared away between its making and its lock
 
 
-def is_abandoned(path: Path) -> bool:
-    """Tell whether a temporary file is one that no process is writing."""
+def remove_abandoned(path: Path) -> None:
+    """Remove a temporary file unless a process is writing it."""
     try:
         with open_plain(path) as stream:
             fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)  # while it is locked, so that nobody takes it up
     except (FileNotFoundError, BlockingIOError):
-        return False
-    except OSError:
-        return True  # no plain file, or no locks here
-    return True
+        return
+    except OSError:  # no plain file, or no locks here
+        path.unlink(missing_ok=True)
 
 
 def part_of(path: Path) -> Path:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from planctl._files import is_abandoned, is_temporary
+from planctl._files import is_temporary, remove_abandoned
 from planctl.workspace import ACTIVE, LEDGER, Hub, Workspace
 
 
@@ -25,8 +25,8 @@ def remove_leftovers(workspace: Workspace, hub: Hub) -> None:
     for place in [*_below(hub.path), *_shared(workspace, hub)]:
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
-        elif is_abandoned(place):
-            place.unlink(missing_ok=True)
+        else:
+            remove_abandoned(place)
 
 
 def remove_written_by_halves(folders: Iterable[Path]) -> None:
@@ -34,8 +34,8 @@ def remove_written_by_halves(folders: Iterable[Path]) -> None:
     for folder in folders:
         if folder.is_dir():
             for place in folder.iterdir():
-                if is_temporary(place.name) and not place.is_dir() and is_abandoned(place):
-                    place.unlink(missing_ok=True)
+                if is_temporary(place.name) and not place.is_dir():
+                    remove_abandoned(place)
 
 
 def _below(folder: Path) -> Iterator[Path]:
