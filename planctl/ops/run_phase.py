@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from planctl import clock
 from planctl._lock import hold
 from planctl._process import Stop, stop_on_signals
+from planctl._text import count
 from planctl.errors import InterruptedRunError, UsageError
 from planctl.executors import Executor
 from planctl.executors.local import LocalExecutor
@@ -266,8 +267,9 @@ class _Run:
         if not self.hub.scratch:
             settle(self.workspace, self.plan, {step.step for step in steps if step.ok})
         if self.stop.requested:
+            recorded = sum(step.receipt is not None for step in ran)
             raise InterruptedRunError(
-                f"interrupted; {len(ran)} steps were recorded before",
+                f"interrupted; {count(recorded, 'step')} recorded before",
                 f"`planctl run-phase {self.plan.id} {phase}` goes on at the first step not fresh",
             )
         return result

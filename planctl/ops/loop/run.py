@@ -136,7 +136,8 @@ def _before_next(bench: Bench) -> End | None:
     """Take one turn; return why the loop ends, if it does."""
     settings = bench.settings
     if bench.stop.requested:
-        return End("interrupted", "interrupted", "start the loop again: it goes on from here")
+        again = "start the loop again: it goes on from here"
+        return End("interrupted", "a signal ended the loop", again)
     if settings.turns is not None and len(bench.done) >= settings.turns:
         return End("turns", f"{len(bench.done)} turns were taken", "start the loop again")
     failing = [role for role, times in bench.state.failures.items() if times >= settings.failures]
