@@ -17,7 +17,7 @@ from ptycho_torch.artifacts import make_folder, write_json
 from ptycho_torch.config import ExecutionConfig
 from ptycho_torch.data.inspection import Inspection, inspect_scan
 from ptycho_torch.data.scan import ScanData
-from ptycho_torch.errors import PreconditionError
+from ptycho_torch.errors import DataFileError, PreconditionError
 from ptycho_torch.losses.diffraction import choose_mode
 from ptycho_torch.physics.patches import split_positions
 from ptycho_torch.physics.projection import project_patterns
@@ -141,11 +141,14 @@ def reconstruct_iteratively(
         Reconstruction, metrics and files.
 
     Raises:
+        DataFileError: The positions are in another unit.
         DivergedError: rPIE became non-finite.
     """
     prepare_torch(execution, settings.seed)
     make_folder(execution.output_dir)
     inspection = told(inspect_scan(scan))
+    if (remark := inspection.unit_remark) is not None:
+        raise DataFileError(f"{scan.source}: {remark.message}", remark.hint)
     scales = compute_scales(scan.amplitude(), scan.probe, scan.nphotons, "as the file says")
     log_scales(scales)
     amplitude = torch.from_numpy(scan.amplitude() * np.float32(scales.amplitude_scale))

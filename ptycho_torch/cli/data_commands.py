@@ -31,9 +31,11 @@ def simulate(
 ) -> None:
     """Simulate two scans of different objects with one probe; equal seeds give equal bytes."""
     from ptycho_torch.artifacts import make_folder
+    from ptycho_torch.config_factory import require_range
     from ptycho_torch.data.formats import write_npz
     from ptycho_torch.simulation import simulate_scan
 
+    require_range("seed", seed, lowest=0)
     make_folder(out_dir)
     report: dict[str, Any] = {}
     for name, part_seed, count in (

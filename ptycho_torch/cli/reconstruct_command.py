@@ -79,8 +79,10 @@ def check(
 
     prepare_torch(execution, seed)
     inspection = inspect_scan(scan)
-    orientation = find_orientation(scan, epochs, seed)
-    sound = not inspection.remarks and (orientation.best == "as given" or not orientation.clear)
-    show({**inspection.as_dict(), "orientation": orientation.as_dict()}, as_json)
-    if not sound:
+    orientation = None
+    if inspection.unit_remark is None:  # else there is nothing to try
+        orientation = find_orientation(scan, epochs, seed)
+    shown = None if orientation is None else orientation.as_dict()
+    show({**inspection.as_dict(), "orientation": shown}, as_json)
+    if inspection.remarks or orientation is None or orientation.contradicts:
         raise typer.Exit(1)

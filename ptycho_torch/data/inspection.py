@@ -18,7 +18,14 @@ LOW_OVERLAP = 0.5
 """Below this linear overlap of neighbours the object is hardly determined (Bunk et al.,
 Ultramicroscopy 108, 2008, 10.1016/j.ultramic.2007.08.003, recommend 0.6)."""
 
+UNIT_SLUG = "positions-unit"
+"""The remark after which nothing can be reconstructed."""
+
+_SPREAD = 16
+"""A canvas of more than this many times all patterns' pixels is nearly empty."""
+_LARGE_CANVAS = 2**24
 _SATURATED_PIXELS = 10
+_ENOUGH_PATTERNS = 10
 _SATURATED_COUNTS = 100
 _HOT_FACTOR = 30.0
 
@@ -49,8 +56,8 @@ class Inspection:
         photons_per_pattern: Mean sum of squares of the amplitude: photons if the file has counts.
         probe_modes: How many.
         probe_diameter_px: Diameter of a disc of even light as large as the probe.
-        step_px: Median distance of a position to its nearest neighbour.
-        overlap: Linear overlap of neighbours, 1 - step / diameter.
+        step_px: Median distance of a position to its nearest neighbour; None without one.
+        overlap: Linear overlap of neighbours, 1 - step / diameter; None without any.
         extent_px: (row, col) range of the positions.
         components: Parts of the scan that do not overlap with each other.
         remarks: What looks wrong.
@@ -62,8 +69,8 @@ class Inspection:
     photons_per_pattern: float
     probe_modes: int
     probe_diameter_px: float
-    step_px: float
-    overlap: float
+    step_px: float | None
+    overlap: float | None
     extent_px: tuple[float, float]
     components: int
     remarks: tuple[Remark, ...]
@@ -72,14 +79,24 @@ class Inspection:
         """Return plain values for JSON."""
         return asdict(self)
 
+    @property
+    def unit_remark(self) -> Remark | None:
+        """The remark that the positions are in another unit, or None."""
+        return next((remark for remark in self.remarks if remark.slug == UNIT_SLUG), None)
+
     def lines(self) -> list[str]:
         """Return what was found in a few lines for a person, remarks not among them."""
+        where = "one position"
+        if self.step_px is not None and self.overlap is not None:
+            where = (
+                f"positions {self.step_px:.2f} px apart over {self.extent_px[0]:.0f} x "
+                f"{self.extent_px[1]:.0f} px: overlap {self.overlap:.2f}"
+            )
         return [
             f"{self.patterns} patterns of {self.n_pixel} px stored as {self.measurement}, "
             f"{self.photons_per_pattern:.3g} photons each if those are counts",
             f"probe of {self.probe_modes} mode(s), about {self.probe_diameter_px:.0f} px wide; "
-            f"positions {self.step_px:.2f} px apart over {self.extent_px[0]:.0f} x "
-            f"{self.extent_px[1]:.0f} px: overlap {self.overlap:.2f}",
+            f"{where}",
         ]
 
 
@@ -110,7 +127,7 @@ def inspect_scan(scan: ScanData) -> Inspection:
         probe_modes=len(scan.probe),
         probe_diameter_px=diameter,
         step_px=step,
-        overlap=1 - step / diameter,
+        overlap=None if step is None else 1 - step / diameter,
         extent_px=(float(extent[0]), float(extent[1])),
         components=parts,
         remarks=tuple(remarks),
@@ -133,10 +150,10 @@ def probe_diameter(probe: Array) -> float:
     return 2 * math.sqrt(area / math.pi)
 
 
-def _neighbours(positions_px: Array, diameter: float) -> tuple[float, int]:
+def _neighbours(positions_px: Array, diameter: float) -> tuple[float | None, int]:
     """Median distance to the nearest neighbour, and how many parts do not touch each other."""
     if len(positions_px) < 2:
-        return math.inf, len(positions_px)
+        return None, len(positions_px)
     tree = cKDTree(positions_px)
     distance, _ = tree.query(positions_px, k=2)
     # Coarse places instead of patterns: a dense scan has millions of overlapping pairs.
@@ -148,29 +165,44 @@ def _neighbours(positions_px: Array, diameter: float) -> tuple[float, int]:
 
 
 def _position_remarks(
-    scan: ScanData, step: float, diameter: float, extent: Array, parts: int
+    scan: ScanData, step: float | None, diameter: float, extent: Array, parts: int
 ) -> Iterator[Remark]:
-    if len(scan) > 1 and float(extent.max()) < 1:
+    if step is None:
+        return
+    canvas = float(np.prod(extent + scan.n_pixel))
+    if float(extent.max()) < 1:
         yield Remark(
-            "positions-unit",
+            UNIT_SLUG,
             f"all positions lie within {float(extent.max()):.2g} px",
             "they are probably in another unit than object pixels, such as metres or micrometres",
         )
-    elif step > scan.n_pixel:
+    elif step > diameter:
         yield Remark(
-            "positions-unit",
-            f"neighbours are {step:.3g} px apart, farther than a pattern is wide "
-            f"({scan.n_pixel} px)",
+            UNIT_SLUG,
+            f"neighbours are {step:.3g} px apart, farther than the probe is wide "
+            f"({diameter:.3g} px)",
             "positions are probably in another unit, or the pixel size is wrong",
         )
-    elif 1 - step / diameter < LOW_OVERLAP:
+    elif canvas > max(_LARGE_CANVAS, _SPREAD * len(scan) * scan.n_pixel**2):
+        yield Remark(
+            UNIT_SLUG,
+            f"positions spread over {extent[0]:.3g} x {extent[1]:.3g} px, of which {len(scan)} "
+            f"patterns of {scan.n_pixel} px can cover little",
+            "some positions are probably in another unit, or wrong",
+        )
+    else:
+        yield from _coverage_remarks(step, diameter, parts, len(scan))
+
+
+def _coverage_remarks(step: float, diameter: float, parts: int, patterns: int) -> Iterator[Remark]:
+    if 1 - step / diameter < LOW_OVERLAP:
         yield Remark(
             "overlap",
             f"neighbours overlap by {1 - step / diameter:.2f} of the probe's width "
             f"({step:.3g} px apart, probe {diameter:.3g} px)",
             "below 0.5 the object is hardly determined; 0.6 and more is usual",
         )
-    if 1 < parts < len(scan):
+    if 1 < parts < patterns:
         yield Remark(
             "disconnected",
             f"the scan falls into {parts} parts that do not overlap",
@@ -192,7 +224,8 @@ def _pixel_remarks(scan: ScanData, mean: Array) -> Iterator[Remark]:
         )
     hot = usable & (mean > _HOT_FACTOR * np.maximum(around, mean.mean() * 1e-3))
     hot &= _away_from_centre(mean.shape)
-    if hot.any():
+    # In a few patterns a speckle of the sample is as bright.
+    if hot.any() and len(scan) >= _ENOUGH_PATTERNS:
         yield Remark(
             "hot-pixels",
             f"{int(hot.sum())} pixels count over {_HOT_FACTOR:.0f} times what their neighbours "

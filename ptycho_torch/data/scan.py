@@ -146,7 +146,9 @@ def _check_values(scan: ScanData) -> None:
             raise _fail(
                 scan,
                 f"`{name}` holds {bad} values that are NaN or infinite",
-                "mask dead pixels or drop those patterns before writing the file",
+                "drop those patterns"
+                if name == "positions"
+                else "mask dead pixels or drop those patterns before writing the file",
             )
     lowest = float(scan.diffraction.min())
     if lowest < 0:

@@ -54,6 +54,11 @@ class OrientationTest:
         """Name of the best orientation."""
         return self.orientations[0].name
 
+    @property
+    def contradicts(self) -> bool:
+        """Whether another orientation than the given one fits clearly better."""
+        return self.clear and self.best != "as given"
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         rows = {item.name: item.r_factor for item in self.orientations}

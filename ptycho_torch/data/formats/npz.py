@@ -127,10 +127,17 @@ def _patterns(members: Members) -> Array:
     return stacks[0]
 
 
+def _numbers(members: Members, key: str, why: str) -> Array:
+    """Return a member as a flat float64 array."""
+    found = members.require(key, why)
+    if found.dtype.kind not in "fiu":
+        raise DataFileError(f"{members.path}: `{key}` holds {found.dtype}, not numbers", hint=why)
+    return found.astype(np.float64).ravel()
+
+
 def _positions(members: Members) -> Array:
     why = "positions are the patch centres in object pixels, x = column, y = row"
-    columns = members.require("xcoords", why).astype(np.float64).ravel()
-    rows = members.require("ycoords", why).astype(np.float64).ravel()
+    columns, rows = (_numbers(members, key, why) for key in ("xcoords", "ycoords"))
     if len(columns) != len(rows):
         raise DataFileError(
             f"{members.path}: {len(columns)} `xcoords` but {len(rows)} `ycoords`", hint=why

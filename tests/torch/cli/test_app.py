@@ -341,6 +341,35 @@ class TestReconstruct:
         np.testing.assert_allclose(found["fixed"][1], read_scan(scan).probe, rtol=1e-5)
         assert not np.allclose(found["auto"][1], read_scan(scan).probe, rtol=1e-5)
 
+    def test_positions_in_another_unit_are_refused(self, scan: Path, tmp_path: Path) -> None:
+        whole = read_scan(scan)
+        far = replace(whole, positions_px=whole.positions_px * 1000, object=None)
+        write_npz(tmp_path / "far.npz", far)
+        judged = run("check", tmp_path / "far.npz", "--json")
+        assert judged.exit_code == 1
+        assert json.loads(judged.stdout)["orientation"] is None
+        out = tmp_path / "out"
+        refused = run("reconstruct", tmp_path / "far.npz", "--output_dir", out)
+        assert refused.exit_code == 4
+        assert "another unit" in refused.stderr
+        assert not list(out.glob("*.npz"))
+
+    def test_one_pattern_is_reconstructed(self, scan: Path, tmp_path: Path) -> None:
+        write_npz(tmp_path / "one.npz", read_scan(scan).select([4]))
+        said = run_json("reconstruct", tmp_path / "one.npz", "--output_dir", tmp_path / "out")
+        assert said["metrics"]["inspection"]["step_px"] is None
+
+    def test_bad_seeds_and_positions_are_no_bugs(self, scan: Path, tmp_path: Path) -> None:
+        refused = run("simulate", "--out_dir", tmp_path / "sim", "--seed", -1)
+        assert refused.exit_code == 2
+        assert "`seed` is -1" in refused.stderr
+        with np.load(scan) as archive:
+            members = dict(archive)
+        np.savez(tmp_path / "text.npz", **(members | {"xcoords": np.array(["a"] * 100)}))
+        refused = run("check", tmp_path / "text.npz")
+        assert refused.exit_code == 4
+        assert "`xcoords` holds <U1, not numbers" in refused.stderr
+
     def test_a_sound_scan_passes_the_check(self, scan: Path) -> None:
         said = run_json("check", scan, "--epochs", 3)
         assert said["orientation"]["best"] == "as given"

@@ -35,13 +35,26 @@ def test_the_diameter_of_an_even_disc_is_its_own():
     assert probe_diameter(disc) == pytest.approx(24, rel=0.02)
 
 
-@pytest.mark.parametrize("factor", [1e-6, 1e3])
+@pytest.mark.parametrize("factor", [1e-6, 10, 1e3, 1e9])
 def test_positions_in_another_unit_are_remarked(scan, factor):
     assert slugs(replace(scan, positions_px=scan.positions_px * factor)) == ["positions-unit"]
 
 
 def test_sparse_positions_are_remarked(scan):
     assert "overlap" in slugs(replace(scan, positions_px=scan.positions_px * 5))
+
+
+def test_one_axis_in_another_unit_is_remarked(scan):
+    assert slugs(replace(scan, positions_px=scan.positions_px * (1, 1e6)))[0] == "positions-unit"
+    lost = scan.positions_px.copy()
+    lost[7] += 1e7
+    assert slugs(replace(scan, positions_px=lost))[0] == "positions-unit"
+
+
+def test_one_pattern_has_no_neighbours(scan):
+    found = inspect_scan(scan.select([3]))
+    assert (found.step_px, found.overlap, found.remarks) == (None, None, ())
+    assert "one position" in found.lines()[1]
 
 
 def test_a_scan_in_two_parts_is_remarked(scan):
