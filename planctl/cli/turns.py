@@ -272,4 +272,6 @@ def turn_check(
         where = item.commit[:12] if item.commit else item.path
         subject = f" ({item.subject})" if item.subject else ""
         render.line(f"{item.kind}: {where}: {item.text}{subject}")
+    for note in result.notes:
+        render.talk(f"note: {note}")
     return 0 if result.ok else 1

@@ -81,6 +81,7 @@ class TurnCheck:
         commits: How many commits.
         turns: How many of them are of turns.
         records: How many records there are.
+        notes: What could not be looked at.
     """
 
     target: str
@@ -88,6 +89,7 @@ class TurnCheck:
     turns: int
     records: int
     findings: tuple[TurnFinding, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

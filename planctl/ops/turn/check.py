@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from planctl import clock
 from planctl._git_commit import messages
-from planctl._git_history import Change, walk
+from planctl._git_history import Change, shallow_commits, walk
 from planctl._text import listed
 from planctl.errors import BadFileError, UsageError
 from planctl.models.turn_check import TurnCheck, TurnFinding, TurnTrailers, read_trailers
@@ -22,6 +22,11 @@ _SLACK = dt.timedelta(minutes=2)
 _RECORD = re.compile(rf"{re.escape(ACTIVE)}/([^/]+)/{TURNS}/([^/]+\.json)")
 _RECEIPT = re.compile(
     rf"{re.escape(ACTIVE)}/[^/]+/reports/.*/receipts/([0-9A-Z]{{26}})_[^/]*\.json"
+)
+
+_CUT = (
+    "this clone is shallow: turns at its depth and before are not judged; "
+    "`git fetch --unshallow` brings them"
 )
 
 
@@ -60,6 +65,9 @@ def check_turns(workspace: Workspace, revisions: str | None = None) -> TurnCheck
     names = _revisions(workspace, revisions)
     every = list(_commits(workspace, names))
     judged = every if revisions is not None else _since_first(every)
+    # Where a clone is cut, a commit seems to bring all there is, and what it grew from is gone.
+    cut = shallow_commits(workspace.repo)
+    judged = [item for item in judged if item.id not in cut]
     blobs = workspace.repo.blobs(blob for item in judged for blob in item.added.values())
     records: dict[str, TurnRecord] = {}
     findings: list[TurnFinding] = []
@@ -70,12 +78,14 @@ def check_turns(workspace: Workspace, revisions: str | None = None) -> TurnCheck
             except BadFileError as error:
                 findings.append(_finding("record", item, error.message, path))
     ancestors = _ancestors(workspace, [(item, records) for item in judged])
+    if cut:
+        ancestors |= _unseen(judged, records, {item.id for item in every})
     for item in judged:
         findings += _of_commit(item, records, ancestors)
     findings += _repeated(workspace)
     turns = sum(bool(item.trailers.turns) for item in judged)
     shown = revisions or "everything since the first turn"
-    return TurnCheck(shown, len(judged), turns, len(records), tuple(findings))
+    return TurnCheck(shown, len(judged), turns, len(records), tuple(findings), (_CUT,) if cut else ())
 
 
 def _revisions(workspace: Workspace, revisions: str | None) -> tuple[str, ...]:
@@ -139,6 +149,16 @@ def _ancestors(
     }
     known = Ancestry(workspace.repo, {base for base, _ in pairs}, {commit for _, commit in pairs})
     return {(base, commit) for base, commit in pairs if commit in known.containing(base)}
+
+
+def _unseen(
+    judged: Sequence[_Commit], records: Mapping[str, TurnRecord], seen: set[str]
+) -> set[tuple[str, str]]:
+    """Return the pairs of a base and its commit of which a shallow clone cannot tell."""
+    pairs = {
+        (records[path].base, item.id) for item in judged for path in item.added if path in records
+    }
+    return {(base, commit) for base, commit in pairs if base not in seen}
 
 
 def _of_commit(
