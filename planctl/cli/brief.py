@@ -24,7 +24,8 @@ Target = Annotated[
 Phase = Annotated[
     str | None, typer.Option("--phase", help="Phase; the first that is not proven without it.")
 ]
-Short = Annotated[bool, typer.Option("--short/--long", help="Six sections instead of twelve.")]
+Short = Annotated[bool, typer.Option("--short", help="Six sections instead of twelve.")]
+Long = Annotated[bool, typer.Option("--long", help="All twelve, as without it.")]
 Implement = Annotated[
     list[str] | None,
     typer.Option("--implement", metavar="PATH[::SYMBOL]", help="What must change; repeatable."),
@@ -53,6 +54,7 @@ def brief(
     target: Target = None,
     phase: Phase = None,
     short: Short = False,
+    long: Long = False,
     implement: Implement = None,
     note: Note = None,
     out: Out = "",
@@ -65,8 +67,9 @@ def brief(
     """Write the next turn's order for what is not proven; exit 1 if all of it is."""
     from planctl.workspace import Workspace
 
-    writing = bool(phase or short or implement or note or out)
+    writing = bool(phase or short or long or implement or note or out)
     _require_fit(check, fix, writing)
+    _require_one_form(short, long)
     workspace = Workspace.open()
     if check:
         return _check(workspace, target, because, not no_collect, fix, json_)
@@ -102,6 +105,13 @@ def _require_fit(check: bool, fix: bool, writing: bool) -> None:
         raise UsageError("`--check` writes no brief", "leave out what says how to write one")
     if fix and not check:
         raise UsageError("`--fix` needs `--check`", "`planctl brief --check --fix [FILE]`")
+
+
+def _require_one_form(short: bool, long: bool) -> None:
+    from planctl.errors import UsageError
+
+    if short and long:
+        raise UsageError("`--short` and `--long` exclude each other", "give one of them, or none")
 
 
 def _check(

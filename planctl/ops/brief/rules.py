@@ -12,7 +12,7 @@ from planctl.models.claim import PathClaim
 from planctl.models.prose_words import has_ending
 from planctl.models.statuses import items_in
 from planctl.ops.brief.scene import Scene
-from planctl.ops.brief.symbols import has_symbol, symbols_like
+from planctl.ops.brief.symbols import has_symbol, is_outside, symbols_like
 from planctl.ops.targets import near
 
 NEW = re.compile(
@@ -83,7 +83,14 @@ def implement(scene: Scene) -> Iterator[BriefProblem]:
 def _target(scene: Scene, line: int, target: str, said: str) -> Iterator[BriefProblem]:
     path, _, symbol = target.partition("::")
     place = scene.workspace.root / path
-    if path.startswith("$") or "{" in path or NEW.search(said):
+    if path.startswith("$") or "{" in path:
+        return
+    if is_outside(scene.workspace.root, path):
+        text = f"`{path}` lies outside the repository"
+        way = "name what changes relative to the root of the repository"
+        yield BriefProblem("implement", line, "Implement", target, text, way)
+        return
+    if NEW.search(said):
         return
     if not place.exists():
         name = path.rsplit("/", 1)[-1]

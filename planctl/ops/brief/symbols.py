@@ -45,3 +45,8 @@ def _below(node: ast.AST, before: str) -> Iterator[str]:
             yield from (f"{before}{t.id}" for t in targets if isinstance(t, ast.Name))
         elif isinstance(child, ast.If | ast.Try | ast.With):
             yield from _below(child, before)
+
+
+def is_outside(root: Path, path: str) -> bool:
+    """Tell whether a path leads out of the repository, where no commit sees a change."""
+    return not (root / path).resolve().is_relative_to(root.resolve())

@@ -8,7 +8,7 @@ from typing import Literal
 from planctl import clock
 from planctl._files import atomic_write, behind_link
 from planctl._text import listed
-from planctl.errors import BadFileError, NotFoundError, PreconditionError
+from planctl.errors import BadFileError, NotFoundError, PreconditionError, UsageError
 from planctl.models.brief import Brief
 from planctl.models.brief_block import BriefBlock, anchored, digest_of, parted, with_block
 from planctl.models.brief_text import render
@@ -24,7 +24,7 @@ from planctl.ops.brief.refusals import (
 )
 from planctl.ops.brief.satisfied import proof_of, satisfied
 from planctl.ops.brief.selectors import collect
-from planctl.ops.brief.symbols import has_symbol, symbols_like
+from planctl.ops.brief.symbols import has_symbol, is_outside, symbols_like
 from planctl.ops.brief.task import Task
 from planctl.ops.focus import focus_state
 from planctl.ops.ledger_next import next_item
@@ -65,6 +65,7 @@ def write_brief(
     Raises:
         AlreadyProvenError: There is nothing to order: names the receipts.
         NotReadyError: The focus is blocked, waits or is locked, or nothing of it can run.
+        UsageError: `implement` names no file, or one outside the repository.
         NotFoundError: No such initiative or phase, file or symbol.
         NotAPersonError: `because` by an agent.
         PreconditionError: `out` holds what somebody wrote and did not commit.
@@ -122,6 +123,11 @@ def _require_targets(workspace: Workspace, named: Sequence[str]) -> None:
     for target in named:
         path, _, symbol = target.partition("::")
         place = workspace.root / path
+        if not path.strip() or path.strip() == "(new)":
+            raise UsageError(f"`--implement {target!r}` names no file", "`path[::symbol]`")
+        if is_outside(workspace.root, path):
+            hint = "what a turn changes lies in the repository; name it relative to its root"
+            raise UsageError(f"`{path}` of `--implement` lies outside the repository", hint)
         if target.rstrip().endswith("(new)"):
             continue
         if not place.exists():

@@ -68,6 +68,7 @@ def test_a_brief_orders_what_is_open_and_passes_its_own_check(project: Project) 
         "plans/active/X-001/implementation.md:3",
         'must hold: `{"file": "analysis/one.txt", "min_bytes": 2}`',
         f"`planctl block {ID} --step one --reason",
+        "Close: `planctl turn close --message '…' --next '…'`",
     ):
         assert part in text
     found = checked(project)
@@ -357,3 +358,40 @@ def test_a_file_that_is_no_text_is_told(project: Project) -> None:
     assert project.call("brief", "--check")[0] == 4
     (project.root / "input.md").write_bytes(b"\xff\xfe\x00")
     assert project.call("brief", "--check")[0] == 4
+
+
+def test_both_forms_at_once_are_refused(project: Project) -> None:
+    code, _, err = project.call("brief", ID, "--short", "--long")
+    assert code == 2
+    assert "`--short` and `--long` exclude each other" in err
+    assert project.call("brief", ID, "--long", "--out", "-")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("", "names no file"),
+        ("::x", "names no file"),
+        (" (new)", "names no file"),
+        ("/etc/passwd", "outside the repository"),
+        ("/etc/made (new)", "outside the repository"),
+        ("../x.py (new)", "outside the repository"),
+        ("src/away", "outside the repository"),
+    ],
+)
+def test_what_is_no_file_of_the_repository_is_not_ordered(
+    project: Project, target: str, said: str
+) -> None:
+    (project.root / "src/away").symlink_to("/etc/passwd")
+    code, _, err = project.call("brief", ID, "--implement", target)
+    assert code == 2
+    assert said in err
+    assert not (project.root / "input.md").exists()
+
+
+@pytest.mark.parametrize("target", ["`/etc/passwd`", "`../x.py` (new)"])
+def test_a_brief_that_orders_a_change_outside_the_repository_is_refused(
+    project: Project, target: str
+) -> None:
+    result = checked(project, GOOD.replace("`src/two.txt` —", f"{target} —"))
+    assert "lies outside the repository" in str(result["problems"])
