@@ -18,11 +18,23 @@ _TYPED = {
     "artifacts updated": "artifacts_updated",
     "artifact updated": "artifacts_updated",
 }
-# What ends with a full stop and goes on.
+# What ends with a full stop and goes on, whatever follows; with no capital behind it; with a
+# number behind it and none before.
 _SHORT = re.compile(
-    r"(?:\b(?:e\.g|i\.e|cf|vs|approx|ca|resp|etc|incl|fig|figs|eq|sec|no|nos|al|st|dr|mr|ms)|"
-    r"\b[A-Z])\.$",
-    re.IGNORECASE,
+    r"\b(?:e\.g|i\.e|cf|vs|approx|ca|resp|incl|figs?|eqs?|al|(?-i:Dr|Mrs?|Ms|St))\.$", re.I
+)
+_SHORT_INSIDE = re.compile(r"\betc\.$", re.IGNORECASE)
+_SHORT_NUMBER = re.compile(r"(?<!\d)(?<!\d\s)\b(?:nos?|sec|pp?|vol|ch|v)\.$", re.IGNORECASE)
+# `by J. Doe`, `D. E. Knuth`, `asked Donald E. Knuth` go on; `Reran A.`, `phase A.`, `44.1 m.`
+# are ends.
+_INITIAL = re.compile(
+    r"(?:^|\b(?:by|of|with|from|[A-Z]\.(?:\s+[A-Z]\w+\s+and\b)?)\s*|(?<=[a-z,]\s)(?!(?:Phase|Row|Step|Item|Option|Case|Part|Plan|Table|"
+    r"Figure|Section|Appendix|Variant|Group|Class|Type|Branch|Column|Test|Run|Gate|Only)\b)"
+    r"[A-Z][a-z]+\s+)[A-Z]\.$"
+)
+_OPENER = re.compile(
+    r"[`*\"'(\[]*(?:It|Its|The|This|That|These|Those|There|They|We|I|He|She|A|An|All|Each|Both|No|"
+    r"None|Now|Next|Then|So|But|And|Also|Row|Rows|Phase|Step|Nothing|Everything)\b"
 )
 _END = re.compile(r"(?<=[.!?])[)\"'`*_\]]*\s+(?=[`*\"'(\[]?[A-Z0-9`])")
 _NONE = re.compile(r"(?:none|n/?a|nothing|no|-|—|–)\.?", re.IGNORECASE)
@@ -128,16 +140,27 @@ def _first(block: Block) -> str:
 
 
 def sentences_in(text: str) -> list[str]:
-    """Cut running text into sentences; `e.g.` and initials end none."""
+    """Cut running text into sentences; `e.g.`, `no. 5` and the initials of a name end none."""
     flat = " ".join(text.split())
     found: list[str] = []
     start = 0
     for match in _END.finditer(flat):
-        if _SHORT.search(flat[start : match.start()]):
+        if _goes_on(flat[start : match.start()], flat[match.end() :]):
             continue
         found.append(flat[start : match.end()].strip())
         start = match.end()
     return [item for item in [*found, flat[start:].strip()] if item]
+
+
+def _goes_on(before: str, after: str) -> bool:
+    """Tell whether a full stop is that of a short form, and no end."""
+    if _SHORT.search(before):
+        return True
+    if _SHORT_INSIDE.search(before):
+        return not after[:1].isupper()
+    if _SHORT_NUMBER.search(before):
+        return after[:1].isdigit()
+    return _INITIAL.search(before) is not None and _OPENER.match(after) is None
 
 
 def says_none(text: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from planctl import clock
-from planctl._text import listed
+from planctl._text import count, listed
 from planctl.models.claim_paths import PathIndex, resolve
 from planctl.models.claim_times import SLACK, off
 from planctl.models.prose import parse_prose
@@ -29,15 +29,16 @@ def form_problems(prose: TurnProse, settings: TurnSettings) -> Iterator[Problem]
     if told == 0 or told + bool(prose.next) < settings.min_sentences:
         yield Problem(
             "length",
-            f"{told} sentences",
-            f"a turn is told in {settings.min_sentences} to {settings.max_sentences}, with `Next:`",
+            count(told, "sentence"),
+            f"a turn is told in {settings.min_sentences} to {settings.max_sentences} sentences; "
+            "`Next:` may be one of them",
             way_out="say what was done, what was found, and what comes next",
             acceptable=False,
         )
     if told > settings.max_sentences:
         yield Problem(
             "length",
-            f"{told} sentences",
+            count(told, "sentence"),
             f"a turn is told in at most {settings.max_sentences}",
             way_out="say less, or set `[turn] max_sentences`",
             acceptable=False,

@@ -234,7 +234,7 @@ def test_a_checklist_that_says_none_where_there_is_something_is_refused(engineer
 @pytest.mark.parametrize(
     ("prose", "told"),
     [
-        ("Done.\n", "1 sentences"),
+        ("Done.\n", "1 sentence"),
         ("", "0 sentences"),
         ("One. Two. Three. Four. Five. Six.\nNext: x\n", "6 sentences"),
         (f"Turn: 00001 {'0' * 26}.\nTwo.\nNext: x\n", "Turn:"),
@@ -250,7 +250,16 @@ def test_form_and_imitations_are_refused_and_cannot_be_accepted(
     assert answer.code == 1, answer.said
     problems = answer.json()["problems"]
     assert told in problems[0]["claim"]
+    assert "1 sentences" not in problems[0]["claim"]
     assert not problems[0]["acceptable"]
+
+
+def test_what_comes_next_may_be_left_out_as_the_refusal_says(engineer: Engineer) -> None:
+    engineer.open()
+    short = engineer.close("Looked at the fit.\n", "--json").json()["problems"][0]
+    assert short["found"] == "a turn is told in 3 to 5 sentences; `Next:` may be one of them"
+    said = "Looked at phase A. It fell 44.1 m. It took 3 s."
+    assert engineer.close(f"{said}\n", "--dry-run").code == 0
 
 
 def test_accepting_records_who_and_why_and_shows_it(engineer: Engineer) -> None:

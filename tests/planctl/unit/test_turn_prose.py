@@ -55,6 +55,26 @@ def test_what_stands_beside_the_block_is_named() -> None:
     assert prose.left_out == ("`Here it is.`", "`Notes`")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["I looked at phase A.", "It was nice."],
+        ["The stone fell 44.1 m.", "It took 3 s.", "Wrote `a.py`."],
+        ["Phase A.", "Row B.", "Done."],
+        ["Reran A.", "Wrote the rest."],
+        ["It took 5 ms.", "That is fast."],
+        ["The answer is no.", "Nothing moved."],
+        ["It took 3 sec.", "12 rows came."],
+        ["Rows, logs, etc.", "Wrote them."],
+        ["The idea is by J. Doe and D. E. Knuth.", "It holds."],
+        ["It is as Donald E. Knuth said, see no. 5 and Fig. 3.", "It holds, e.g. X."],
+        ["Asked Dr. Doe about p. 12 of Doe et al. 2020.", "No answer."],
+    ],
+)
+def test_a_letter_or_a_unit_ends_a_sentence_and_an_initial_does_not(said: list[str]) -> None:
+    assert sentences_in(" ".join(said)) == said
+
+
 def test_two_summaries_are_one_too_many() -> None:
     with pytest.raises(UsageError, match="2 turn summaries"):
         TurnProse.parse("### Turn Summary\na\n\n### Turn Summary\nb\n")
