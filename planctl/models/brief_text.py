@@ -129,7 +129,10 @@ def _do_now(facts: BriefFacts) -> list[str]:
         forced = f"; wanted again: {_flat(facts.because)}" if facts.because else ""
         lines.append(f"Run: `{facts.run}` ({names}{forced})")
     if facts.closes:
-        lines.append("Close: `planctl turn close`, which files summary, evidence and commit.")
+        lines.append(
+            "Close: `planctl turn close --message '…' --next '…'`, "
+            "which files summary, evidence and commit."
+        )
     return [f"{number}. {line}" for number, line in enumerate(lines, 1)]
 
 
