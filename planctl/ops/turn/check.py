@@ -85,7 +85,8 @@ def check_turns(workspace: Workspace, revisions: str | None = None) -> TurnCheck
     findings += _repeated(workspace)
     turns = sum(bool(item.trailers.turns) for item in judged)
     shown = revisions or "everything since the first turn"
-    return TurnCheck(shown, len(judged), turns, len(records), tuple(findings), (_CUT,) if cut else ())
+    notes = (_CUT,) if cut else ()
+    return TurnCheck(shown, len(judged), turns, len(records), tuple(findings), notes)
 
 
 def _revisions(workspace: Workspace, revisions: str | None) -> tuple[str, ...]:
