@@ -177,9 +177,12 @@ def _read(name: str) -> str:
             return sys.stdin.buffer.read(_MAX_TEXT).decode("utf-8")
         return read_text(Path(name), _MAX_TEXT)
     except UnicodeDecodeError as error:
-        raise BadFileError(name, f"is not UTF-8 at byte {error.start}") from error
+        hint = "save it as UTF-8"
+        raise BadFileError(name, f"is not UTF-8 at byte {error.start}", hint=hint) from error
     except OSError as error:
-        raise BadFileError(name, f"cannot be read: {error.strerror or error}") from error
+        hint = "name a file with the words, `-` for stdin, or give `--message`"
+        what = f"cannot be read: {error.strerror or error}"
+        raise BadFileError(name, what, hint=hint) from error
 
 
 def _print_refused(error: RefusedTurnError) -> None:

@@ -154,7 +154,10 @@ def _report(workspace: Workspace, place: _Place, changed: bool = False) -> Hooks
             return HooksReport(shown, state, changed=changed)
     why = place.why
     if why is None and _part().within(place.script) is None:
-        why = "it is no script for a shell, which planctl could add lines to"
+        why = (
+            "it is no script for a shell, which planctl could add lines to; let it run what the "
+            "line below runs, and refuse when that ends with another code than 0"
+        )
     if why is None:
         return HooksReport(shown, HookState.ABSENT, changed=changed)
     lines = snippet(place.manager or "sh")

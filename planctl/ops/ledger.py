@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planctl import clock
+from planctl.errors import UsageError
 from planctl.models import ledger
 from planctl.models.ledger import Attempt, LedgerItem
 from planctl.models.plan import Plan
@@ -34,7 +35,10 @@ def attempt(workspace: Workspace, initiative: str, text: str) -> LedgerItem:
 
     Raises:
         NotFoundError: There is no such initiative.
+        UsageError: The text says nothing.
     """
+    if not text.strip():
+        raise UsageError("an attempt needs words", "say what was tried and how it went")
     plan = workspace.load_plan(initiative)
     note = Attempt(when=clock.iso(workspace.clock()), text=f"note: {text}")
 

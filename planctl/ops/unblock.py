@@ -181,7 +181,7 @@ def _named(known: Sequence[OpenBlocker], name: str, initiative: str) -> OpenBloc
 def _without_file(workspace: Workspace, plan: Plan, because: str | None) -> Unblocked:
     status = _status(workspace, plan)
     if status != "blocked":
-        return Unblocked(plan.id, True, f"`{plan.id}` is not blocked", status=status)
+        return Unblocked(plan.id, True, "is not blocked", status=status)
     if because is None:
         raise PreconditionError(
             f"the ledger says that `{plan.id}` is blocked, and no blocker says what would lift it",

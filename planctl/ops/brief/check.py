@@ -154,7 +154,8 @@ def read_text_of(workspace: Workspace, path: str) -> tuple[str, str]:
     try:
         return shown, read_plain(place, _MAX_BYTES).decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise BadFileError(shown, f"is not UTF-8 at byte {error.start}") from error
+        hint = "save it as UTF-8"
+        raise BadFileError(shown, f"is not UTF-8 at byte {error.start}", hint=hint) from error
     except OSError as error:
-        hint = "`planctl brief` writes one" if shown == BRIEF else None
+        hint = "`planctl brief` writes one" if shown == BRIEF else "name a file that can be read"
         raise BadFileError(shown, f"cannot be read: {error.strerror}", hint=hint) from error
