@@ -12,7 +12,7 @@ from planctl._files import behind_link, read_text
 from planctl._git import Repository
 from planctl.clock import Clock, system_clock
 from planctl.errors import BadFileError, NotFoundError, PlanError, UsageError
-from planctl.models.plan import Plan
+from planctl.models.plan import Plan, initiative_id
 from planctl.models.plan_yaml import parse_plan
 from planctl.models.settings import Settings, parse_settings
 from planctl.models.working_plan import checklist_rows
@@ -118,9 +118,13 @@ class Workspace:
         # Most often the file is there, and the others need not be looked for.
         if not (folder / "plan.yaml").is_file() and initiative not in (known := self.initiatives()):
             listed = ", ".join(f"`{item}`" for item in known) or "none"
+            made = f"`planctl new {initiative}` makes one"
+            try:
+                initiative_id(initiative)
+            except ValueError:
+                made = "`planctl new ID` makes another"
             raise NotFoundError(
-                f"no initiative `{initiative}` under `{ACTIVE}/`",
-                f"there is {listed}; `planctl new {initiative}` makes one",
+                f"no initiative `{initiative}` under `{ACTIVE}/`", f"there is {listed}; {made}"
             )
         return folder
 

@@ -80,3 +80,10 @@ def test_a_hook_in_another_language_comes_with_what_to_do(project: Project) -> N
     code, out, _ = project.call("hooks", "install")
     assert code == 1
     assert "let it run what the line below runs" in out
+
+
+def test_what_cannot_name_an_initiative_is_not_advised(project: Project) -> None:
+    _, _, err = project.call("turn", "open", "../x")
+    assert "no initiative `../x`" in err
+    assert "planctl new ../x" not in err
+    assert "planctl new ID" in err
