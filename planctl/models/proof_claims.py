@@ -24,6 +24,21 @@ _DONE = re.compile(
 _RAN = re.compile(
     r"\b(?:re-?)?(?:ran|executed|launched|repeated|performed)\b|\bre-?trained\b", re.IGNORECASE
 )
+# `Phase A was run again`; `was last run`, `was run yesterday` tell of another time.
+_WAS_RUN = re.compile(
+    r"\b(?:was|were|been|got)\s+(?:(?:all|both|also|then|now|again|just|once|\w+ly)\s+){0,3}"
+    r"(?:(?:re-?)?(?:run|executed|launched|trained)|repeated)\b(?!\s+(?:into|out)\b)",
+    re.IGNORECASE,
+)
+_EARLIER = re.compile(
+    r"\b(?:yesterday|earlier|previously|formerly|originally|initially|last|ago|in turn \d+)\b",
+    re.IGNORECASE,
+)
+# What may stand between the subject and its verb.
+_BETWEEN = re.compile(
+    r"(?:['’]s|[\s`*,)]|\b(?:steps?|runs?|rows?|phases?|checklists?|commands?|have|has|had|all|both|"
+    r"now|also|then|each)\b)*$"
+)
 # `passed the flag on` hands something over.
 _HANDED = re.compile(
     r"pass(?:es|ed|ing)?\s+(?!(?:in|on|at|with|under|after|again|now|locally|cleanly|all|as|for|"
@@ -114,14 +129,30 @@ def run_claims(sentence: str, known: Known) -> tuple[ProofClaim, ...]:
     """
     found: list[ProofClaim] = []
     for clause in _clauses(sentence):
+        if _NOT.search(_QUOTED.sub(r"\1", clause)):
+            continue
+        found += _was_run(clause, known)
         deed = _RAN.search(clause)
-        if deed is None or _NOT.search(_QUOTED.sub(r"\1", clause)):
+        if deed is None:
             continue
         rest = clause[deed.end() :]
         named = list(_named(rest, clause.strip(), known))
         tests = _TESTS.match(rest.lstrip(" `*")) is not None
         found += named or ([ProofClaim("tests", (), clause.strip())] if tests else [])
     return tuple(dict.fromkeys(found))
+
+
+def _was_run(clause: str, known: Known) -> Iterator[ProofClaim]:
+    """Yield what a clause says was run, where it is the subject: `A1 and A2 were rerun`."""
+    deed = _WAS_RUN.search(clause)
+    if deed is None or _EARLIER.search(clause):
+        return
+    subject = _BETWEEN.sub("", clause[: deed.start()])
+    named = list(_named(clause[: deed.start()], clause.strip(), known))
+    if any(subject.endswith(name) for claim in named for name in claim.names):
+        yield from named
+    elif any(match.end() == len(subject) for match in _TESTS.finditer(subject)):
+        yield ProofClaim("tests", (), clause.strip())
 
 
 def _clauses(sentence: str) -> Iterator[str]:

@@ -379,8 +379,10 @@ def test_a_run_that_is_told_has_a_receipt_of_the_turn(engineer: Engineer) -> Non
     problem = only(refused(engineer, "Reran Phase A on it."), "run")
     assert engineer.receipts("fit")[0].name[:26] in problem["nearest"]
     only(refused(engineer, "Ran the tests again."), "run")
+    only(refused(engineer, "Phase A was run again today."), "run")
+    only(refused(engineer, "All tests were executed again."), "run")
     engineer.run_step("--force", "--step", "suite")
-    closed(engineer, "Reran Phase A and ran the tests again.")
+    closed(engineer, "Reran Phase A, and all tests were executed again.")
 
 
 def test_a_number_of_a_run_that_was_replaced_must_name_its_file(engineer: Engineer) -> None:

@@ -83,6 +83,18 @@ def test_orders_conditions_and_denials_claim_nothing(sentence: str) -> None:
         ("Phase A should be rerun", []),
         ("Never ran Phase A", []),
         ("Ran into trouble with the span", []),
+        ("Phase A was run again today.", [("phase", ("A",))]),
+        ("The tests were run today.", [("tests", ())]),
+        ("All tests were executed again.", [("tests", ())]),
+        ("Row A1 was rerun.", [("row", ("A1",))]),
+        ("Step train was run.", [("step", ("train",))]),
+        ("The `train` step has been re-run", [("step", ("train",))]),
+        ("A1 and A2 were both repeated", [("row", ("A1", "A2"))]),
+        ("Phase A was last run on Monday", []),
+        ("The tests were not run", []),
+        ("For phase A the linter was run", []),
+        ("The tests were run yesterday", []),
+        ("Beside the tests a linter was run", []),
     ],
 )
 def test_what_is_said_to_have_run_is_found(
