@@ -137,31 +137,56 @@ def _check_shapes(scan: ScanData) -> None:
 
 def _check_values(scan: ScanData) -> None:
     """Raise on values no measurement can have."""
-    named = {"diffraction": scan.diffraction, "probe": scan.probe, "positions": scan.positions_px}
+    lowest, highest = _range(scan.diffraction)
+    named = {"probe": scan.probe, "positions": scan.positions_px}
     if scan.object is not None:
         named["object"] = scan.object
+    if not np.isfinite(lowest) or not np.isfinite(highest):
+        named = {"diffraction": scan.diffraction, **named}
     for name, values in named.items():
-        bad = int(np.count_nonzero(~np.isfinite(values)))
-        if bad:
-            raise _fail(
-                scan,
-                f"`{name}` holds {bad} values that are NaN or infinite",
-                "drop those patterns"
-                if name == "positions"
-                else "mask dead pixels or drop those patterns before writing the file",
-            )
-    lowest = float(scan.diffraction.min())
+        _check_finite(scan, name, values)
     if lowest < 0:
         raise _fail(
             scan,
             f"`diffraction` holds negative values, the lowest is {lowest:g}",
-            "subtract the dark field so that it clips at 0",
+            "mask the pixels that hold it, or subtract the dark field so that it clips at 0",
         )
-    if float(scan.diffraction.max()) == 0:
+    if highest == 0:
         raise _fail(scan, "`diffraction` is zero everywhere", "check the detector's data path")
     if not np.any(scan.probe):
         raise _fail(scan, "`probe` is zero everywhere", "give a starting guess of the probe")
-    if scan.nphotons is not None and not scan.nphotons > 0:
+    for name in ("nphotons", "pixel_size_m", "energy_ev", "distance_m"):
+        value = getattr(scan, name)
+        if value is not None and not 0 < value < np.inf:
+            raise _fail(
+                scan, f"`{name}` is {value}", "give a positive finite number or leave it out"
+            )
+
+
+def _check_finite(scan: ScanData, name: str, values: Array) -> None:
+    bad = int(np.count_nonzero(~np.isfinite(values)))
+    if bad:
         raise _fail(
-            scan, f"`nphotons` is {scan.nphotons}", "give a positive number or leave it out"
+            scan,
+            f"`{name}` holds {bad} values that are NaN or infinite",
+            "drop those patterns"
+            if name == "positions"
+            else "mask dead pixels or drop those patterns before writing the file",
         )
+
+
+def _range(values: Array) -> tuple[float, float]:
+    """Return the smallest and the largest value, NaN if there is one; no copy is made."""
+    return float(values.min()), float(values.max())
+
+
+def as_float32(values: Array) -> Array:
+    """Return real numbers as float32 in C order; what float32 cannot hold becomes infinite."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def as_complex64(values: Array) -> Array:
+    """Return numbers as complex64 in C order; what float32 cannot hold becomes infinite."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(values, dtype=np.complex64)

@@ -25,7 +25,7 @@ from ptycho_torch.data.formats.geometry import (
     probe_from_patterns,
 )
 from ptycho_torch.data.formats.hdf5 import Hdf5Source
-from ptycho_torch.data.scan import Array, ScanData
+from ptycho_torch.data.scan import Array, ScanData, as_complex64, as_float32
 from ptycho_torch.errors import DataFileError
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def read_cxi(source: Hdf5Source) -> ScanData:
             hint="expected (n, N, N) counts",
         )
     mask = _mask(source, entry, patterns.shape[1:])
-    counts = np.ascontiguousarray(patterns, dtype=np.float32)
+    counts = as_float32(patterns)
     if mask is not None:
         counts[:, ~mask] = 0  # what a bad pixel holds is no count, often -1 or the largest integer
     optics = _optics(source, entry)
@@ -249,4 +249,4 @@ def _probe(source: Hdf5Source, entry: str, counts: Array) -> Array:
             f"{source.path}: the probe has shape {probe.shape} and type {probe.dtype}",
             hint=f"expected (mode, {counts.shape[1]}, {counts.shape[2]}) complex",
         )
-    return np.ascontiguousarray(modes, dtype=np.complex64)
+    return as_complex64(modes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ptycho_torch.data.scan import Array
+from ptycho_torch.data.scan import Array, as_complex64
 
 PLANCK_TIMES_LIGHT_EV_M = 1.239841984e-6
 """h·c in eV·m (CODATA 2018); wavelength = h·c / energy."""
@@ -55,4 +55,4 @@ def probe_from_patterns(counts: Array) -> Array:
     """
     mean = np.sqrt(counts.mean(axis=0, dtype=np.float64))
     probe = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(mean), norm="ortho"))
-    return np.ascontiguousarray(probe[None], dtype=np.complex64)
+    return as_complex64(probe[None])

@@ -12,7 +12,7 @@ from ptycho_torch.data.formats.content import first_bytes
 from ptycho_torch.data.formats.geometry import object_pixel_m, placed, probe_from_patterns
 from ptycho_torch.data.formats.product import read_product
 from ptycho_torch.data.formats.stack import read_positions, read_stack
-from ptycho_torch.data.scan import Array, Measurement, ScanData
+from ptycho_torch.data.scan import Array, Measurement, ScanData, as_float32
 from ptycho_torch.errors import DataFileError
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def join(
     rows, columns = read_positions(positions, pixel)
     if len(rows) != len(stack):
         raise _unequal(patterns, len(stack), positions, len(rows))
-    light = np.ascontiguousarray(stack, dtype=np.float32)
+    light = as_float32(stack)
     return ScanData(
         diffraction=light,
         measurement=kind,
@@ -91,7 +91,7 @@ def _with_product(patterns: Path, stack: Array, kind: Measurement, path: Path) -
     if len(index) < len(stack):
         logger.warning("%s: %d of %d patterns have a position", patterns, len(index), len(stack))
     return ScanData(
-        diffraction=np.ascontiguousarray(stack[index], dtype=np.float32),
+        diffraction=as_float32(stack[index]),
         measurement=kind,
         probe=product.probe,
         positions_px=product.positions_px,

@@ -25,7 +25,7 @@ import numpy as np
 
 from ptycho_torch.data.formats import ptychodus, tike
 from ptycho_torch.data.formats.npz_archive import Members, npz_members
-from ptycho_torch.data.scan import Array, Measurement, ScanData
+from ptycho_torch.data.scan import Array, Measurement, ScanData, as_complex64, as_float32
 from ptycho_torch.errors import DataFileError
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def read_npz(
         patterns = _pattern_axis_first(patterns, len(positions), path)
         kind = _measurement(members, patterns, measurement)
         return ScanData(
-            diffraction=np.ascontiguousarray(patterns, dtype=np.float32),
+            diffraction=as_float32(patterns),
             measurement=kind,
             probe=_probe(members),
             positions_px=positions,
@@ -215,11 +215,11 @@ def _probe(members: Members) -> Array:
             f"{members.path}: `probeGuess` has shape {probe.shape} and type {probe.dtype}",
             hint="expected (N, N), (P, N, N) or (N, N, 1) complex",
         )
-    return np.ascontiguousarray(probe, dtype=np.complex64)
+    return as_complex64(probe)
 
 
 def _object(members: Members, positions: Array, size: int) -> Array | None:
-    found = members.optional("objectGuess")
+    found = members.numbers("objectGuess", "cfiu", "give the object as (H, W) complex")
     if found is None:
         return None
     if found.ndim == 3 and found.shape[-1] == 1:
@@ -233,12 +233,15 @@ def _object(members: Members, positions: Array, size: int) -> Array | None:
             found.shape,
         )
         return None
-    return np.ascontiguousarray(found, dtype=np.complex64)
+    return as_complex64(found)
 
 
 def _mask(members: Members) -> Array | None:
     """Return True where a pixel is good; Ptychodus stores the bad ones instead."""
-    mask, bad = members.optional("mask"), members.optional("bad_pixels")
+    mask, bad = (
+        members.numbers(key, "biuf", "give the mask as (N, N) booleans")
+        for key in ("mask", "bad_pixels")
+    )
     if mask is not None:
         return np.asarray(mask.astype(bool))
     return None if bad is None or not bad.any() else np.asarray(~bad.astype(bool))

@@ -26,7 +26,7 @@ from ptycho_torch.data.formats.geometry import PLANCK_TIMES_LIGHT_EV_M
 from ptycho_torch.data.formats.hdf5 import Hdf5Source, opened
 from ptycho_torch.data.formats.npz_archive import npz_members
 from ptycho_torch.data.formats.ptychodus import PRODUCT_MARK
-from ptycho_torch.data.scan import Array, ScanData
+from ptycho_torch.data.scan import Array, ScanData, as_complex64
 from ptycho_torch.errors import DataFileError
 
 
@@ -249,7 +249,7 @@ def _modes(path: Path, probe: Array) -> Array:
             hint="expected (mode, N, N) complex",
         )
     modes = probe[0] if probe.ndim == 4 else probe
-    return np.ascontiguousarray(modes.reshape(-1, *modes.shape[-2:]), dtype=np.complex64)
+    return as_complex64(modes.reshape(-1, *modes.shape[-2:]))
 
 
 def _layers(path: Path, found: Array) -> Array:
@@ -259,4 +259,4 @@ def _layers(path: Path, found: Array) -> Array:
             f"{path}: the object has shape {found.shape} and type {found.dtype}",
             hint="expected one layer, complex; multislice is not supported",
         )
-    return np.ascontiguousarray(layers[0], dtype=np.complex64)
+    return as_complex64(layers[0])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ptycho_torch.data.scan import Array, ScanData
+from ptycho_torch.data.scan import Array, ScanData, as_complex64, as_float32
 from ptycho_torch.errors import DataFileError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read_training_file(source: Hdf5Source) -> ScanData:
         raise DataFileError(
             f"{source.path}: {columns.shape} x and {rows.shape} y positions", hint=why
         )
-    counts = np.ascontiguousarray(patterns, dtype=np.float32)
+    counts = as_float32(patterns)
     mask = None if bad is None or not bad.any() else ~bad.astype(bool)
     return ScanData(
         diffraction=counts,
@@ -80,11 +80,11 @@ def _probe(source: Hdf5Source, why: str) -> Array:
             f"{source.path}: `probe` has shape {probe.shape} and type {probe.dtype}",
             hint="expected (mode, N, N) complex",
         )
-    return np.ascontiguousarray(probe.reshape(-1, *probe.shape[-2:]), dtype=np.complex64)
+    return as_complex64(probe.reshape(-1, *probe.shape[-2:]))
 
 
 def _object(source: Hdf5Source) -> Array | None:
     found = source.optional(["object"])
     if found is None or found.ndim != 2 or found.dtype.kind != "c":
         return None
-    return np.ascontiguousarray(found, dtype=np.complex64)
+    return as_complex64(found)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ptycho_torch.data.formats.geometry import placed
-from ptycho_torch.data.scan import Array, Measurement, ScanData
+from ptycho_torch.data.scan import Array, Measurement, ScanData, as_complex64, as_float32
 from ptycho_torch.errors import DataFileError
 
 KEYS = frozenset({"data", "scan", "probe"})
@@ -48,7 +48,7 @@ def read_tike(path: Path, member: Callable[[str], Array]) -> ScanData:
     n = patterns.shape[-1]
     measurement: Measurement = "counts"
     return ScanData(
-        diffraction=np.ascontiguousarray(np.fft.fftshift(patterns, axes=(1, 2)), dtype=np.float32),
+        diffraction=as_float32(np.fft.fftshift(patterns, axes=(1, 2))),
         measurement=measurement,
         probe=_modes(path, member("probe")),
         positions_px=placed(corners[:, 0].astype(np.float64), corners[:, 1].astype(np.float64), n),
@@ -75,4 +75,4 @@ def _modes(path: Path, probe: Array) -> Array:
             hint="expected (1, 1, 1, mode, N, N) complex: one view without eigen probes",
         )
     modes = probe.reshape(-1, *probe.shape[-2:])
-    return np.ascontiguousarray(modes, dtype=np.complex64)
+    return as_complex64(modes)
