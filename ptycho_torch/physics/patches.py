@@ -140,6 +140,50 @@ def scan_canvas(
     return origin, (int(height), int(width))
 
 
+class Windows:
+    """Where some patches lie on one canvas, worked out once to cut and to add many fields.
+
+    Args:
+        corners: (patch, 2) int64, first (row, col) of each patch.
+        size: Patch edge in pixels.
+        shape: (height, width) of the canvas.
+
+    Raises:
+        IndexError: A patch reaches beyond the canvas.
+    """
+
+    def __init__(self, corners: Int[Tensor, "patch 2"], size: int, shape: tuple[int, int]) -> None:
+        self._corners = corners
+        self._size = size
+        self._shape = shape
+        self._index = _flat_index(corners[None], size, *shape)
+
+    def cut(self, canvas: Num[Tensor, "height width"]) -> Num[Tensor, "patch size size"]:
+        """Cut the patches out; `extract` for one canvas that needs no gradient.
+
+        Args:
+            canvas: (height, width), complex or real.
+
+        Returns:
+            (patch, size, size).
+        """
+        sliding = canvas.unfold(0, self._size, 1).unfold(1, self._size, 1)
+        cut: Tensor = sliding[self._corners[:, 0], self._corners[:, 1]]
+        return cut
+
+    def add(self, patches: Num[Tensor, "patch size size"]) -> Num[Tensor, "height width"]:
+        """Add patches into an empty canvas, as `merge` does.
+
+        Args:
+            patches: (patch, size, size), complex or real.
+
+        Returns:
+            (height, width).
+        """
+        canvas = patches.new_zeros(self._shape[0] * self._shape[1])
+        return canvas.index_add_(0, self._index, patches.reshape(-1)).view(self._shape)
+
+
 def _flat_index(
     corners: Int[Tensor, "batch channel 2"], size: int, height: int, width: int
 ) -> Int[Tensor, " flat"]:
@@ -153,8 +197,9 @@ def _flat_index(
         raise IndexError(
             f"patches of {size} px with corners up to {last} leave a canvas of {height} x {width}"
         )
+    # One window's pixels counted from its corner; then one addition places all windows.
     steps = torch.arange(size, device=corners.device)
+    window = (steps[:, None] * width + steps).reshape(-1)
     batch = torch.arange(corners.shape[0], device=corners.device) * height
-    rows = batch[:, None, None] + corners[..., 0, None] + steps
-    cols = corners[..., 1, None] + steps
-    return (rows[..., :, None] * width + cols[..., None, :]).reshape(-1)
+    first = (batch[:, None] + corners[..., 0]) * width + corners[..., 1]
+    return (first[..., None] + window).reshape(-1)

@@ -57,13 +57,34 @@ def shift_field(
     Returns:
         (..., mode, row, col) complex.
     """
+    shifted: Tensor = torch.fft.ifft2(torch.fft.fft2(field) * _ramps(field, shift_px))
+    return shifted
+
+
+def sum_shifted(
+    fields: Complex[Tensor, "pattern mode row col"], shift_px: Float[Tensor, "pattern 2"]
+) -> Complex[Tensor, "mode row col"]:
+    """Shift fields, each by its own shift, and add them up: one transform back for all.
+
+    Args:
+        fields: (pattern, mode, row, col) complex.
+        shift_px: (pattern, 2) float, (row, col) in pixels.
+
+    Returns:
+        (mode, row, col) complex, the sum of `shift_field(fields, shift_px)`.
+    """
+    spectra = torch.fft.fft2(fields) * _ramps(fields, shift_px)
+    summed: Tensor = torch.fft.ifft2(spectra.sum(dim=0))
+    return summed
+
+
+def _ramps(field: Tensor, shift_px: Tensor) -> Tensor:
+    """(..., 1, row, col) factors of the spectrum that shift a field."""
     rows, cols = field.shape[-2:]
-    spectrum = torch.fft.fft2(field)
     row_ramp = _ramp(rows, shift_px[..., 0])
     col_ramp = _ramp(cols, shift_px[..., 1])
     ramp = row_ramp[..., :, None] * col_ramp[..., None, :]
-    shifted: Tensor = torch.fft.ifft2(spectrum * ramp[..., None, :, :].to(field.dtype))
-    return shifted
+    return ramp[..., None, :, :].to(field.dtype)
 
 
 def _ramp(size: int, shift: Float[Tensor, "*batch"]) -> Complex[Tensor, "*batch size"]:

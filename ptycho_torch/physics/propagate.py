@@ -9,7 +9,7 @@ sees.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Complex
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 
@@ -38,3 +38,20 @@ def backpropagate(field: Complex[Tensor, "*batch row col"]) -> Complex[Tensor, "
     """
     wave: Tensor = torch.fft.ifft2(torch.fft.ifftshift(field, dim=(-2, -1)), norm="ortho")
     return wave
+
+
+def detector_gauge(size: int) -> Float[Tensor, "size size"]:
+    """What a field is multiplied with so that the bare `fft2` carries it to the detector.
+
+    (-1)^(row + col) moves the zero frequency to `N // 2` (shift theorem, N even), 1 / N makes the
+    transform orthonormal; so loops need neither rolled copies nor scaled ones.
+
+    Args:
+        size: Edge N of the field in pixels, even.
+
+    Returns:
+        (N, N) float32 g with `fft2(g * field) == propagate(field)` up to rounding, and
+        `g * N**2 * ifft2(wave) == backpropagate(wave)`.
+    """
+    sign = 1.0 - 2.0 * (torch.arange(size) % 2)
+    return sign[:, None] * sign[None, :] / size

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptycho_torch.physics.patches import (
+    Windows,
     extract,
     group_canvas,
     merge,
@@ -89,3 +90,14 @@ def test_scan_canvas_holds_negative_positions():
     origin, shape = scan_canvas(corners, 16)
     assert origin.tolist() == [-12, 5]
     assert shape == (31, 51)
+
+
+def test_windows_cut_and_add_as_the_adjoint_pair_does():
+    canvas = random_complex((1, 40, 50), 1)
+    corners = torch.tensor([[0, 0], [7, 3], [24, 34], [7, 4]])
+    windows = Windows(corners, 16, (40, 50))
+    cut = extract(canvas, corners[None], 16)[0]
+    assert torch.equal(windows.cut(canvas[0]), cut)
+    assert torch.equal(windows.add(cut), merge(cut[None], corners[None], 40, 50)[0])
+    with pytest.raises(IndexError, match="leave a canvas"):
+        Windows(torch.tensor([[25, 0]]), 16, (40, 50))

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import torch
 
-from ptycho_torch.physics.probe import illumination, probe_energy, shift_field, shift_probe
+from ptycho_torch.physics.probe import (
+    illumination,
+    probe_energy,
+    shift_field,
+    shift_probe,
+    sum_shifted,
+)
 from ptycho_torch.simulation import make_probe
 
 
@@ -37,3 +43,11 @@ def test_shift_keeps_the_energy_and_can_be_undone():
 def test_illumination_adds_the_modes():
     modes = torch.tensor([[[3 + 4j]], [[2j]]])
     torch.testing.assert_close(illumination(modes), torch.tensor([[29.0]]))
+
+
+def test_shifting_and_adding_is_one_operation():
+    generator = torch.Generator().manual_seed(3)
+    fields = torch.randn(5, 2, 16, 16, dtype=torch.complex128, generator=generator)
+    shifts = torch.rand(5, 2, dtype=torch.float64, generator=generator) - 0.5
+    expected = shift_field(fields, shifts).sum(dim=0)
+    torch.testing.assert_close(sum_shifted(fields, shifts), expected)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ptycho_torch.physics.propagate import backpropagate, propagate
+from ptycho_torch.physics.propagate import backpropagate, detector_gauge, propagate
 
 
 @pytest.fixture
@@ -33,3 +33,11 @@ def test_zero_frequency_lies_at_the_middle_index():
     detector = propagate(flat).abs()
     assert detector.argmax() == 8 * 16 + 8
     assert float(detector[8, 8]) == pytest.approx(16.0)
+
+
+def test_the_gauge_turns_bare_transforms_into_propagation(field):
+    size = field.shape[-1]
+    gauge = detector_gauge(size).to(field.real.dtype)
+    torch.testing.assert_close(torch.fft.fft2(gauge * field), propagate(field))
+    back = gauge * size**2 * torch.fft.ifft2(field)
+    torch.testing.assert_close(back, backpropagate(field))
