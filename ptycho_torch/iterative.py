@@ -1,12 +1,13 @@
-"""The way of an iterative run: scan → probe, positions, object → files; no network.
+"""Iterative runs: what a person decides about them, their stages, and going on from a result.
 
-Below `reconstruction`, which refines what a network found with the same engine.
+Below `reconstruction`, which refines what a network found with the same engine, and below
+`methods`, which chooses between the two.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,18 @@ import torch
 
 from ptycho_torch.artifacts import make_folder, write_json
 from ptycho_torch.config import ExecutionConfig
-from ptycho_torch.data.inspection import Inspection, inspect_scan
 from ptycho_torch.data.scan import ScanData
-from ptycho_torch.errors import DataFileError, PreconditionError
+from ptycho_torch.errors import PreconditionError
 from ptycho_torch.losses.diffraction import choose_mode
-from ptycho_torch.physics.patches import split_positions
-from ptycho_torch.physics.projection import project_patterns
-from ptycho_torch.physics.scaling import Scales, compute_scales
-from ptycho_torch.reconstruct.assemble import assemble
+from ptycho_torch.progress import telling
 from ptycho_torch.reconstruct.engine import Epoch, Likelihood, RpieOptions, run_rpie
-from ptycho_torch.reconstruct.probe_modes import mode_powers, with_modes
 from ptycho_torch.reconstruct.result import (
     Reconstruction,
     compare,
     measure,
     write_reconstruction,
 )
-from ptycho_torch.reconstruct.stitch import Canvas
-from ptycho_torch.runtime import log_scales, prepare_torch
+from ptycho_torch.runtime import prepare_torch
 
 METRICS_FILE = "metrics.json"
 
@@ -123,63 +118,50 @@ class IterativeSettings:
         return first, last
 
 
+@dataclass(frozen=True)
+class IterativeOutcome:
+    """What iterative epochs leave.
+
+    Attributes:
+        reconstruction: Object, probe and positions after the last epoch.
+        epochs: What every epoch saw, in order.
+        facts: What the run decided on its own, as plain values for `metrics.json`.
+    """
+
+    reconstruction: Reconstruction
+    epochs: list[Epoch] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
 POSITION_EPOCHS = 24
 """Passes over all patterns in which positions are corrected."""
 
 
-def reconstruct_iteratively(
-    scan: ScanData, settings: IterativeSettings, execution: ExecutionConfig
-) -> InferenceResult:
-    """Reconstruct a scan by rPIE alone and write everything the run leaves.
+def run_stages(
+    start: Reconstruction,
+    amplitude: torch.Tensor,
+    mask: torch.Tensor | None,
+    settings: IterativeSettings,
+) -> IterativeOutcome:
+    """Run every stage of an iterative run.
 
     Args:
-        scan: The measurement.
+        start: What to start from.
+        amplitude: (n, N, N) unit-dose amplitude of its patterns.
+        mask: (row, col) bool, True where a pixel was measured, or None.
         settings: What was decided.
-        execution: Output folder and threads.
 
     Returns:
-        Reconstruction, metrics and files.
+        The reconstruction after the last stage, and the epochs of all stages.
 
     Raises:
-        DataFileError: The positions are in another unit.
-        DivergedError: rPIE became non-finite.
+        DivergedError: The object became non-finite.
     """
-    prepare_torch(execution, settings.seed)
-    make_folder(execution.output_dir)
-    inspection = told(inspect_scan(scan))
-    if (remark := inspection.unit_remark) is not None:
-        raise DataFileError(f"{scan.source}: {remark.message}", remark.hint)
-    scales = compute_scales(scan.amplitude(), scan.probe, scan.nphotons, "as the file says")
-    log_scales(scales)
-    amplitude = torch.from_numpy(scan.amplitude() * np.float32(scales.amplitude_scale))
-    probe = torch.from_numpy(scan.probe * np.complex64(scales.probe_factor))
-    control = _without_network(scan, scales, amplitude, probe)
-    start = _flat(scan, scales, with_modes(probe, settings.modes or len(probe)))
-    result = start
-    for stage in settings.stages(scales.nphotons):
-        result = improved(result, amplitude, measured_mask(scan), stage)
-    metrics = {
-        "method": "pie",
-        **judged(result, scan),
-        "projections_r_factor": control,
-        "probe_mode_powers": mode_powers(torch.from_numpy(result.probe)).tolist(),
-        "position_correction_px": _position_change(result),
-        "inspection": inspection.as_dict(),
-    }
-    files = write_reconstruction(execution.output_dir, result)
-    files.append(execution.output_dir / METRICS_FILE)
-    write_json(files[-1], metrics)
-    logger.info("reconstruction saved: %s", files[0])
-    return InferenceResult(result, metrics, files)
-
-
-def told(inspection: Inspection) -> Inspection:
-    """Log what was found in a scan, warnings included, and hand it back."""
-    for line in inspection.lines():
-        logger.info(line)
-    for remark in inspection.remarks:
-        logger.warning("%s: %s; %s", remark.slug, remark.message, remark.hint)
-    return inspection
+    outcome = IterativeOutcome(start)
+    for stage in settings.stages(start.scales.nphotons):
+        after = improved(outcome.reconstruction, amplitude, mask, stage)
+        outcome = replace(after, epochs=outcome.epochs + after.epochs)
+    return outcome
 
 
 def improved(
@@ -187,7 +169,7 @@ def improved(
     amplitude: torch.Tensor,
     mask: torch.Tensor | None,
     options: RpieOptions,
-) -> Reconstruction:
+) -> IterativeOutcome:
     """Go on from a reconstruction with the iterative engine.
 
     Args:
@@ -203,25 +185,25 @@ def improved(
         DivergedError: The object became non-finite.
     """
 
-    def watch(epoch: Epoch) -> None:
-        moved = f" positions moved {epoch.position_step_px:.3f} px" if epoch.moved else ""
-        logger.info(
-            "rPIE epoch %d/%d R=%.4f%s", epoch.number, options.epochs, epoch.r_factor, moved
-        )
+    with telling(logger, "rPIE epoch", options.epochs) as tell:
 
-    found = run_rpie(
-        amplitude, start.positions_px, start.unit_probe(), options, start.canvas, mask, watch
-    )
+        def watch(epoch: Epoch) -> None:
+            moved = f" positions moved {epoch.position_step_px:.3f} px" if epoch.moved else ""
+            tell(epoch.number, f"R={epoch.r_factor:.4f}{moved}")
+
+        found = run_rpie(
+            amplitude, start.positions_px, start.unit_probe(), options, start.canvas, mask, watch
+        )
     probe = found.probe.numpy() / np.complex64(start.scales.probe_factor)
     result = replace(start, canvas=found.canvas, probe=probe)
-    if not options.correct_positions:
-        return result
-    given = start.given_positions_px
-    return replace(
-        result,
-        positions_px=found.positions_px,
-        given_positions_px=start.positions_px if given is None else given,
-    )
+    if options.correct_positions:
+        given = start.given_positions_px
+        result = replace(
+            result,
+            positions_px=found.positions_px,
+            given_positions_px=start.positions_px if given is None else given,
+        )
+    return IterativeOutcome(result, found.epochs)
 
 
 def refine_reconstruction(
@@ -246,7 +228,7 @@ def refine_reconstruction(
     before = measure(start, scan)
     used = scan.select(start.patterns)
     amplitude = torch.from_numpy(used.amplitude() * np.float32(start.scales.amplitude_scale))
-    result = improved(start, amplitude, measured_mask(scan), options)
+    result = improved(start, amplitude, measured_mask(scan), options).reconstruction
     make_folder(execution.output_dir)
     files = write_reconstruction(execution.output_dir, result)
     metrics = {"start_r_factor": before["r_factor"], **judged(result, scan)}
@@ -280,37 +262,15 @@ def measured_mask(scan: ScanData) -> torch.Tensor | None:
     return None if scan.mask is None else torch.from_numpy(scan.mask)
 
 
-def _flat(scan: ScanData, scales: Scales, probe: torch.Tensor) -> Reconstruction:
-    """The flat object with a probe, to start from."""
-    low = np.floor(scan.positions_px.min(axis=0)).astype(int) - scan.n_pixel // 2
-    high = np.ceil(scan.positions_px.max(axis=0)).astype(int) + scan.n_pixel // 2
-    shape = (int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
-    canvas = Canvas(
-        np.ones(shape, np.complex64), np.ones(shape, np.float32), (int(low[0]), int(low[1]))
-    )
-    return Reconstruction(
-        canvas=canvas,
-        probe=probe.numpy() / np.complex64(scales.probe_factor),
-        positions_px=scan.positions_px,
-        patterns=np.arange(len(scan)),
-        scales=scales,
-    )
+def position_change(result: Reconstruction) -> dict[str, float] | None:
+    """Tell how far the positions moved.
 
+    Args:
+        result: A reconstruction.
 
-def _without_network(
-    scan: ScanData, scales: Scales, amplitude: torch.Tensor, probe: torch.Tensor
-) -> float:
-    """R factor of every pattern projected on its own and stitched: what costs nothing to know."""
-    _, rest = split_positions(torch.from_numpy(scan.positions_px), scan.n_pixel)
-    mask = measured_mask(scan)
-    patches = project_patterns(amplitude, rest, probe, mask=mask)
-    found = assemble(patches, scan.positions_px, probe, amplitude, mask)
-    logger.info("projections + sync, no network: R=%.4f", found.r_factor)
-    return found.r_factor
-
-
-def _position_change(result: Reconstruction) -> dict[str, float] | None:
-    """How far the positions moved, in pixels; None when they were left alone."""
+    Returns:
+        `median`, `rms` and `largest` in pixels; None when they were left alone.
+    """
     if result.given_positions_px is None:
         return None
     moved = np.linalg.norm(result.positions_px - result.given_positions_px, axis=1)

@@ -97,7 +97,7 @@ def reconstruct_scan(
     prediction, patterns = predict_scan(bundle, scan, inference, device)
     if recorder is not None:
         _record(recorder, prediction, inference.batch_size)
-    assembly, result = _reconstruct(bundle, prediction, patterns, scan, inference)
+    assembly, result = stitch_prediction(bundle, prediction, patterns, scan, inference)
     files = write_reconstruction(execution.output_dir, result)
     metrics = {
         "synchronised": assembly.synchronised,
@@ -154,14 +154,28 @@ def predict_scan(
     return prediction, patterns
 
 
-def _reconstruct(
+def stitch_prediction(
     bundle: InferenceBundle,
     prediction: Prediction,
     patterns: PatternSet,
     scan: ScanData,
     inference: InferenceConfig,
 ) -> tuple[Assembly, Reconstruction]:
-    """Stitch the patches, and refine the object if asked to."""
+    """Stitch the patches, and refine the object if asked to.
+
+    Args:
+        bundle: Network and scales.
+        prediction: The patches.
+        patterns: The patterns they were predicted from.
+        scan: The measurement.
+        inference: Whether phases are aligned, and epochs of refinement.
+
+    Returns:
+        How the object came together, and the reconstruction.
+
+    Raises:
+        DivergedError: A patch or the refined object is not finite.
+    """
     info, chosen = bundle.info, prediction.patterns
     positions = scan.positions_px[chosen.numpy()]
     probe = bundle.network.probe.cpu()
@@ -178,7 +192,7 @@ def _reconstruct(
     )
     if inference.refine_epochs > 0:
         options = RpieOptions(epochs=inference.refine_epochs, seed=info.training.seed)
-        result = improved(result, amplitude, measured_mask(scan), options)
+        result = improved(result, amplitude, measured_mask(scan), options).reconstruction
     return assembly, result
 
 
@@ -191,22 +205,50 @@ def _record(recorder: PatchStatsLogger, prediction: Prediction, batch_size: int)
 
 
 def _check_fit(bundle: InferenceBundle, scan: ScanData) -> None:
-    size = bundle.network.probe.shape[-1]
-    if scan.n_pixel != size:
-        raise PreconditionError(
-            f"`{scan.source}` has patterns of {scan.n_pixel} px, the model needs {size} px",
-            "crop or pad the scan, or train a model for it",
-        )
-    if probe_digest(scan.probe) == bundle.info.probe_digest:
-        return
-    difference = probe_difference(bundle.network.probe.cpu().numpy(), scan.probe)
-    if difference > PROBE_TOLERANCE:
+    require_size(bundle, scan)
+    difference = foreign_probe(bundle, scan)
+    if difference is not None:
         logger.warning(
             "the model was trained with another probe than the one in `%s` (difference %.2f); "
             "the model's is used",
             scan.source,
             difference,
         )
+
+
+def require_size(bundle: InferenceBundle, scan: ScanData) -> None:
+    """Make sure that a bundle is for patterns of a scan's size.
+
+    Args:
+        bundle: The trained network.
+        scan: The measurement.
+
+    Raises:
+        PreconditionError: It is not.
+    """
+    size = bundle.network.probe.shape[-1]
+    if scan.n_pixel != size:
+        raise PreconditionError(
+            f"`{scan.source}` has patterns of {scan.n_pixel} px, the model needs {size} px",
+            "crop or pad the scan, or train a model for it",
+        )
+
+
+def foreign_probe(bundle: InferenceBundle, scan: ScanData) -> float | None:
+    """Tell whether a bundle was trained with another probe than a scan's.
+
+    Args:
+        bundle: The trained network.
+        scan: A scan of the bundle's size.
+
+    Returns:
+        How different the probes are when that is too much for one network; None for a probe
+        that fits, the one of the training file included.
+    """
+    if probe_digest(scan.probe) == bundle.info.probe_digest:
+        return None
+    difference = probe_difference(bundle.network.probe.cpu().numpy(), scan.probe)
+    return difference if difference > PROBE_TOLERANCE else None
 
 
 def probe_difference(first: Array, second: Array) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ptycho_torch.alarms import training_alarms
 from ptycho_torch.artifacts import make_folder, write_bytes
 from ptycho_torch.bundle import BUNDLE_FILE, PATHS, load_inference_bundle_torch, save_torch_bundle
 from ptycho_torch.config import TrainingPayload
@@ -20,12 +21,13 @@ from ptycho_torch.config_factory import create_training_payload
 from ptycho_torch.data.datamodule import PtychoDataModule
 from ptycho_torch.data.dataset import GroupDataset, prepare_patterns
 from ptycho_torch.data.grouping import make_groups
+from ptycho_torch.data.inspection import Remark
 from ptycho_torch.data.loading import TrainingScans, load_training_scans
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.errors import PreconditionError
 from ptycho_torch.instrumentation.patch_stats import GRID_FILE, STATS_FILE, PatchStatsLogger
 from ptycho_torch.iterative import InferenceResult
-from ptycho_torch.losses import DiffractionLoss, choose_mode, noise_floor
+from ptycho_torch.losses import DiffractionLoss, choose_mode, photon_noise
 from ptycho_torch.model import PtychoPINN_Lightning
 from ptycho_torch.networks import PtychoPINN
 from ptycho_torch.physics.scaling import Scales, compute_scales
@@ -47,8 +49,6 @@ VALIDATION_GROUPS = 64
 UNEXPLAINED_LIMIT = 0.3
 """A file's object and probe that leave more of the flat object's loss do not explain the data."""
 FINGERPRINT_FILE = "run.json"
-FITS_NOISE_BELOW = 0.5
-"""A loss below this fraction of the expected photon noise has learnt the noise."""
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class TrainedModel:
         scales: The scales it was trained with.
         fit: Loss curve and verdict.
         bundle: The bundle written.
+        alarms: What looks wrong with the training.
         reconstruction: Of the test scan, when it was asked for.
     """
 
@@ -69,6 +70,7 @@ class TrainedModel:
     scales: Scales
     fit: FitResult
     bundle: Path
+    alarms: tuple[Remark, ...] = ()
     reconstruction: InferenceResult | None = None
 
     def summary(self) -> dict[str, Any]:
@@ -86,6 +88,7 @@ class TrainedModel:
             "loss_ratio": self.fit.ratio,
             **{name: value for name, value in last.items() if name.endswith("loss")},
             "intensity_scale": self.scales.intensity_scale,
+            "warnings": [asdict(alarm) for alarm in self.alarms],
             **({} if self.reconstruction is None else self.reconstruction.summary()),
         }
 
@@ -145,11 +148,11 @@ def train_cdi_model_torch(payload: TrainingPayload, scans: TrainingScans) -> Tra
     plan = _plan(payload, setup, device)
     module = PtychoPINN_Lightning(setup.network, payload.training, setup.loss, plan.total_steps)
     result = fit(module, setup.data, plan)
-    _warn_of_noise_fit(result, setup)
+    alarms = _alarms(result, setup)
     network = setup.network.cpu().eval()
     folder = payload.execution.output_dir
     bundle = save_torch_bundle(folder, network, payload, setup.scales, scans.train.probe)
-    return TrainedModel(network, setup.scales, result, bundle)
+    return TrainedModel(network, setup.scales, result, bundle, alarms)
 
 
 @dataclass(frozen=True)
@@ -203,11 +206,10 @@ def prepare_training(payload: TrainingPayload, scans: TrainingScans) -> Training
         groups, validation, training.batch_size, payload.execution.num_workers, training.seed
     )
     mode = choose_mode(training.loss_mode, scales.nphotons, training.poisson_below_photons)
-    usable = np.ones((scans.train.n_pixel,) * 2, bool)
     mask = None if scans.train.mask is None else torch.from_numpy(scans.train.mask)
-    measured = torch.from_numpy(usable) if mask is None else mask
     loss = DiffractionLoss(mode, scales.nphotons, mask)
-    noise = noise_floor(mode, scales.nphotons, measured)
+    mean = groups.patterns.amplitude.square().mean(dim=0)
+    noise = photon_noise(mode, scales.nphotons, mean, mask)
     logger.info("loss is %s; %d groups of %d patterns", mode, len(groups), payload.data.group_size)
     return TrainingSetup(network, scales, groups, data, loss, noise)
 
@@ -276,15 +278,11 @@ def _plan(payload: TrainingPayload, setup: TrainingSetup, device: torch.device) 
     )
 
 
-def _warn_of_noise_fit(result: FitResult, setup: TrainingSetup) -> None:
-    loss = result.epochs[-1]["train_loss"]
-    if loss < FITS_NOISE_BELOW * setup.noise_loss:
-        logger.warning(
-            "the trained loss %.3g lies below the photon noise %.3g: the network fits the noise; "
-            "use --gridsize 2 or fewer epochs",
-            loss,
-            setup.noise_loss,
-        )
+def _alarms(result: FitResult, setup: TrainingSetup) -> tuple[Remark, ...]:
+    alarms = training_alarms(result.epochs[-1]["train_loss"], result.flat_loss, setup.noise_loss)
+    for alarm in alarms:
+        logger.warning(alarm.line())
+    return alarms
 
 
 def _claim_folder(payload: TrainingPayload, scans: TrainingScans) -> None:

@@ -101,7 +101,7 @@ def test_only_the_edges_catch_everything() -> None:
         ("cryptography", {"planctl/_signing.py"}),
         ("mcp", {"planctl/mcp/server.py"}),
         ("mcp_types", {"planctl/mcp/server.py"}),
-        ("rich", {"planctl/cli/render.py", "ptycho_torch/training/"}),
+        ("rich", {"planctl/cli/render.py", "ptycho_torch/progress.py"}),
         ("lightning", {"ptycho_torch/model.py", "ptycho_torch/data/datamodule.py", "training/"}),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ import typer
 
 from ptycho_torch.cli import edge
 from ptycho_torch.cli import options as opt
-from ptycho_torch.cli.render import show
+from ptycho_torch.cli.render import show, show_reconstruction
 
 ScanFile = Annotated[Path, typer.Argument(help="Scan to read, in any format.")]
 
@@ -17,8 +18,29 @@ ScanFile = Annotated[Path, typer.Argument(help="Scan to read, in any format.")]
 @edge.guarded
 def reconstruct(
     scan_file: ScanFile,
-    output_dir: opt.OutputDir = Path("outputs"),
-    epochs: Annotated[int, opt.flag("epochs", "Passes over all patterns.", 24)] = 24,
+    method: Annotated[
+        Literal["auto", "net", "pie", "hybrid"],
+        opt.flag("method", "auto chooses by dose, patterns and bundle, and says why.", "auto"),
+    ] = "auto",
+    bundle: Annotated[
+        Path | None, opt.flag("bundle", "Trained network: the bundle or its folder.")
+    ] = None,
+    train_steps: Annotated[
+        int | None,
+        opt.flag("train_steps", "Steps of a network trained on this scan.", "1000"),
+    ] = None,
+    output_dir: Annotated[
+        Path,
+        typer.Option(
+            *("--output_dir", "--output-dir", "--out"),
+            help="Folder for everything the run leaves. [default: outputs]",
+            show_default=False,
+        ),
+    ] = Path("outputs"),
+    epochs: Annotated[
+        int | None,
+        opt.flag("epochs", "Passes over all patterns.", "24, after a network 9"),
+    ] = None,
     modes: Annotated[
         int | None, opt.flag("modes", "Incoherent probe modes; without it as many as in the file.")
     ] = None,
@@ -30,26 +52,77 @@ def reconstruct(
         Literal["auto", "amplitude", "poisson"],
         opt.flag("likelihood", "What steps follow; auto is Poisson at low dose.", "auto"),
     ] = "auto",
-    seed: Annotated[int, opt.flag("seed", "Order of the patterns.", 0)] = 0,
+    nphotons: Annotated[
+        float | None, opt.flag("nphotons", "Mean photons per pattern; without it the counts.")
+    ] = None,
+    seed: Annotated[int, opt.flag("seed", "Origin of every random number.", 0)] = 0,
     measurement: opt.MeasurementFlag = None,
+    accelerator: opt.AcceleratorFlag = None,
     cpu_threads: opt.CpuThreads = None,
+    quiet: opt.Quiet = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Reconstruct object, probe and positions of a scan without any network."""
+    """Reconstruct object, probe and positions of a scan: by iterations, a network, or both."""
     from ptycho_torch.config_factory import create_execution_config, require_range
 
-    execution = create_execution_config(output_dir=output_dir, cpu_threads=cpu_threads)
-    require_range("epochs", epochs, lowest=1)
-    if modes is not None:
-        require_range("modes", modes, lowest=1, highest=32)
-    edge.talk(quiet=False)
+    execution = create_execution_config(
+        output_dir=output_dir, accelerator=accelerator, cpu_threads=cpu_threads, quiet=quiet
+    )
+    for name, value, highest in (
+        ("epochs", epochs, math.inf),
+        ("modes", modes, 32),
+        ("train_steps", train_steps, math.inf),
+    ):
+        if value is not None:
+            require_range(name, value, lowest=1, highest=highest)
+    if nphotons is not None:
+        require_range("nphotons", nphotons, lowest=1e-3)
+    _check_method(method, bundle, train_steps)
+    edge.talk(execution.quiet)
     from ptycho_torch.data.formats import read_scan
 
     scan = read_scan(scan_file, measurement)
-    from ptycho_torch.iterative import IterativeSettings, reconstruct_iteratively
+    if bundle is not None:
+        from ptycho_torch.bundle import read_bundle_info
 
-    settings = IterativeSettings(epochs, modes, update_probe, correct_positions, likelihood, seed)
-    show(reconstruct_iteratively(scan, settings, execution).summary(), as_json)
+        read_bundle_info(bundle)
+    from ptycho_torch.iterative import IterativeSettings
+    from ptycho_torch.methods.run import MethodSettings
+    from ptycho_torch.methods.run import reconstruct as run
+
+    iterative = IterativeSettings(
+        modes=modes,
+        update_probe=update_probe,
+        correct_positions=correct_positions,
+        likelihood=likelihood,
+        seed=seed,
+    )
+    settings = MethodSettings(
+        method=method,
+        bundle=bundle,
+        train_steps=train_steps or 1000,
+        epochs=epochs,
+        iterative=iterative,
+        nphotons=nphotons,
+    )
+    result = run(scan, settings, execution)
+    if as_json:
+        show(result.summary(), as_json)
+    else:
+        show_reconstruction(result.metrics, [path.as_posix() for path in result.files])
+
+
+def _check_method(method: str, bundle: Path | None, train_steps: int | None) -> None:
+    """Refuse flags of which one would have no effect."""
+    from ptycho_torch.errors import ConfigError
+
+    if bundle is not None and method == "pie":
+        raise ConfigError("`--method pie` uses no network", "drop --bundle, or --method")
+    if train_steps is not None and (bundle is not None or method in ("pie", "auto")):
+        raise ConfigError(
+            "`--train_steps` has no effect: no network is trained in this run",
+            "use --method net or hybrid, without --bundle",
+        )
 
 
 @edge.guarded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -20,6 +20,63 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
         print()
     else:
         _lines(result, "")
+
+
+_COLUMNS = {
+    "r_factor": "R",
+    "poisson_nll_per_pixel": "NLL/px",
+    "mae_amplitude": "MAE amp",
+    "mae_phase_rad": "MAE phase",
+    "relative_error": "error",
+    "ssim_amplitude": "SSIM amp",
+    "ssim_phase": "SSIM phase",
+    "frc50_per_px": "FRC50",
+}
+
+
+def show_reconstruction(metrics: Mapping[str, Any], files: Sequence[str]) -> None:
+    """Print what a reconstruction is worth: what was done, its rows, what looks wrong.
+
+    Args:
+        metrics: Content of `metrics.json`.
+        files: What was written, the reconstruction first.
+    """
+    print(f"method: {metrics['method']} ({metrics['method_reason']})\n")
+    print("\n".join(table(metrics["rows"], _COLUMNS)))
+    print(f"\nwarnings: {'none' if not metrics['warnings'] else len(metrics['warnings'])}")
+    for remark in metrics["warnings"]:
+        print(f"  {remark['slug']}: {remark['message']}\n    {remark['hint']}")
+    print(f"files: {files[0]} and {len(files) - 1} more beside it")
+
+
+def table(rows: Mapping[str, Mapping[str, Any]], columns: Mapping[str, str]) -> list[str]:
+    """Lay rows out in columns.
+
+    Args:
+        rows: Values by row and column.
+        columns: Columns by name, with their headings; those that no row has are left out.
+
+    Returns:
+        Lines, the headings first.
+    """
+    used = {name: text for name, text in columns.items() if any(name in r for r in rows.values())}
+    first = max(map(len, rows), default=0)
+    cells = [["", *used.values()]]
+    for label, row in rows.items():
+        cells.append([label, *(_short(row.get(name)) for name in used)])
+    widths = [max(len(line[i]) for line in cells) for i in range(len(used) + 1)]
+    widths[0] = first
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    ]
+
+
+def _short(value: Any) -> str:
+    return "-" if value is None else f"{value:.4g}"
 
 
 def _lines(values: Mapping[str, Any], indent: str) -> None:

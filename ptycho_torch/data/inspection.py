@@ -44,6 +44,10 @@ class Remark:
     message: str
     hint: str
 
+    def line(self) -> str:
+        """Return it as one line of a log."""
+        return f"{self.message}; {self.hint} [{self.slug}]"
+
 
 @dataclass(frozen=True)
 class Inspection:

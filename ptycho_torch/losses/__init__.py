@@ -4,6 +4,6 @@ Both come in unit dose (`physics.scaling`), so a loss has the same size at every
 the sum over detector pixels, averaged over patterns, and 0 for a perfect fit.
 """
 
-from ptycho_torch.losses.diffraction import DiffractionLoss, choose_mode, noise_floor
+from ptycho_torch.losses.diffraction import DiffractionLoss, choose_mode, photon_noise
 
-__all__ = ["DiffractionLoss", "choose_mode", "noise_floor"]
+__all__ = ["DiffractionLoss", "choose_mode", "photon_noise"]

@@ -13,6 +13,8 @@ LossMode = Literal["amplitude", "poisson", "mae"]
 
 _AMPLITUDE_FLOOR = 1e-9
 _BACKGROUND_PHOTONS = 0.05
+_BRIGHT_PHOTONS = 40
+"""Expected photons from which the limit for many photons holds to a per cent."""
 
 
 class DiffractionLoss(nn.Module):
@@ -106,23 +108,45 @@ def choose_mode(
     return "poisson" if nphotons < poisson_below else "amplitude"
 
 
-def noise_floor(mode: LossMode, nphotons: float, measured: Bool[Tensor, "row col"]) -> float:
-    """What the loss of the true object is from photon noise alone, about.
+def photon_noise(
+    mode: LossMode,
+    nphotons: float,
+    intensity: Float[Tensor, "row col"],
+    mask: Bool[Tensor, "row col"] | None = None,
+) -> float:
+    """What photon noise alone leaves of a loss: the expectation for the true object, about.
 
-    The square root of a count has the variance 1/4, so N^2 bright pixels give N^2 / (4 nphotons)
-    in unit dose; the Poisson loss is twice that (half a degree of freedom a pixel), and the mean
-    absolute error of a Gaussian is sqrt(2 / pi) of its width. Pixels with less than a photon
-    contribute less, so this is an upper estimate. A loss well below it fits the noise.
+    Counts k with the expectation m have E[(sqrt k - sqrt m)^2] = 2 m - 2 sqrt(m) E[sqrt k], which
+    is 1/4 for bright pixels and m for dark ones; half the Poisson deviance is 1/2 for bright
+    pixels. So N^2 bright pixels give N^2 / (4 nphotons) in `amplitude` and twice that in
+    `poisson`. All are concave in m, so the mean pattern gives a slight overestimate.
 
     Args:
         mode: Which loss.
         nphotons: Mean photons per pattern.
-        measured: (row, col) bool, the pixels that count.
+        intensity: Mean unit-dose intensity of the patterns; measured ones will do.
+        mask: The pixels that count, or None for all.
 
     Returns:
-        The loss that is left when only noise is.
+        The loss of a pattern. A trained loss well below it fits the noise.
     """
-    pixels = float(measured.sum())
-    if mode == "mae":
-        return pixels * math.sqrt(1 / (2 * math.pi * nphotons))
-    return pixels / ((2 if mode == "poisson" else 4) * nphotons)
+    usable = intensity if mask is None else intensity[mask]
+    mean = (usable.flatten().double() * nphotons).clamp_min(0)
+    bright = mean > _BRIGHT_PHOTONS
+    share = {"amplitude": 1 / 4, "poisson": 1 / 2, "mae": math.sqrt(1 / (2 * math.pi))}[mode]
+    dark = _expected(mode, mean[~bright])
+    total = float(dark.sum()) + share * int(bright.sum())
+    return total / (math.sqrt(nphotons) if mode == "mae" else nphotons)
+
+
+def _expected(mode: LossMode, mean: Tensor) -> Tensor:
+    """Expected loss of every pixel in photons, summed over the counts it may give."""
+    count = torch.arange(3 * _BRIGHT_PHOTONS, dtype=torch.float64)
+    expected = mean[:, None]
+    log_chance = torch.xlogy(count, expected) - expected - torch.lgamma(count + 1)
+    if mode == "poisson":
+        loss = _poisson(expected, count.sqrt(), _BACKGROUND_PHOTONS)
+    else:
+        difference = expected.sqrt() - count.sqrt()
+        loss = difference.abs() if mode == "mae" else difference.square()
+    return (log_chance.exp() * loss).sum(dim=1)

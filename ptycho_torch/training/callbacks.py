@@ -9,12 +9,11 @@ from typing import Any, Protocol
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.console import Console
-from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from ptycho_torch.artifacts import write_json
 from ptycho_torch.errors import CollapsedError, DivergedError
+from ptycho_torch.progress import Bar
 
 LOSS_CURVE_FILE = "loss_curve.json"
 CONSTANT_VARIANCE = 1e-6
@@ -219,21 +218,18 @@ class PlateauSchedule(Callback):
 
 
 class TerminalProgress(Callback):
-    """A bar on stderr, for a terminal only.
+    """Shows the steps and the live loss, for a terminal only.
 
     Args:
-        console: Where it is drawn.
+        bar: Where they are shown.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(console=console, transient=True)
-        self._task: TaskID | None = None
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the bar."""
-        total = trainer.estimated_stepping_batches
-        self._task = self._progress.add_task("training", total=total, completed=trainer.global_step)
-        self._progress.start()
+        self._bar.start(int(trainer.estimated_stepping_batches), trainer.global_step)
 
     def on_train_batch_end(
         self,
@@ -244,18 +240,17 @@ class TerminalProgress(Callback):
         batch_idx: int,
     ) -> None:
         """Move the bar."""
-        if self._task is not None:
-            self._progress.update(self._task, completed=trainer.global_step)
+        self._bar.show(trainer.global_step, f"loss={float(outputs['loss']):.4g}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove the bar."""
-        self._progress.stop()
+        self._bar.stop()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Remove the bar."""
-        self._progress.stop()
+        self._bar.stop()
 
 
 def relative_variance(patches: Tensor) -> Tensor:

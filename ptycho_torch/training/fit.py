@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import logging
 import math
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from rich.console import Console
 from torch.utils.data import DataLoader
 
 from ptycho_torch.config import ExecutionConfig, TrainingPayload
@@ -27,6 +25,7 @@ from ptycho_torch.data.dataset import GroupBatch, GroupDataset, keep_batch
 from ptycho_torch.errors import PreconditionError
 from ptycho_torch.losses import DiffractionLoss
 from ptycho_torch.networks import PtychoPINN
+from ptycho_torch.progress import Bar, is_watched
 from ptycho_torch.training.callbacks import (
     LOSS_CURVE_FILE,
     CollapseWatch,
@@ -38,8 +37,6 @@ from ptycho_torch.training.callbacks import (
 )
 
 CHECKPOINT_DIR = "checkpoints"
-POOR_RATIO = 0.7
-"""A trained loss above this fraction of the flat object's loss has learnt next to nothing."""
 
 _ADVICE = (
     ".*does not have many workers.*",
@@ -205,8 +202,8 @@ def _callbacks(plan: FitPlan) -> Iterator[Callback]:
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
-    if sys.stderr.isatty() and not execution.quiet:
-        yield TerminalProgress(Console(stderr=True))
+    if is_watched(logger):
+        yield TerminalProgress(Bar("training"))
 
 
 def _resume_from(execution: ExecutionConfig) -> Path | None:
@@ -230,14 +227,7 @@ def _loggers(execution: ExecutionConfig) -> list[Logger]:
 
 def _result(epochs: list[dict[str, float]], plan: FitPlan) -> FitResult:
     ratio = epochs[-1]["train_loss"] / plan.flat_loss
-    if ratio > POOR_RATIO:
-        logger.warning(
-            "the trained loss is %.2f of the flat object's: the network has hardly learnt; "
-            "the probe may be wrong (--prepare-probe on) or the run too short (--max_epochs)",
-            ratio,
-        )
-    else:
-        logger.info("trained loss / flat loss = %.4f", ratio)
+    logger.info("trained loss / flat loss = %.4f", ratio)
     stopped_early = len(epochs) < plan.payload.training.max_epochs
     return FitResult(epochs, plan.flat_loss, ratio, stopped_early)
 

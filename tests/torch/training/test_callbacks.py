@@ -17,6 +17,7 @@ from ptycho_torch.cli.edge import talk
 from ptycho_torch.config import TrainingConfig
 from ptycho_torch.errors import CollapsedError, DivergedError
 from ptycho_torch.model import learning_rate_factor
+from ptycho_torch.progress import Bar
 from ptycho_torch.training.callbacks import CollapseWatch, TerminalProgress, relative_variance
 
 STEPS = 100
@@ -118,12 +119,14 @@ def test_log_lines_go_above_the_progress_bar(capsys: pytest.CaptureFixture[str])
 
 
 def test_progress_counts_the_steps() -> None:
-    console = Console(file=io.StringIO(), force_terminal=True, width=60)
-    progress = TerminalProgress(console)
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    progress = TerminalProgress(Bar("training", console))
     trainer: Any = SimpleNamespace(estimated_stepping_batches=8, global_step=0)
     module: Any = None
     progress.on_train_start(trainer, module)
     trainer.global_step = 4
-    progress.on_train_batch_end(trainer, module, None, None, 3)
+    progress.on_train_batch_end(trainer, module, {"loss": torch.tensor(0.25)}, None, 3)
     progress.on_train_end(trainer, module)
-    assert "50%" in console.file.getvalue()  # type: ignore[attr-defined]
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "4/8" in shown
+    assert "loss=0.25" in shown

@@ -1,0 +1,92 @@
+"""When a loss says that something went wrong: too little learnt, or the noise learnt."""
+
+from __future__ import annotations
+
+from ptycho_torch.data.inspection import Remark
+
+POOR_RATIO = 0.7
+"""What leaves more of the flat object's loss than this has found next to nothing."""
+FITS_NOISE_BELOW = 0.5
+"""A loss below this fraction of the expected photon noise is a fit to the noise."""
+_TELLING = 0.05
+"""The flat object must leave this fraction of its loss above the noise, or nothing can be told."""
+
+
+def share_left(loss: float, flat_loss: float, noise_loss: float) -> float | None:
+    """How much of what can be explained is still unexplained.
+
+    With few photons most of any loss is noise, also the flat object's and the true object's; so
+    the noise is taken off both.
+
+    Args:
+        loss: What the object leaves.
+        flat_loss: What the flat object leaves.
+        noise_loss: What photon noise leaves of the true object.
+
+    Returns:
+        0 for an object as good as the truth, 1 for one as bad as the flat object; None when the
+        flat object is no worse than noise.
+    """
+    explainable = flat_loss - noise_loss
+    if explainable < _TELLING * flat_loss:
+        return None
+    return max(0.0, loss - noise_loss) / explainable
+
+
+def training_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[Remark, ...]:
+    """Judge a trained network by its loss.
+
+    Args:
+        loss: At the end.
+        flat_loss: Of the flat object.
+        noise_loss: Of photon noise alone.
+
+    Returns:
+        `collapse` and `overfit`, as far as they are true.
+    """
+    left = share_left(loss, flat_loss, noise_loss)
+    alarms = []
+    if left is not None and left > POOR_RATIO:
+        alarms.append(
+            Remark(
+                "collapse",
+                f"the trained loss is {left:.2f} of the flat object's above photon noise: the "
+                "network has hardly learnt",
+                "the probe may be wrong (--prepare-probe on), the run too short (--max_epochs), "
+                "or the architecture `plain`",
+            )
+        )
+    if loss < FITS_NOISE_BELOW * noise_loss:
+        alarms.append(
+            Remark(
+                "overfit",
+                f"the trained loss {loss:.3g} lies far below the photon noise {noise_loss:.3g}: "
+                "the network fits the noise",
+                "use --gridsize 2 or fewer epochs",
+            )
+        )
+    return tuple(alarms)
+
+
+def object_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[Remark, ...]:
+    """Judge a finished object by its loss on the patterns.
+
+    Args:
+        loss: Of the object with its probe.
+        flat_loss: Of the flat object with the same probe.
+        noise_loss: Of photon noise alone.
+
+    Returns:
+        `unexplained`, if it is true.
+    """
+    left = share_left(loss, flat_loss, noise_loss)
+    if left is None or left <= POOR_RATIO:
+        return ()
+    return (
+        Remark(
+            "unexplained",
+            f"object and probe leave {left:.2f} of the flat object's loss above photon noise",
+            "the probe or the positions are probably wrong: see `ptycho-torch check`, or give "
+            "more epochs",
+        ),
+    )

@@ -1,0 +1,1 @@
+"""From a scan to an object by the method that suits it: network, iterations, or both."""

@@ -1,0 +1,88 @@
+"""Which method suits a scan: a rule of numbers, with its reason in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Method = Literal["net", "pie", "hybrid"]
+AskedMethod = Literal["auto", "net", "pie", "hybrid"]
+NetworkSource = Literal["bundle", "trained here", "none"]
+
+LOW_DOSE_PHOTONS = 1e5
+"""Mean photons per pattern below which photon noise, not convergence, limits the object."""
+FEW_PATTERNS = 200
+"""Up to this many patterns a trained network is a better start than the flat object."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the choice depends on.
+
+    Attributes:
+        photons_per_pattern: Mean.
+        patterns: How many.
+        has_bundle: Whether a trained bundle was given.
+        misfit: Why it does not fit the scan, in words; None when it does or there is none.
+    """
+
+    photons_per_pattern: float
+    patterns: int
+    has_bundle: bool = False
+    misfit: str | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method and why it was taken.
+
+    Attributes:
+        method: What is done.
+        network: Where its network comes from.
+        reason: One line for the log and `metrics.json`.
+    """
+
+    method: Method
+    network: NetworkSource
+    reason: str
+
+
+def choose_method(asked: AskedMethod, facts: Facts) -> Choice:
+    """Choose a method.
+
+    A network that was trained before costs little and knows what objects look like: it is worth
+    having where photons or patterns are few. Everywhere else iterations end nearer to the object,
+    and training on the scan itself costs more than they do.
+
+    Args:
+        asked: What the person asked for.
+        facts: What is known of the scan and the bundle.
+
+    Returns:
+        The choice.
+    """
+    if asked != "auto":
+        source: NetworkSource = "none"
+        if asked != "pie":
+            source = "bundle" if facts.has_bundle else "trained here"
+        return Choice(asked, source, "asked for by --method")
+    weak = _weakness(facts)
+    if not facts.has_bundle:
+        return Choice("pie", "none", f"{_size(facts)} and no trained network at hand")
+    if facts.misfit is not None:
+        return Choice("pie", "none", f"the bundle does not fit: {facts.misfit}")
+    if weak is None:
+        return Choice("pie", "none", f"{_size(facts)}: iterations alone get nearer than a network")
+    return Choice("hybrid", "bundle", f"{weak}, and the bundle fits: its object is the start")
+
+
+def _weakness(facts: Facts) -> str | None:
+    if facts.photons_per_pattern < LOW_DOSE_PHOTONS:
+        return f"only {facts.photons_per_pattern:.3g} photons a pattern"
+    if facts.patterns <= FEW_PATTERNS:
+        return f"only {facts.patterns} patterns"
+    return None
+
+
+def _size(facts: Facts) -> str:
+    return f"{facts.patterns} patterns of {facts.photons_per_pattern:.3g} photons"

@@ -1,0 +1,200 @@
+"""One run from a scan to an object: choose the method, run it, judge it, write everything."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ptycho_torch.artifacts import make_folder
+from ptycho_torch.bundle import InferenceBundle, load_inference_bundle_torch
+from ptycho_torch.config import ExecutionConfig
+from ptycho_torch.data.inspection import Remark
+from ptycho_torch.data.scan import ScanData
+from ptycho_torch.iterative import (
+    InferenceResult,
+    IterativeOutcome,
+    IterativeSettings,
+    run_stages,
+)
+from ptycho_torch.methods.choice import AskedMethod, Choice, Facts, Method, choose_method
+from ptycho_torch.methods.network import misfit, predicted_object
+from ptycho_torch.methods.report import as_records, judged_object, object_remarks, write_run
+from ptycho_torch.methods.scene import Scene, flat_object, prepare_scene, projected_object
+from ptycho_torch.methods.training import choose_preset, train_here
+from ptycho_torch.reconstruct.result import Reconstruction
+from ptycho_torch.runtime import prepare_torch
+
+FEW_EPOCHS = 9
+"""Passes over all patterns after a network: three of each size of batch."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MethodSettings:
+    """What a person decides about a reconstruction; the rest follows from the scan.
+
+    Attributes:
+        method: How; `auto` lets the scan decide.
+        bundle: A trained bundle, or its folder; None without one.
+        train_steps: Optimiser steps of a network that is trained on the scan.
+        epochs: Passes of the iterations; None takes those of `iterative` from the flat object,
+            and `FEW_EPOCHS` after a network.
+        iterative: Settings of the iterations, and the seed of everything.
+        nphotons: Mean photons per pattern; None takes what the file says.
+    """
+
+    method: AskedMethod = "auto"
+    bundle: Path | None = None
+    train_steps: int = 1000
+    epochs: int | None = None
+    iterative: IterativeSettings = field(default_factory=IterativeSettings)
+    nphotons: float | None = None
+
+    def passes(self, method: Method) -> IterativeSettings:
+        """Say how a method iterates.
+
+        Args:
+            method: `pie` or `hybrid`.
+
+        Returns:
+            The settings with the number of passes.
+        """
+        if self.epochs is not None:
+            return replace(self.iterative, epochs=self.epochs)
+        return replace(self.iterative, epochs=FEW_EPOCHS) if method == "hybrid" else self.iterative
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a method leaves.
+
+    Attributes:
+        outcome: Object, probe, positions, and the epochs of the iterations.
+        remarks: What looks wrong.
+        facts: More figures for `metrics.json`.
+    """
+
+    outcome: IterativeOutcome
+    remarks: tuple[Remark, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def reconstruct(
+    scan: ScanData, settings: MethodSettings, execution: ExecutionConfig
+) -> InferenceResult:
+    """Reconstruct a scan and write everything the run leaves.
+
+    Args:
+        scan: The measurement.
+        settings: What was decided.
+        execution: Output folder, device and threads.
+
+    Returns:
+        Reconstruction, metrics and files.
+
+    Raises:
+        BundleError: The bundle cannot be trusted.
+        DataFileError: The positions are in another unit.
+        PreconditionError: The bundle is for patterns of another size.
+        DivergedError: A run became non-finite.
+    """
+    prepare_torch(execution, settings.iterative.seed)
+    make_folder(execution.output_dir)
+    bundle = None if settings.bundle is None else load_inference_bundle_torch(settings.bundle)
+    scene = prepare_scene(scan, settings.iterative.modes, settings.nphotons)
+    choice = choose_method(settings.method, _facts(scene, bundle))
+    logger.info("method %s: %s", choice.method, choice.reason)
+    control = projected_object(scene)
+    found = _run(choice, scene, bundle, settings, execution)
+    metrics = {
+        "method": choice.method,
+        "method_asked": settings.method,
+        "method_reason": choice.reason,
+        "network": choice.network,
+        **judged_object(found.outcome.reconstruction, control, scene),
+        **found.outcome.facts,
+        **found.facts,
+        "inspection": scene.inspection.as_dict(),
+    }
+    remarks = (*found.remarks, *object_remarks(metrics, scene))
+    for remark in remarks:
+        logger.warning(remark.line())
+    metrics["warnings"] = as_records([*scene.inspection.remarks, *remarks])
+    outcome, decided = found.outcome, _decided(choice, scene, settings, execution)
+    return write_run(execution.output_dir, outcome.reconstruction, outcome.epochs, metrics, decided)
+
+
+def _decided(
+    choice: Choice, scene: Scene, settings: MethodSettings, execution: ExecutionConfig
+) -> dict[str, Any]:
+    """What `config.yaml` says: the choices, and the settings they were made with."""
+    return {
+        "scan": scene.scan.source,
+        **asdict(choice),
+        "bundle": None if settings.bundle is None else settings.bundle.as_posix(),
+        "train_steps": settings.train_steps if choice.network == "trained here" else None,
+        "nphotons": scene.scales.nphotons,
+        "iterative": None if choice.method == "net" else asdict(settings.passes(choice.method)),
+        "cpu_threads": execution.cpu_threads,
+        "accelerator": execution.accelerator,
+    }
+
+
+def _facts(scene: Scene, bundle: InferenceBundle | None) -> Facts:
+    return Facts(
+        photons_per_pattern=scene.scales.nphotons,
+        patterns=len(scene.scan),
+        has_bundle=bundle is not None,
+        misfit=None if bundle is None else misfit(bundle, scene.scan),
+    )
+
+
+def _run(
+    choice: Choice,
+    scene: Scene,
+    bundle: InferenceBundle | None,
+    settings: MethodSettings,
+    execution: ExecutionConfig,
+) -> Found:
+    if choice.method == "pie":
+        return Found(_iterated(flat_object(scene), scene, settings.passes("pie")))
+    facts: dict[str, Any] = {}
+    alarms: tuple[Remark, ...] = ()
+    if choice.network == "trained here" or bundle is None:
+        bundle, alarms, facts = _trained(scene, settings, execution)
+    start, remarks = predicted_object(bundle, scene, execution)
+    found = Found(IterativeOutcome(start), alarms + remarks, facts)
+    if choice.method == "net":
+        return found
+    return replace(found, outcome=_iterated(start, scene, settings.passes("hybrid")))
+
+
+def _iterated(start: Reconstruction, scene: Scene, settings: IterativeSettings) -> IterativeOutcome:
+    return run_stages(start, scene.amplitude, scene.mask, settings)
+
+
+def _trained(
+    scene: Scene, settings: MethodSettings, execution: ExecutionConfig
+) -> tuple[InferenceBundle, tuple[Remark, ...], dict[str, Any]]:
+    preset = choose_preset(scene.inspection, settings.train_steps)
+    logger.info("training on this scan: gridsize %d, %s", preset.gridsize, preset.reason)
+    model = train_here(
+        scene.scan,
+        preset,
+        update_probe=settings.iterative.update_probe,
+        seed=settings.iterative.seed,
+        execution=execution,
+    )
+    facts = {
+        "training": {
+            "gridsize": preset.gridsize,
+            "epochs": len(model.fit.epochs),
+            "flat_loss": model.fit.flat_loss,
+            "loss_ratio": model.fit.ratio,
+            "bundle": model.bundle.as_posix(),
+        }
+    }
+    return load_inference_bundle_torch(model.bundle), model.alarms, facts

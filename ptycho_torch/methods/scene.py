@@ -1,0 +1,135 @@
+"""A scan made ready for any method: scales, unit-dose tensors, and what costs nothing to know."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ptycho_torch.data.inspection import Inspection, inspect_scan
+from ptycho_torch.data.scan import ScanData
+from ptycho_torch.errors import DataFileError
+from ptycho_torch.iterative import measured_mask
+from ptycho_torch.physics.patches import split_positions
+from ptycho_torch.physics.projection import project_patterns
+from ptycho_torch.physics.scaling import Scales, compute_scales
+from ptycho_torch.reconstruct.assemble import assemble
+from ptycho_torch.reconstruct.probe_modes import with_modes
+from ptycho_torch.reconstruct.result import Reconstruction
+from ptycho_torch.reconstruct.stitch import Canvas
+from ptycho_torch.runtime import log_scales
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scan in the units every method works in.
+
+    Attributes:
+        scan: The measurement, its probe with as many modes as were asked for.
+        inspection: What was found in it.
+        scales: Its scales; every method uses these, so their objects share one gauge.
+        amplitude: (n, N, N) float32 unit-dose amplitude.
+        mask: (row, col) bool, True where a pixel was measured, or None.
+    """
+
+    scan: ScanData
+    inspection: Inspection
+    scales: Scales
+    amplitude: torch.Tensor
+    mask: torch.Tensor | None
+
+    def unit_probe(self) -> torch.Tensor:
+        """The scan's probe with unit energy.
+
+        Returns:
+            (mode, N, N) complex64.
+        """
+        return torch.from_numpy(self.scan.probe * np.complex64(self.scales.probe_factor))
+
+    def placed(self, canvas: Canvas) -> Reconstruction:
+        """Take a canvas for the object of this scan.
+
+        Args:
+            canvas: It holds every position.
+
+        Returns:
+            A reconstruction with the scan's own probe and positions.
+        """
+        return Reconstruction(
+            canvas=canvas,
+            probe=self.scan.probe,
+            positions_px=self.scan.positions_px,
+            patterns=np.arange(len(self.scan)),
+            scales=self.scales,
+        )
+
+
+def prepare_scene(scan: ScanData, modes: int | None = None, nphotons: float | None = None) -> Scene:
+    """Look at a scan, say what was found, and bring it into the methods' units.
+
+    Args:
+        scan: The measurement.
+        modes: Incoherent probe modes; None takes as many as the scan has.
+        nphotons: Mean photons per pattern; None takes what the scan says.
+
+    Returns:
+        The scene.
+
+    Raises:
+        DataFileError: The positions are in another unit.
+    """
+    if nphotons is not None:
+        scan = replace(scan, nphotons=nphotons)
+    inspection = inspect_scan(scan)
+    for line in inspection.lines():
+        logger.info(line)
+    for remark in inspection.remarks:
+        logger.warning(remark.line())
+    if (unit := inspection.unit_remark) is not None:
+        raise DataFileError(f"{scan.source}: {unit.message}", unit.hint)
+    if modes is not None and modes != len(scan.probe):
+        energy = np.float32(np.sqrt(np.square(np.abs(scan.probe)).sum()))
+        scan = replace(scan, probe=with_modes(torch.from_numpy(scan.probe), modes).numpy() * energy)
+    scales = compute_scales(scan.amplitude(), scan.probe, scan.nphotons, "as the file says")
+    log_scales(scales)
+    amplitude = torch.from_numpy(scan.amplitude() * np.float32(scales.amplitude_scale))
+    return Scene(scan, inspection, scales, amplitude, measured_mask(scan))
+
+
+def flat_object(scene: Scene) -> Reconstruction:
+    """The object that is 1 everywhere: what iterations start from.
+
+    Args:
+        scene: The scan.
+
+    Returns:
+        It, with the scan's probe and positions.
+    """
+    positions, half = scene.scan.positions_px, scene.scan.n_pixel // 2
+    low = np.floor(positions.min(axis=0)).astype(int) - half
+    high = np.ceil(positions.max(axis=0)).astype(int) + half
+    shape = (int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
+    canvas = Canvas(
+        np.ones(shape, np.complex64), np.ones(shape, np.float32), (int(low[0]), int(low[1]))
+    )
+    return scene.placed(canvas)
+
+
+def projected_object(scene: Scene) -> Reconstruction:
+    """Every pattern projected on its own and stitched: the control of every network.
+
+    Args:
+        scene: The scan.
+
+    Returns:
+        The object that the projections give without any network.
+    """
+    scan, probe = scene.scan, scene.unit_probe()
+    _, rest = split_positions(torch.from_numpy(scan.positions_px), scan.n_pixel)
+    patches = project_patterns(scene.amplitude, rest, probe, mask=scene.mask)
+    found = assemble(patches, scan.positions_px, probe, scene.amplitude, scene.mask)
+    return scene.placed(found.canvas)
