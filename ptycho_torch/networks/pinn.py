@@ -15,6 +15,9 @@ from ptycho_torch.networks.residual import ResidualNetwork
 from ptycho_torch.physics.forward import diffract, merge_group
 from ptycho_torch.physics.probe import shift_probe
 
+_HALVED = 8
+"""The network halves an edge three times."""
+
 
 class PtychoPINN(nn.Module):
     """Diffraction to object patches, and patches to the diffraction they would give.
@@ -28,7 +31,7 @@ class PtychoPINN(nn.Module):
         probe: (mode, N, N) complex64 of unit energy; kept with the weights.
 
     Raises:
-        ConfigError: N is not a multiple of 8.
+        ConfigError: N is odd.
     """
 
     probe: Tensor
@@ -36,9 +39,9 @@ class PtychoPINN(nn.Module):
     def __init__(self, config: ModelConfig, probe: Complex[Tensor, "mode row col"]) -> None:
         super().__init__()
         size = probe.shape[-1]
-        if size % 8:
+        if size % 2:
             raise ConfigError(
-                f"patterns of {size} px do not suit the network", hint="crop to a multiple of 8"
+                f"patterns of {size} px have no middle pixel pair", hint="crop one row and column"
             )
         self.config = config
         self.register_buffer("probe", probe.clone())
@@ -61,9 +64,13 @@ class PtychoPINN(nn.Module):
             (batch, channel, row, col) complex, about 1 in vacuum.
         """
         batch, channel = inputs.shape[:2]
-        raw = self.network(inputs.flatten(0, 1))
+        size = inputs.shape[-1]
+        raw = self.network(_padded(inputs.flatten(0, 1)))
         patches: Tensor = raw if raw.is_complex() else cartesian_head(raw.float())
-        patches = patches.reshape(batch, channel, *patches.shape[1:])
+        # Without padding this is the whole, and costs nothing.
+        low = (patches.shape[-1] - size) // 2
+        patches = patches[..., low : low + size, low : low + size]
+        patches = patches.reshape(batch, channel, size, size)
         return patches if self.config.probe_big else _vacuum_border(patches)
 
     def predict_intensity(
@@ -86,6 +93,18 @@ class PtychoPINN(nn.Module):
         if self.config.object_big:
             patches = merge_group(patches, probe, corners)
         return diffract(patches, probe)
+
+
+def _padded(inputs: Tensor) -> Tensor:
+    """Surround the channels so that their edge can be halved three times.
+
+    The border repeats the rim: there, outside the light, the patch says nothing.
+    """
+    missing = -inputs.shape[-1] % _HALVED
+    if not missing:
+        return inputs
+    low = missing // 2
+    return nn.functional.pad(inputs, (low, missing - low, low, missing - low), mode="replicate")
 
 
 def _vacuum_border(patches: Tensor) -> Tensor:

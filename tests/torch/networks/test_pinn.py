@@ -46,9 +46,24 @@ def test_each_pattern_is_mapped_on_its_own():
     assert float(difference.max()) < 1e-6
 
 
-def test_a_size_the_network_cannot_halve_is_refused():
-    with pytest.raises(ConfigError, match="60 px"):
-        PtychoPINN(ModelConfig(), torch.ones(1, 60, 60, dtype=torch.complex64))
+@pytest.mark.parametrize("architecture", ["residual", "plain"])
+@pytest.mark.parametrize("size", [50, 60, 100])
+def test_any_even_size_will_do(size, architecture):
+    model = build(size, architecture=architecture)
+    patches = model(random_inputs(size, 1, 2))
+    assert patches.shape == (1, 2, size, size)
+
+
+def test_a_size_the_network_can_halve_sees_no_border():
+    model, inputs = build(64), random_inputs(64)
+    direct = model.network(inputs.flatten(0, 1))
+    expected = 1 + torch.complex(direct[:, 0], direct[:, 1])
+    torch.testing.assert_close(model(inputs).flatten(0, 1), expected, rtol=0, atol=0)
+
+
+def test_an_odd_size_is_refused():
+    with pytest.raises(ConfigError, match="61 px"):
+        PtychoPINN(ModelConfig(), torch.ones(1, 61, 61, dtype=torch.complex64))
 
 
 def disagreeing_group() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
