@@ -1,78 +1,52 @@
-"""CXI (version 1.6 and later) and NeXus NXcxi_ptycho files.
+"""CXI (version 1.6 and later) and NeXus NXcxi_ptycho files, read.
 
-Patterns are counts at `data_1/data` (or in the detector). `sample_1/geometry_1/translation` holds
-(x, y, z) of the *sample* in metres. Detector pixels count against x and y (the default basis
-vectors are (0, −p, 0) and (−p, 0, 0)), and the patch moves over the object against the sample; so
-the two signs cancel: row = +y / dx, col = +x / dx. (Checked on a near-field file, in which the
-object itself can be seen to move.) Energy is in joules unless an attribute `units` says otherwise.
+Patterns are counts at `data_1/data` (or in the detector; as a raster (rows, columns, N, N), too).
+`sample_1/geometry_1/translation` holds (x, y, z) of the *sample* in metres. Detector pixels count
+against x and y (the default basis vectors are (0, −p, 0) and (−p, 0, 0)), and the patch moves over
+the object against the sample; so the two signs cancel: row = +y / dx, col = +x / dx. (Checked on a
+near-field file, in which the object itself can be seen to move.)
 
-Sources: The CXI File Format, version 1.6 (cxidb.org); NeXus application definition NXcxi_ptycho.
+Energy is in joules unless an attribute `units` says otherwise. In NXcxi_ptycho the photons' energy
+is the beam's; the source's is that of the machine. In CXI it is the source's. So the beam's counts
+where there is one.
+
+Probe and object follow Ptychodus 1.7: `source_1/illumination` or `image_1`, and `image_2` in a
+frame that `ptychodus/object_…` states. An `image_1` of another size is the picture of a sample, as
+in plain CXI.
+
+Sources: The CXI File Format, version 1.6 (cxidb.org); NeXus application definition NXcxi_ptycho
+and github.com/nexusformat/definitions/issues/647; `ptychodus.plugins.cxi_file` (1.7).
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-import h5py
 import numpy as np
 
-from ptycho_torch.data.formats.geometry import (
-    ELECTRONVOLT_J,
-    PLANCK_TIMES_LIGHT_EV_M,
-    object_pixel_m,
-    placed,
-    probe_from_patterns,
-)
+from ptycho_torch.data.formats import cxi_names as cxi
+from ptycho_torch.data.formats.cxi_optics import read_optics
+from ptycho_torch.data.formats.geometry import placed, probe_from_patterns
 from ptycho_torch.data.formats.hdf5 import Hdf5Source
-from ptycho_torch.data.scan import Array, ScanData, as_complex64, as_float32
+from ptycho_torch.data.formats.product import Product, layer_of, modes_of
+from ptycho_torch.data.scan import Array, Measurement, ScanData, as_complex64
 from ptycho_torch.errors import DataFileError
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 160
-_SIGNAL = 0x1000
-"""CXI_PIXEL_HAS_SIGNAL: the one mask bit that marks a pixel as good."""
-_INVALID = 1
-_DATA = ("data_1/data", "instrument_1/detector_1/data", "data/data", "instrument/detector/data")
-_TRANSLATION = (
-    "sample_1/geometry_1/translation",
-    "data_1/translation",
-    "instrument_1/detector_1/translation",
-    "sample/transformations/translation",
-)
-_ENERGY = (
-    "instrument_1/source_1/energy",
-    "instrument_1/beam_1/energy",
-    "instrument_1/source_1/wavelength",
-    "instrument_1/beam_1/wavelength",
-)
-_PROBE = ("image_1/data", "instrument_1/source_1/illumination")
-_UNITS_EV = {"j": 1 / ELECTRONVOLT_J, "joule": 1 / ELECTRONVOLT_J, "ev": 1.0, "kev": 1e3}
+_METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "µm": 1e-6, "nm": 1e-9}
 
 
 def entry_of(source: Hdf5Source) -> str | None:
     """Return the entry of a CXI or NXcxi_ptycho file that holds patterns, or None."""
-    for entry in ("entry_1", "entry"):
-        if source.first(f"{entry}/{name}" for name in _DATA) is not None:
-            return entry
-    return None
+    return next((entry for entry in cxi.ENTRIES if _first(source, entry, cxi.DATA)), None)
 
 
-@dataclass(frozen=True)
-class _Optics:
-    """Energy, distance and pixel sizes as stated; None where a file does not say."""
-
-    energy_ev: float | None
-    distance_m: float | None
-    detector_pixel_m: float | None
-
-    def pixel_m(self, n: int) -> float | None:
-        """Edge of an object pixel in metres, if everything it follows from is stated."""
-        known = (self.energy_ev, self.distance_m, self.detector_pixel_m)
-        if any(value is None or value <= 0 for value in known):
-            return None
-        return object_pixel_m(*known, n)  # type: ignore[arg-type]
+def is_product(source: Hdf5Source) -> bool:
+    """Tell whether a CXI file holds probe, object and its frame, but no patterns."""
+    entry = cxi.ENTRIES[0]
+    return source.has(f"{entry}/{cxi.OBJECT}") and source.has(f"{entry}/{cxi.OBJECT_PIXEL}")
 
 
 def read_cxi(source: Hdf5Source) -> ScanData:
@@ -87,146 +61,182 @@ def read_cxi(source: Hdf5Source) -> ScanData:
     Raises:
         DataFileError: Something the positions in pixels follow from is missing.
     """
-    entry = entry_of(source) or "entry_1"
-    name = source.first(f"{entry}/{item}" for item in _DATA) or f"{entry}/{_DATA[0]}"
-    patterns = source.array(name, "give the patterns as (n, N, N)")
-    if patterns.ndim != 3 or patterns.dtype.kind not in "iuf":
-        raise DataFileError(
-            f"{source.path}: `{name}` has shape {patterns.shape} and type {patterns.dtype}",
-            hint="expected (n, N, N) counts",
-        )
-    mask = _mask(source, entry, patterns.shape[1:])
-    counts = as_float32(patterns)
+    entry = entry_of(source) or cxi.ENTRIES[0]
+    light = _patterns(source, entry)
+    mask = _mask(source, entry, light.shape[1:])
     if mask is not None:
-        counts[:, ~mask] = 0  # what a bad pixel holds is no count, often -1 or the largest integer
-    optics = _optics(source, entry)
-    pixel = optics.pixel_m(patterns.shape[-1])
-    return ScanData(
-        diffraction=counts,
-        measurement="counts",
-        probe=_probe(source, entry, counts),
-        positions_px=_positions(source, entry, pixel, counts.shape),
-        mask=mask,
-        pixel_size_m=pixel,
-        energy_ev=optics.energy_ev,
-        distance_m=optics.distance_m,
-        source=str(source.path),
-    )
-
-
-def write_cxi(file: h5py.File, scan: ScanData) -> None:
-    """Write a scan as CXI 1.6; `read_cxi` gives it back, positions up to a common shift.
-
-    Args:
-        file: An open, empty HDF5 file.
-        scan: What to write; needs `pixel_size_m`, `energy_ev` and `distance_m`.
-
-    Raises:
-        DataFileError: One of these is not known, so positions cannot be given in metres.
-    """
-    known = {key: getattr(scan, key) for key in ("pixel_size_m", "energy_ev", "distance_m")}
-    missing = [f"`{key}`" for key, value in known.items() if not value]
-    if missing:
-        raise DataFileError(
-            f"{scan.source}: {', '.join(missing)} not known; CXI has positions in metres",
-            hint="write NPZ, which has them in pixels",
-        )
-    counts = scan.diffraction if scan.measurement == "counts" else scan.diffraction**2
-    # The same relation gives the detector's pixel from the object's: N a p = λz.
-    pixel = object_pixel_m(
-        known["energy_ev"], known["distance_m"], known["pixel_size_m"], scan.n_pixel
-    )
-    metres = np.zeros((len(scan), 3))
-    metres[:, 0], metres[:, 1] = (
-        scan.positions_px[:, axis] * known["pixel_size_m"] for axis in (1, 0)
-    )
-    datasets = {
-        "cxi_version": _VERSION,
-        "entry_1/instrument_1/detector_1/data": counts,
-        "entry_1/instrument_1/detector_1/distance": known["distance_m"],
-        "entry_1/instrument_1/detector_1/x_pixel_size": pixel,
-        "entry_1/instrument_1/detector_1/y_pixel_size": pixel,
-        "entry_1/instrument_1/detector_1/basis_vectors": [[0.0, -pixel], [-pixel, 0.0], [0.0, 0.0]],
-        "entry_1/instrument_1/source_1/energy": known["energy_ev"] * ELECTRONVOLT_J,
-        "entry_1/sample_1/geometry_1/translation": metres,
-        "entry_1/image_1/data": scan.probe,
-    }
-    if scan.mask is not None:
-        datasets["entry_1/instrument_1/detector_1/mask"] = np.where(scan.mask, 0, _INVALID).astype(
-            np.uint32
-        )
-    for name, value in datasets.items():
-        file[name] = value
-    file["entry_1/data_1/data"] = h5py.SoftLink("/entry_1/instrument_1/detector_1/data")
-    file["entry_1/data_1/translation"] = h5py.SoftLink("/entry_1/sample_1/geometry_1/translation")
-
-
-def _optics(source: Hdf5Source, entry: str) -> _Optics:
-    detector = f"{entry}/instrument_1/detector_1"
-    sizes = [source.number([f"{detector}/{axis}_pixel_size"]) for axis in ("x", "y")]
-    stated = [abs(size) for size in sizes if size]
-    if len(stated) == 2 and not np.isclose(stated[0], stated[1], rtol=1e-3):
-        raise DataFileError(
-            f"{source.path}: detector pixels of {stated[0]:g} m by {stated[1]:g} m",
-            hint="only square pixels are supported; bin or resample the patterns",
-        )
-    distance = source.number([f"{detector}/distance"])
-    return _Optics(
-        energy_ev=_energy_ev(source, entry),
-        distance_m=None if distance is None else abs(distance),
-        detector_pixel_m=stated[0] if stated else _basis_pixel_m(source, detector),
-    )
-
-
-def _basis_pixel_m(source: Hdf5Source, detector: str) -> float | None:
-    basis = source.optional([f"{detector}/basis_vectors"])
-    return None if basis is None or basis.size == 0 else float(np.abs(basis).max())
-
-
-def _energy_ev(source: Hdf5Source, entry: str) -> float | None:
-    name = source.first(f"{entry}/{item}" for item in _ENERGY)
-    value = None if name is None else source.number([name])
-    if name is None or not value:
-        return None
-    if name.endswith("wavelength"):
-        return PLANCK_TIMES_LIGHT_EV_M / value
-    units = source.attribute(name, "units")
-    text = units.decode() if isinstance(units, bytes) else str(units or "J")
-    factor = _UNITS_EV.get(text.strip().lower())
-    if factor is None:
-        raise DataFileError(
-            f"{source.path}: `{name}` is in `{text}`", hint="expected J, eV or keV in `units`"
-        )
-    return value * factor
-
-
-def _positions(
-    source: Hdf5Source, entry: str, pixel_m: float | None, shape: tuple[int, ...]
-) -> Array:
-    name = source.first(f"{entry}/{item}" for item in _TRANSLATION)
-    if name is None:
-        raise DataFileError(
-            f"{source.path}: `{entry}/sample_1/geometry_1/translation` is missing",
-            hint="a ptychographic scan needs (n, 3) positions in metres",
-        )
-    metres = source.array(name, "").astype(np.float64)
-    if metres.ndim != 2 or metres.shape[1] not in (2, 3) or len(metres) != shape[0]:
-        raise DataFileError(
-            f"{source.path}: `{name}` has shape {metres.shape} for {shape[0]} patterns",
-            hint="expected (n, 3): x, y, z in metres",
-        )
-    if pixel_m is None:
+        light[:, ~mask] = 0  # what a bad pixel holds is no count, often -1 or the largest integer
+    optics = read_optics(source, entry)
+    pixel = optics.pixel_m(light.shape[-1])
+    metres = _translation(source, entry, len(light))
+    if pixel is None:
         raise DataFileError(
             f"{source.path}: energy, distance or detector pixel size is missing",
             hint="positions in metres become pixels through λz/(N p): all three are needed",
         )
-    logger.info("%s: positions in metres, object pixel %.4g m", source.path, pixel_m)
-    return placed(metres[:, 1] / pixel_m, metres[:, 0] / pixel_m, shape[-1])
+    logger.info("%s: positions in metres, object pixel %.4g m", source.path, pixel)
+    probe = _probe(source, entry, light.shape[-1])
+    if probe is None:
+        logger.warning("%s: no probe in the file; starting from the mean pattern", source.path)
+        probe = probe_from_patterns(light)
+    positions, layer = _frame(source, entry, metres, pixel, light.shape[-1])
+    return ScanData(
+        diffraction=light,
+        measurement=_measurement(source, entry, light),
+        probe=probe,
+        positions_px=positions,
+        object=layer,
+        mask=mask,
+        pixel_size_m=pixel,
+        energy_ev=optics.energy_ev,
+        distance_m=optics.distance_m,
+        nphotons=source.number([f"{entry}/{cxi.NPHOTONS}"]),
+        source=str(source.path),
+    )
+
+
+def read_cxi_product(source: Hdf5Source) -> Product:
+    """Read what Ptychodus leaves as CXI: probe, object and positions.
+
+    Args:
+        source: The open file; `is_product` is true of it.
+
+    Returns:
+        The product.
+
+    Raises:
+        DataFileError: Something is missing or does not fit.
+    """
+    entry, why = cxi.ENTRIES[0], "export the product again from Ptychodus"
+    layer = layer_of(source.path, source.array(f"{entry}/{cxi.OBJECT}", why))
+    metres = _translation(source, entry, None)
+    optics = read_optics(source, entry)
+    positions, pixel = _in_object(source, entry, metres, layer)
+    indexes = source.optional([f"{entry}/{cxi.INDEXES}"])
+    if indexes is None or indexes.dtype.kind not in "iu":
+        indexes = np.arange(len(positions))
+    probe = source.array(source.first(_below(entry, cxi.PROBE)) or f"{entry}/image_1/data", why)
+    return Product(
+        probe=modes_of(source.path, probe),
+        positions_px=positions,
+        object=layer,
+        indexes=indexes.astype(np.int64),
+        pixel_size_m=pixel,
+        energy_ev=optics.energy_ev,
+        distance_m=optics.distance_m,
+        nphotons=source.number([f"{entry}/{cxi.NPHOTONS}"]) or None,
+        source=str(source.path),
+    )
+
+
+def _below(entry: str, names: Iterable[str]) -> list[str]:
+    return [f"{entry}/{name}" for name in names]
+
+
+def _first(source: Hdf5Source, entry: str, names: Iterable[str]) -> str | None:
+    return source.first(_below(entry, names))
+
+
+def _patterns(source: Hdf5Source, entry: str) -> Array:
+    name = _first(source, entry, cxi.DATA) or f"{entry}/{cxi.DATA[0]}"
+    shape = source.shape(name)
+    if len(shape) not in (3, 4):
+        raise DataFileError(
+            f"{source.path}: `{name}` has shape {shape}", hint="expected (n, N, N) counts"
+        )
+    light = source.float32(name, "expected (n, N, N) counts")
+    if light.ndim == 4 and light.size:
+        logger.info("%s: a raster of %d x %d patterns", source.path, *light.shape[:2])
+        light = light.reshape(-1, *light.shape[-2:])
+    return light
+
+
+def _measurement(source: Hdf5Source, entry: str, light: Array) -> Measurement:
+    """Return what the values are; a scan of amplitudes was squared on writing, which is undone."""
+    if source.text(f"{entry}/{cxi.MEASUREMENT}") != "amplitude":
+        return "counts"
+    if light.size and light.min() >= 0:
+        np.sqrt(light, out=light)
+    return "amplitude"
+
+
+def _translation(source: Hdf5Source, entry: str, count: int | None) -> Array:
+    """Return (n, 2) metres, (y, x)."""
+    name = _first(source, entry, cxi.TRANSLATION)
+    if name is None:
+        return _motors(source, entry, count)
+    metres = source.array(name, "")
+    fits = metres.ndim == 2 and metres.shape[1] in (2, 3) and metres.dtype.kind in "iuf"
+    if not fits or len(metres) != (count if count is not None else len(metres)):
+        raise DataFileError(
+            f"{source.path}: `{name}` has shape {metres.shape} and type {metres.dtype} for {count} "
+            "patterns",
+            hint="expected (n, 3): x, y, z in metres",
+        )
+    return np.asarray(metres[:, [1, 0]].astype(np.float64))
+
+
+def _motors(source: Hdf5Source, entry: str, count: int | None) -> Array:
+    """Return (n, 2) metres from the motors that NXcxi_ptycho links into `data`."""
+    columns = []
+    for axis in "yx":
+        name = _first(source, entry, (f"data/{axis}", f"sample_1/transformations/{axis}"))
+        if name is None:
+            raise DataFileError(
+                f"{source.path}: `{entry}/sample_1/geometry_1/translation` is missing",
+                hint="a ptychographic scan needs (n, 3) positions in metres",
+            )
+        units = str(source.attribute(name, "units") or "m").strip()
+        values = source.array(name, "")
+        if units not in _METRES or values.dtype.kind not in "iuf":
+            raise DataFileError(
+                f"{source.path}: `{name}` holds {values.dtype} in `{units}`",
+                hint=f"expected numbers in {', '.join(_METRES)}",
+            )
+        columns.append(values.astype(np.float64).ravel() * _METRES[units])
+    if {len(column) for column in columns} != {len(columns[0]) if count is None else count}:
+        raise DataFileError(
+            f"{source.path}: {len(columns[0])} y and {len(columns[1])} x for {count} patterns",
+            hint="expected one position a pattern",
+        )
+    return np.stack(columns, axis=1)
+
+
+def _frame(
+    source: Hdf5Source, entry: str, metres: Array, pixel_m: float, n: int
+) -> tuple[Array, Array | None]:
+    """Return positions in pixels and the object they are in, if the file has it and says where."""
+    loose = placed(metres[:, 0] / pixel_m, metres[:, 1] / pixel_m, n)
+    if not is_product(source):
+        origin = source.optional([f"{entry}/{cxi.ORIGIN}"])
+        if origin is None or origin.shape != (2,) or origin.dtype.kind not in "iuf":
+            return loose, None
+        return metres / pixel_m + origin, None
+    layer = layer_of(source.path, source.array(f"{entry}/{cxi.OBJECT}", ""))
+    positions, _ = _in_object(source, entry, metres, layer)
+    start = np.rint(positions) - n // 2
+    if start.min() < 0 or np.any(start.max(axis=0) + n > layer.shape):
+        logger.warning(
+            "%s: the object of shape %s does not cover the scan; left out", source.path, layer.shape
+        )
+        return loose, None
+    return positions, layer
+
+
+def _in_object(
+    source: Hdf5Source, entry: str, metres: Array, layer: Array
+) -> tuple[Array, float | None]:
+    """Return positions in pixels of an object, and its pixel; see `ptychodus_product`."""
+    pixel = source.number([f"{entry}/{cxi.OBJECT_PIXEL}"])
+    if pixel is None or pixel <= 0:
+        raise DataFileError(f"{source.path}: object pixels of {pixel} m", hint="export it again")
+    centre = [source.number([f"{entry}/{cxi.CENTRE.format(axis)}"]) or 0.0 for axis in "yx"]
+    return (metres - centre) / pixel + np.array(layer.shape) / 2, pixel
 
 
 def _mask(source: Hdf5Source, entry: str, shape: tuple[int, ...]) -> Array | None:
     """Return True where a pixel is good: no bit set, or only the one for signal."""
-    bits = source.optional([f"{entry}/instrument_1/detector_1/mask"])
+    bits = source.optional([f"{entry}/{cxi.MASK}"])
     if bits is None:
         return None
     if bits.shape != shape or bits.dtype.kind not in "iub":
@@ -234,19 +244,23 @@ def _mask(source: Hdf5Source, entry: str, shape: tuple[int, ...]) -> Array | Non
             f"{source.path}: the mask has shape {bits.shape} and type {bits.dtype}",
             hint=f"expected {shape} unsigned integers, 0 where a pixel is good",
         )
-    good = (bits == 0) | (bits == _SIGNAL)
+    good = (bits == 0) | (bits == cxi.SIGNAL)
     return None if good.all() else np.asarray(good)
 
 
-def _probe(source: Hdf5Source, entry: str, counts: Array) -> Array:
-    probe = source.optional(f"{entry}/{item}" for item in _PROBE)
-    if probe is None:
-        logger.warning("%s: no probe in the file; starting from the mean pattern", source.path)
-        return probe_from_patterns(counts)
-    modes = probe.reshape(-1, *probe.shape[-2:]) if probe.ndim >= 2 else probe
-    if probe.dtype.kind != "c" or modes.shape[1:] != counts.shape[1:]:
-        raise DataFileError(
-            f"{source.path}: the probe has shape {probe.shape} and type {probe.dtype}",
-            hint=f"expected (mode, {counts.shape[1]}, {counts.shape[2]}) complex",
-        )
-    return as_complex64(modes)
+def _probe(source: Hdf5Source, entry: str, n: int) -> Array | None:
+    for name in _below(entry, cxi.PROBE):
+        if not source.has(name):
+            continue
+        shape = source.shape(name)
+        if name.endswith(cxi.IMAGE) and shape[-2:] != (n, n):
+            logger.warning("%s: `%s` of shape %s is no probe", source.path, name, shape)
+            continue
+        probe = source.array(name, "")
+        if probe.dtype.kind != "c" or probe.shape[-2:] != (n, n) or probe.size == 0:
+            raise DataFileError(
+                f"{source.path}: the probe has shape {probe.shape} and type {probe.dtype}",
+                hint=f"expected (mode, {n}, {n}) complex",
+            )
+        return as_complex64(probe.reshape(-1, n, n))
+    return None

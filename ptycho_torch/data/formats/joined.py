@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ptycho_torch.data.formats import read_file
 from ptycho_torch.data.formats.content import first_bytes
 from ptycho_torch.data.formats.geometry import object_pixel_m, placed, probe_from_patterns
-from ptycho_torch.data.formats.product import read_product
+from ptycho_torch.data.formats.product import Product
 from ptycho_torch.data.formats.stack import read_positions, read_stack
 from ptycho_torch.data.scan import Array, Measurement, ScanData, as_float32
 from ptycho_torch.errors import DataFileError
@@ -84,7 +85,11 @@ def join(
 
 
 def _with_product(patterns: Path, stack: Array, kind: Measurement, path: Path) -> ScanData:
-    product = read_product(path)
+    product = read_file(path)
+    if not isinstance(product, Product):
+        raise DataFileError(
+            f"{path}: holds patterns of its own", hint="it is a scan already; use it as it is"
+        )
     index = product.indexes
     if len(index) == 0 or index.min() < 0 or index.max() >= len(stack):
         raise _unequal(patterns, len(stack), path, int(index.max(initial=-1)) + 1)

@@ -16,28 +16,31 @@ the key `measurement` or the caller overrides. Pickled members are never loaded.
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from pathlib import Path
-from typing import BinaryIO, get_args
+from typing import TYPE_CHECKING, BinaryIO, get_args
 
 import numpy as np
 
-from ptycho_torch.data.formats import ptychodus, tike
-from ptycho_torch.data.formats.npz_archive import Members, npz_members
+from ptycho_torch.data.formats import tike
+from ptycho_torch.data.formats.npz_archive import Members, npz_members, write_arrays
 from ptycho_torch.data.scan import Array, Measurement, ScanData, as_complex64, as_float32
 from ptycho_torch.errors import DataFileError
+
+if TYPE_CHECKING:
+    from ptycho_torch.data.formats.product import Product
 
 logger = logging.getLogger(__name__)
 
 _SCALARS = ("nphotons", "pixel_size_m", "energy_ev", "distance_m")
+PRODUCT_MARK = "probe_position_x_m"
+"""A product of Ptychodus: positions and results, but no patterns."""
 _PATTERN_KEYS = ("diff3d", "diffraction")
 
 
 def read_npz(
     path: Path, measurement: Measurement | None = None, content: BinaryIO | None = None
-) -> ScanData:
-    """Read an NPZ file of PtychoPINN or tike.
+) -> ScanData | Product:
+    """Read an NPZ file of PtychoPINN, tike or Ptychodus.
 
     Args:
         path: The file.
@@ -45,7 +48,7 @@ def read_npz(
         content: The archive, when the file is packed once more.
 
     Returns:
-        The scan.
+        The scan, or a product of Ptychodus.
 
     Raises:
         DataFileError: Pickled member, missing key, truncated archive, wrong shape, NaN,
@@ -54,8 +57,11 @@ def read_npz(
     with npz_members(path, content) as members:
         if members.names >= tike.KEYS and not members.names & {*_PATTERN_KEYS}:
             return tike.read_tike(path, members.get)
-        if ptychodus.PRODUCT_MARK in members.names:
-            raise ptychodus.product_refused(path)
+        if PRODUCT_MARK in members.names:
+            # Scans need no HDF5, so its library is loaded for products only.
+            from ptycho_torch.data.formats.ptychodus_product import read_product_npz
+
+            return read_product_npz(members)
         patterns = _patterns(members)
         positions = _positions(members)
         patterns = _pattern_axis_first(patterns, len(positions), path)
@@ -90,17 +96,7 @@ def write_npz(path: Path | str, scan: ScanData) -> None:
         k: v for k, v in (("objectGuess", scan.object), ("mask", scan.mask)) if v is not None
     }
     arrays |= {k: np.array(getattr(scan, k)) for k in _SCALARS if getattr(scan, k) is not None}
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".npz.tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    write_arrays(Path(path), arrays)
 
 
 def _patterns(members: Members) -> Array:

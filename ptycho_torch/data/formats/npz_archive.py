@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -116,6 +118,25 @@ def npz_members(path: Path, content: BinaryIO | None = None) -> Iterator[Members
         content.seek(0)
     with np.load(source, allow_pickle=False) as archive:
         yield Members(path, archive)
+
+
+def write_arrays(target: Path, arrays: Mapping[str, Any]) -> None:
+    """Write an archive; it appears complete or not at all, and equal arrays give equal bytes.
+
+    Args:
+        target: The file.
+        arrays: What to write, by key; no objects.
+    """
+    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".npz.tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
 
 
 def damaged(path: Path, error: Exception, key: str | None = None) -> DataFileError:

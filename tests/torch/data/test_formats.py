@@ -13,6 +13,7 @@ import pytest
 
 from ptycho_torch.data.formats import read_scan, write_npz, write_scan
 from ptycho_torch.data.formats.geometry import object_pixel_m
+from ptycho_torch.data.formats.product import product_of
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.errors import DataFileError
 from ptycho_torch.simulation import simulate_scan
@@ -214,7 +215,7 @@ def test_without_a_probe_the_mean_pattern_is_the_start(tmp_path, scan, caplog):
         ("entry_1/instrument_1/detector_1/distance", np.nan, "is nan, no finite"),
         ("entry_1/instrument_1/detector_1/mask", np.zeros((3, 3), np.uint32), "mask has shape"),
         ("entry_1/data_1/data", np.ones((9, 4, 32, 32)), "has shape"),
-        ("entry_1/image_1/data", np.ones((8, 8), complex), "probe has shape"),
+        ("entry_1/image_1/data", np.ones((32, 32)), "probe has shape"),
     ],
 )
 def test_a_cxi_file_that_cannot_be_right_is_refused(tmp_path, scan, name, value, match):
@@ -286,13 +287,12 @@ def test_bad_pixels_of_ptychodus_are_masked(tmp_path, scan):
     assert np.array_equal(read_scan(tmp_path / "u.npz").mask, ~bad)
 
 
-def test_a_product_of_ptychodus_is_told_from_a_scan(tmp_path, scan):
-    path = hdf5(tmp_path / "p.h5", {"probe_position_x_m": np.zeros(3), "probe": scan.probe})
-    np.savez(tmp_path / "p.npz", probe_position_x_m=np.zeros(3))
-    for file in (path, tmp_path / "p.npz"):
-        with pytest.raises(DataFileError, match="no patterns") as caught:
-            read_scan(file)
-        assert "ptycho-torch join" in caught.value.hint
+@pytest.mark.parametrize("to", ["ptychodus", "ptychodus-npz", "cxi"])
+def test_a_product_is_told_from_a_scan(tmp_path, scan, to):
+    write_scan(tmp_path / "product", product_of(scan), to)
+    with pytest.raises(DataFileError, match="no patterns") as caught:
+        read_scan(tmp_path / "product")
+    assert "ptycho-torch join" in caught.value.hint
 
 
 def test_an_unknown_hdf5_file_names_what_is_read(tmp_path):

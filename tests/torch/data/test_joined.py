@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from ptycho_torch.data.formats import read_file as read_product
 from ptycho_torch.data.formats import read_scan, write_scan
 from ptycho_torch.data.formats.geometry import object_pixel_m
 from ptycho_torch.data.formats.joined import Optics, join
-from ptycho_torch.data.formats.product import read_product
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.errors import DataFileError
 from ptycho_torch.simulation import simulate_scan
@@ -251,7 +251,7 @@ def test_several_modes_of_matlab_keep_their_axes(tmp_path, scan):
         ({"object": np.ones((2, 60, 60), complex)}, "the object has shape"),
         ({"object": np.ones((60, 60))}, "the object has shape"),
         ({"probe": np.ones((32, 32))}, "the probe has shape"),
-        ({"probe_position_x_m": None}, "no positions, probe and object"),
+        ({"probe_position_x_m": None}, "no patterns, and no product"),
         ({"probe_position_y_m": None}, "`probe_position_y_m` is missing"),
     ],
 )
