@@ -1,4 +1,4 @@
-"""`ptycho-torch simulate | split | convert | info`: scans and bundles as files."""
+"""`ptycho-torch simulate | split | convert | join | info`: scans and bundles as files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ from ptycho_torch.cli.render import show
 
 OutDir = Annotated[Path, opt.flag("out_dir", "Folder for train.npz and test.npz.")]
 ScanFile = Annotated[Path, typer.Argument(help="Scan to read.")]
+TargetFile = Annotated[Path, typer.Argument(help="File to write: .npz, .cxi, .nxs or .h5.")]
+ToFormat = Annotated[
+    str | None,
+    opt.flag("to", "Format, where the ending does not say it (npz, cxi, ptychodus-npz, …)."),
+]
+PixelSize = Annotated[float | None, opt.flag("pixel_size_m", "Edge of an object pixel in metres.")]
+Energy = Annotated[float | None, opt.flag("energy_ev", "Photon energy.")]
+Distance = Annotated[float | None, opt.flag("distance_m", "Sample to detector in metres.")]
+DetectorPixel = Annotated[
+    float | None, opt.flag("detector_pixel_m", "Edge of a detector pixel in metres.")
+]
 
 _TEST_SEED_OFFSET = 1_000_003
 """Keeps the test object's seed away from every training seed a person would choose."""
@@ -78,101 +89,152 @@ def split(
 
 @edge.guarded
 def convert(
-    scan_file: ScanFile,
-    target: Annotated[Path, typer.Argument(help="File to write: `.npz`, `.cxi`, or `.h5`.")],
+    scan_file: Annotated[Path, typer.Argument(help="Scan, product or reconstruction.npz.")],
+    target: TargetFile,
+    to: ToFormat = None,
+    scan_of: Annotated[
+        Path | None, opt.flag("scan", "Scan a reconstruction was made from, for its lengths.")
+    ] = None,
+    pixel_size_m: PixelSize = None,
+    energy_ev: Energy = None,
+    distance_m: Distance = None,
+    detector_pixel_m: DetectorPixel = None,
     measurement: opt.MeasurementFlag = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Write a scan as NPZ, CXI or a product of Ptychodus, whatever format it has now."""
-    edge.talk(quiet=False)
-    from ptycho_torch.artifacts import make_folder
-    from ptycho_torch.data.formats import read_scan, write_scan
+    """Write a scan, a product or a reconstruction in another format."""
+    from ptycho_torch.data.formats.writing import format_of
 
-    _check_ending(target)
-    scan = read_scan(scan_file, measurement)
-    make_folder(target.absolute().parent)
-    write_scan(target, scan)
-    show({"file": target.as_posix(), **_scan_facts(scan)}, as_json)
+    form = format_of(target, to)
+    edge.talk(quiet=False)
+    from ptycho_torch.data.formats import read_file, read_scan
+    from ptycho_torch.data.formats.joined import Optics
+    from ptycho_torch.data.formats.npz import holds_reconstruction
+
+    optics = Optics(pixel_size_m, energy_ev, distance_m, detector_pixel_m)
+    scan = None if scan_of is None else read_scan(scan_of, measurement)
+    if holds_reconstruction(scan_file):
+        from ptycho_torch.reconstruct.export import as_product
+        from ptycho_torch.reconstruct.result import read_reconstruction
+
+        item: Any = as_product(read_reconstruction(scan_file), str(scan_file), scan)
+    else:
+        item = read_file(scan_file, measurement)
+    _write(target, form.name, optics.onto(item), as_json)
 
 
 @edge.guarded
 def join(
     patterns: Annotated[Path, typer.Argument(help="Patterns: NPY, TIFF, HDF5 or NPZ.")],
-    target: Annotated[Path, typer.Argument(help="File to write: `.npz`, `.cxi`, or `.h5`.")],
+    target: TargetFile,
     positions: Annotated[
         Path, opt.flag("positions", "Table with a header (x_px, y_um, …), or a product.")
     ],
-    pixel_size_m: Annotated[
-        float | None, opt.flag("pixel_size_m", "Edge of an object pixel in metres.")
-    ] = None,
-    energy_ev: Annotated[float | None, opt.flag("energy_ev", "Photon energy.")] = None,
-    distance_m: Annotated[float | None, opt.flag("distance_m", "Sample to detector.")] = None,
-    detector_pixel_m: Annotated[
-        float | None, opt.flag("detector_pixel_m", "Edge of a detector pixel in metres.")
-    ] = None,
+    to: ToFormat = None,
+    pixel_size_m: PixelSize = None,
+    energy_ev: Energy = None,
+    distance_m: Distance = None,
+    detector_pixel_m: DetectorPixel = None,
     measurement: opt.MeasurementFlag = None,
     as_json: opt.Json = False,
 ) -> None:
     """Make one scan of patterns in one file and their positions in another."""
+    from ptycho_torch.data.formats.writing import format_of
+
+    form = format_of(target, to)
     edge.talk(quiet=False)
-    from ptycho_torch.artifacts import make_folder
-    from ptycho_torch.data.formats import write_scan
     from ptycho_torch.data.formats.joined import Optics
     from ptycho_torch.data.formats.joined import join as joined
 
-    _check_ending(target)
     optics = Optics(pixel_size_m, energy_ev, distance_m, detector_pixel_m)
-    scan = joined(patterns, positions, optics, measurement)
+    _write(target, form.name, joined(patterns, positions, optics, measurement), as_json)
+
+
+def _write(target: Path, form: str, item: Any, as_json: bool) -> None:
+    from ptycho_torch.artifacts import make_folder
+    from ptycho_torch.data.formats import write_scan
+
     make_folder(target.absolute().parent)
-    write_scan(target, scan)
-    show({"file": target.as_posix(), **_scan_facts(scan)}, as_json)
-
-
-def _check_ending(target: Path) -> None:
-    from ptycho_torch.data.formats import SUFFIXES
-    from ptycho_torch.errors import ConfigError
-
-    if target.suffix not in SUFFIXES:
-        written = ", ".join(f"`{suffix}`" for suffix in SUFFIXES)
-        raise ConfigError(f"`{target}` has another ending", f"{written} are written")
+    write_scan(target, item, form)
+    show({"file": target.as_posix(), "format": form, **_facts(item)}, as_json)
 
 
 @edge.guarded
 def info(
-    file: Annotated[Path, typer.Argument(help="Model bundle, its folder, or a scan.")],
+    file: Annotated[Path, typer.Argument(help="Bundle, its folder, scan, product or result.")],
     measurement: opt.MeasurementFlag = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Say what a bundle or a scan holds, after checking it."""
+    """Say what a bundle, a scan, a product or a reconstruction holds, after checking it."""
     from ptycho_torch.archive import is_archive
-    from ptycho_torch.bundle import read_bundle_info
 
     if file.is_dir() or is_archive(file):
+        from ptycho_torch.bundle import read_bundle_info
+
         show(_bundle_facts(read_bundle_info(file)), as_json)
         return
-    from ptycho_torch.data.formats import read_scan
+    from ptycho_torch.data.formats import read_file
+    from ptycho_torch.data.formats.npz import holds_reconstruction
 
     edge.talk(quiet=False)
-    show({"kind": "scan", **_scan_facts(read_scan(file, measurement))}, as_json)
+    if holds_reconstruction(file):
+        from ptycho_torch.reconstruct.result import read_reconstruction
+
+        show(_reconstruction_facts(read_reconstruction(file)), as_json)
+        return
+    show(_facts(read_file(file, measurement)), as_json)
+
+
+def _facts(item: Any) -> dict[str, Any]:
+    from ptycho_torch.data.scan import ScanData
+
+    facts = _scan_facts(item) if isinstance(item, ScanData) else _product_facts(item)
+    lengths = ("nphotons", "pixel_size_m", "energy_ev", "distance_m")
+    return {**facts, **{name: getattr(item, name) for name in lengths}}
+
+
+def _product_facts(product: Any) -> dict[str, Any]:
+    return {
+        "kind": "product",
+        "positions": len(product),
+        "n_pixel": product.probe.shape[-1],
+        "probe_modes": len(product.probe),
+        "object_shape": list(product.object.shape),
+        "position_range_px": _range(product.positions_px),
+    }
+
+
+def _reconstruction_facts(result: Any) -> dict[str, Any]:
+    return {
+        "kind": "reconstruction",
+        "patterns": len(result.patterns),
+        "n_pixel": result.probe.shape[-1],
+        "probe_modes": len(result.probe),
+        "object_shape": list(result.canvas.object.shape),
+        "origin_px": list(result.canvas.origin),
+        "position_range_px": _range(result.positions_px),
+        "positions_corrected": result.given_positions_px is not None,
+        "scales": result.scales.to_dict(),
+    }
+
+
+def _range(positions_px: Any) -> list[Any]:
+    return [positions_px.min(axis=0).tolist(), positions_px.max(axis=0).tolist()]
 
 
 def _scan_facts(scan: Any) -> dict[str, Any]:
+    power = 2 if scan.measurement == "amplitude" else 1
     return {
+        "kind": "scan",
         "patterns": len(scan),
         "n_pixel": scan.n_pixel,
         "measurement": scan.measurement,
         "probe_modes": len(scan.probe),
         "object_shape": None if scan.object is None else list(scan.object.shape),
         "mask": scan.mask is not None,
-        "mean_intensity": float((scan.amplitude().astype("float64") ** 2).sum() / len(scan)),
-        "position_range_px": [
-            scan.positions_px.min(axis=0).tolist(),
-            scan.positions_px.max(axis=0).tolist(),
-        ],
-        "nphotons": scan.nphotons,
-        "pixel_size_m": scan.pixel_size_m,
-        "energy_ev": scan.energy_ev,
-        "distance_m": scan.distance_m,
+        "mean_intensity": sum(float((x.astype("float64") ** power).sum()) for x in scan.diffraction)
+        / len(scan),
+        "position_range_px": _range(scan.positions_px),
     }
 
 

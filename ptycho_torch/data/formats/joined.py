@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,21 @@ class Optics:
         if self.energy_ev and self.distance_m and self.detector_pixel_m:
             return object_pixel_m(self.energy_ev, self.distance_m, self.detector_pixel_m, n)
         return None
+
+    def onto(self, item: ScanData | Product) -> ScanData | Product:
+        """Return a scan or product with what is known here in place of what its file says.
+
+        Args:
+            item: The scan or product.
+
+        Returns:
+            The same with other pixel size, energy and distance where they are given.
+        """
+        energy = self.energy_ev or item.energy_ev
+        distance = self.distance_m or item.distance_m
+        whole = replace(self, energy_ev=energy, distance_m=distance)
+        pixel = whole.object_pixel_m(item.probe.shape[-1]) or item.pixel_size_m
+        return replace(item, pixel_size_m=pixel, energy_ev=energy, distance_m=distance)
 
 
 def join(

@@ -16,6 +16,7 @@ the key `measurement` or the caller overrides. Pickled members are never loaded.
 from __future__ import annotations
 
 import logging
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, get_args
 
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 _SCALARS = ("nphotons", "pixel_size_m", "energy_ev", "distance_m")
 PRODUCT_MARK = "probe_position_x_m"
 """A product of Ptychodus: positions and results, but no patterns."""
+RECONSTRUCTION_KEYS = frozenset({"object", "coverage", "origin", "positions", "scales"})
+"""What a reconstruction of this package holds."""
 _PATTERN_KEYS = ("diff3d", "diffraction")
 
 
@@ -62,6 +65,11 @@ def read_npz(
             from ptycho_torch.data.formats.ptychodus_product import read_product_npz
 
             return read_product_npz(members)
+        if members.names >= RECONSTRUCTION_KEYS:
+            raise DataFileError(
+                f"{path}: a reconstruction holds no patterns",
+                hint="`ptycho-torch convert THIS TARGET --scan SCAN` makes a product of it",
+            )
         patterns = _patterns(members)
         positions = _positions(members)
         patterns = _pattern_axis_first(patterns, len(positions), path)
@@ -76,6 +84,20 @@ def read_npz(
             source=str(path),
             **{key: members.number(key) for key in _SCALARS},
         )
+
+
+def holds_reconstruction(path: Path) -> bool:
+    """Tell whether a file is a reconstruction of this package; nothing but names is read.
+
+    Args:
+        path: The file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
+        return False
+    return names >= RECONSTRUCTION_KEYS
 
 
 def write_npz(path: Path | str, scan: ScanData) -> None:
