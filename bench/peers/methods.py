@@ -36,3 +36,9 @@ def lsqml(name: str, epochs: int, batch: int, **reconstructor: Any) -> Method:
     return Method(
         "ptychi", name, {"algorithm": "lsqml", "epochs": epochs, "reconstructor": options}
     )
+
+
+TRUE_PROBE: tuple[Method, ...] = ()
+REAL: Mapping[int, tuple[Method, ...]] = {}
+FEW_PHOTONS: Mapping[float, tuple[Method, ...]] = {}
+SCENES: Mapping[str, tuple[Method, ...]] = {}
