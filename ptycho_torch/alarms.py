@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 from ptycho_torch.data.inspection import Remark
+from ptycho_torch.errors import DivergedError
 
 POOR_RATIO = 0.7
 """What leaves more of the flat object's loss than this has found next to nothing."""
 FITS_NOISE_BELOW = 0.5
 """A loss below this fraction of the expected photon noise is a fit to the noise."""
+_MISFIT_FACTOR = 4.0
+_MISFIT_R = 0.03
+"""With very many photons also a fine object lies far above noise, and no higher than this."""
+_WRONG_START = (
+    "the probe or the positions are probably wrong: see `ptycho-torch check`, or give more epochs"
+)
+_MISFIT_HINT = (
+    "something is not described: try --correct_positions, --modes 2 or 3, more epochs, or "
+    "another seed, and look whether the object changes"
+)
 _TELLING = 0.05
 """The flat object must leave this fraction of its loss above the noise, or nothing can be told."""
 
@@ -69,7 +82,7 @@ def training_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[R
 
 
 def object_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[Remark, ...]:
-    """Judge a finished object by its loss on the patterns.
+    """Judge a finished object by its amplitude loss on the patterns, the square of its R factor.
 
     Args:
         loss: Of the object with its probe.
@@ -77,16 +90,23 @@ def object_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[Rem
         noise_loss: Of photon noise alone.
 
     Returns:
-        `unexplained`, if it is true.
+        `unexplained` for an object hardly better than the flat one, else `misfit` for one that
+        leaves far more than noise; nothing for a sound one.
+
+    Raises:
+        DivergedError: The object explains less than nothing at all would.
     """
+    if loss > 1:
+        raise DivergedError(
+            f"the object's R factor is {math.sqrt(loss):.3g}: no light at all would fit better",
+            "try --no_update_probe or other positions, and look at `ptycho-torch check`",
+        )
     left = share_left(loss, flat_loss, noise_loss)
-    if left is None or left <= POOR_RATIO:
+    if left is not None and left > POOR_RATIO:
+        message = f"object and probe leave {left:.2f} of the flat object's loss above photon noise"
+        return (Remark("unexplained", message, _WRONG_START),)
+    found, noise = math.sqrt(loss), math.sqrt(noise_loss)
+    if found < max(_MISFIT_FACTOR * noise, _MISFIT_R):
         return ()
-    return (
-        Remark(
-            "unexplained",
-            f"object and probe leave {left:.2f} of the flat object's loss above photon noise",
-            "the probe or the positions are probably wrong: see `ptycho-torch check`, or give "
-            "more epochs",
-        ),
-    )
+    message = f"R={found:.3f} is {found / noise:.1f} times what photon noise leaves"
+    return (Remark("misfit", message, _MISFIT_HINT),)

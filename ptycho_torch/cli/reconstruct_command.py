@@ -56,6 +56,9 @@ def reconstruct(
         float | None, opt.flag("nphotons", "Mean photons per pattern; without it the counts.")
     ] = None,
     seed: Annotated[int, opt.flag("seed", "Origin of every random number.", 0)] = 0,
+    pictures: Annotated[
+        bool, opt.flag("pictures", "Draw object, probe and the course of R.", True)
+    ] = True,
     measurement: opt.MeasurementFlag = None,
     accelerator: opt.AcceleratorFlag = None,
     cpu_threads: opt.CpuThreads = None,
@@ -104,11 +107,12 @@ def reconstruct(
         epochs=epochs,
         iterative=iterative,
         nphotons=nphotons,
+        pictures=pictures,
     )
     result = run(scan, settings, execution)
     if as_json:
         show(result.summary(), as_json)
-    else:
+    elif not execution.quiet:
         show_reconstruction(result.metrics, [path.as_posix() for path in result.files])
 
 

@@ -63,10 +63,10 @@ def predicted_object(
         PreconditionError: The bundle is for patterns of another size.
         DivergedError: The prediction is not finite.
     """
-    require_size(bundle, scene.scan)
+    require_size(bundle, scene.given)
     network = bundle.network
     remarks: tuple[Remark, ...] = ()
-    difference = foreign_probe(bundle, scene.scan)
+    difference = foreign_probe(bundle, scene.given)
     if difference is not None:
         network = copy.deepcopy(network)
         network.probe = scene.unit_probe()

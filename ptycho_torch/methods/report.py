@@ -92,6 +92,8 @@ def write_run(
     epochs: Sequence[Epoch],
     metrics: dict[str, Any],
     decided: Mapping[str, Any],
+    *,
+    pictures: bool = True,
 ) -> InferenceResult:
     """Write object, probe, positions, pictures, metrics and what was decided.
 
@@ -101,25 +103,37 @@ def write_run(
         epochs: Of the iterations, for the curve; none for a network alone.
         metrics: Content of `metrics.json`.
         decided: Content of `config.yaml`.
+        pictures: Whether pictures are drawn.
 
     Returns:
         Reconstruction, metrics and files, the reconstruction first.
     """
-    files = write_reconstruction(folder, found)
-    files.append(folder / PROBE_PICTURE)
-    draw_probe(files[-1], found.probe)
-    (folder / CURVE_PICTURE).unlink(missing_ok=True)
-    if epochs:
-        files.append(folder / CURVE_PICTURE)
-        levels = {name: row["r_factor"] for name, row in metrics["rows"].items()}
-        levels.pop(FOUND_ROW)
-        draw_curve(files[-1], {"R": [epoch.r_factor for epoch in epochs]}, levels=levels)
+    files = write_reconstruction(folder, found, pictures=pictures)
+    if pictures:
+        files += _pictures(folder, found, epochs, metrics["rows"])
     files.append(folder / CONFIG_FILE)
     write_bytes(files[-1], yaml.safe_dump(dict(decided), sort_keys=False).encode())
     files.append(folder / METRICS_FILE)
     write_json(files[-1], metrics)
     logger.info("reconstruction saved: %s", files[0])
     return InferenceResult(found, metrics, files)
+
+
+def _pictures(
+    folder: Path,
+    found: Reconstruction,
+    epochs: Sequence[Epoch],
+    rows: Mapping[str, Mapping[str, float]],
+) -> list[Path]:
+    """Draw the probe, and the course of the iterations where there were any."""
+    files = [folder / PROBE_PICTURE]
+    draw_probe(files[0], found.probe)
+    (folder / CURVE_PICTURE).unlink(missing_ok=True)
+    if epochs:
+        files.append(folder / CURVE_PICTURE)
+        levels = {name: rows[name]["r_factor"] for name in (CONTROL_ROW, FLAT_ROW)}
+        draw_curve(files[-1], {"R": [epoch.r_factor for epoch in epochs]}, levels=levels)
+    return files
 
 
 def as_records(remarks: Sequence[Remark]) -> list[dict[str, str]]:

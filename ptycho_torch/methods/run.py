@@ -44,6 +44,7 @@ class MethodSettings:
             and `FEW_EPOCHS` after a network.
         iterative: Settings of the iterations, and the seed of everything.
         nphotons: Mean photons per pattern; None takes what the file says.
+        pictures: Whether pictures are drawn.
     """
 
     method: AskedMethod = "auto"
@@ -52,6 +53,7 @@ class MethodSettings:
     epochs: int | None = None
     iterative: IterativeSettings = field(default_factory=IterativeSettings)
     nphotons: float | None = None
+    pictures: bool = True
 
     def passes(self, method: Method) -> IterativeSettings:
         """Say how a method iterates.
@@ -124,7 +126,14 @@ def reconstruct(
         logger.warning(remark.line())
     metrics["warnings"] = as_records([*scene.inspection.remarks, *remarks])
     outcome, decided = found.outcome, _decided(choice, scene, settings, execution)
-    return write_run(execution.output_dir, outcome.reconstruction, outcome.epochs, metrics, decided)
+    return write_run(
+        execution.output_dir,
+        outcome.reconstruction,
+        outcome.epochs,
+        metrics,
+        decided,
+        pictures=settings.pictures,
+    )
 
 
 def _decided(
@@ -148,7 +157,7 @@ def _facts(scene: Scene, bundle: InferenceBundle | None) -> Facts:
         photons_per_pattern=scene.scales.nphotons,
         patterns=len(scene.scan),
         has_bundle=bundle is not None,
-        misfit=None if bundle is None else misfit(bundle, scene.scan),
+        misfit=None if bundle is None else misfit(bundle, scene.given),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ptycho_torch.data.inspection import Inspection, inspect_scan
+from ptycho_torch.data.inspection import Inspection, Remark, inspect_scan
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.errors import DataFileError
 from ptycho_torch.iterative import measured_mask
@@ -21,6 +21,10 @@ from ptycho_torch.reconstruct.result import Reconstruction
 from ptycho_torch.reconstruct.stitch import Canvas
 from ptycho_torch.runtime import log_scales
 
+UNKNOWN_DOSE_PHOTONS = 1e6
+"""Taken where values are in no known unit: enough for the likelihood of many photons."""
+_LOOKED_AT = 64
+
 logger = logging.getLogger(__name__)
 
 
@@ -29,13 +33,16 @@ class Scene:
     """A scan in the units every method works in.
 
     Attributes:
-        scan: The measurement, its probe with as many modes as were asked for.
+        given: The measurement as it was read.
+        scan: The same, its probe with as many modes as were asked for, and with the energy of a
+            mean pattern: this probe times the object are the data.
         inspection: What was found in it.
         scales: Its scales; every method uses these, so their objects share one gauge.
         amplitude: (n, N, N) float32 unit-dose amplitude.
         mask: (row, col) bool, True where a pixel was measured, or None.
     """
 
+    given: ScanData
     scan: ScanData
     inspection: Inspection
     scales: Scales
@@ -82,22 +89,52 @@ def prepare_scene(scan: ScanData, modes: int | None = None, nphotons: float | No
     Raises:
         DataFileError: The positions are in another unit.
     """
-    if nphotons is not None:
-        scan = replace(scan, nphotons=nphotons)
+    scan, unknown = _with_dose(scan, nphotons)
     inspection = inspect_scan(scan)
+    inspection = replace(inspection, remarks=(*inspection.remarks, *unknown))
     for line in inspection.lines():
         logger.info(line)
     for remark in inspection.remarks:
         logger.warning(remark.line())
     if (unit := inspection.unit_remark) is not None:
         raise DataFileError(f"{scan.source}: {unit.message}", unit.hint)
-    if modes is not None and modes != len(scan.probe):
-        energy = np.float32(np.sqrt(np.square(np.abs(scan.probe)).sum()))
-        scan = replace(scan, probe=with_modes(torch.from_numpy(scan.probe), modes).numpy() * energy)
+    given = scan
     scales = compute_scales(scan.amplitude(), scan.probe, scan.nphotons, "as the file says")
+    # Whatever power the file's probe has: with this one, probe times object are the data.
+    probe = with_modes(torch.from_numpy(scan.probe), modes or len(scan.probe)).numpy()
+    scan = replace(scan, probe=probe / np.complex64(scales.amplitude_scale))
+    scales = replace(
+        scales,
+        probe_factor=scales.amplitude_scale,
+        origins={**scales.origins, "probe_factor": "amplitude_scale: probe x object are the data"},
+    )
     log_scales(scales)
     amplitude = torch.from_numpy(scan.amplitude() * np.float32(scales.amplitude_scale))
-    return Scene(scan, inspection, scales, amplitude, measured_mask(scan))
+    return Scene(given, scan, inspection, scales, amplitude, measured_mask(scan))
+
+
+def _with_dose(scan: ScanData, nphotons: float | None) -> tuple[ScanData, tuple[Remark, ...]]:
+    """Settle how many photons a pattern has, or say that nobody knows."""
+    if nphotons is not None:
+        return replace(scan, nphotons=nphotons), ()
+    if scan.nphotons is not None or scan.measurement == "counts" or _are_counts(scan):
+        return scan, ()
+    remark = Remark(
+        "dose-unknown",
+        f"the amplitudes are no roots of counts: {UNKNOWN_DOSE_PHOTONS:g} photons a pattern "
+        "are assumed",
+        "give --nphotons; with few photons another likelihood and method are better",
+    )
+    return replace(scan, nphotons=UNKNOWN_DOSE_PHOTONS), (remark,)
+
+
+def _are_counts(scan: ScanData) -> bool:
+    """Whether the squares of amplitudes are whole numbers, as far as single precision can say."""
+    squares = np.square(scan.diffraction[:_LOOKED_AT], dtype=np.float64)
+    telling = squares[(squares > 0.1) & (squares < 1e4)]
+    if telling.size == 0:
+        return False
+    return bool(np.mean(np.abs(telling - np.rint(telling)) < 0.02) > 0.9)
 
 
 def flat_object(scene: Scene) -> Reconstruction:

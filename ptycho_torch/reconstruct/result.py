@@ -59,12 +59,15 @@ class Reconstruction:
         return torch.from_numpy(self.probe * np.complex64(self.scales.probe_factor))
 
 
-def write_reconstruction(folder: Path, result: Reconstruction) -> list[Path]:
+def write_reconstruction(
+    folder: Path, result: Reconstruction, *, pictures: bool = True
+) -> list[Path]:
     """Write `reconstruction.npz` and pictures of amplitude and phase.
 
     Args:
         folder: Where they go.
         result: What to write.
+        pictures: Whether to draw any.
 
     Returns:
         The files.
@@ -86,6 +89,8 @@ def write_reconstruction(folder: Path, result: Reconstruction) -> list[Path]:
     )
     path = folder / RECONSTRUCTION_FILE
     write_bytes(path, buffer.getvalue())
+    if not pictures:
+        return [path]
     inside = scan_window(canvas, result.positions_px)
     return [
         path,

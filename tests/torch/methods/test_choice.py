@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from ptycho_torch.methods.choice import Facts, choose_method
+
+FOREIGN = "it was trained with another probe (difference 0.61)"
+
+
+@pytest.mark.parametrize(
+    ("photons", "patterns", "bundle", "misfit", "method", "reason"),
+    [
+        (1e6, 1000, False, None, "pie", "no trained network"),
+        (1e3, 20, False, None, "pie", "no trained network"),
+        (1e6, 1000, True, None, "pie", "nearer than a network"),
+        (1e4, 1000, True, None, "hybrid", "only 1e+04 photons"),
+        (1e6, 50, True, None, "hybrid", "only 50 patterns"),
+        (1e4, 50, True, FOREIGN, "pie", "does not fit: it was trained with another probe"),
+    ],
+)
+def test_auto_decides_by_dose_patterns_and_fit_and_says_why(
+    photons: float, patterns: int, bundle: bool, misfit: str | None, method: str, reason: str
+) -> None:
+    choice = choose_method("auto", Facts(photons, patterns, bundle, misfit))
+    assert choice.method == method
+    assert choice.network == ("bundle" if method == "hybrid" else "none")
+    assert reason in choice.reason
+    assert "\n" not in choice.reason
+
+
+@pytest.mark.parametrize("asked", ["net", "pie", "hybrid"])
+@pytest.mark.parametrize("bundle", [False, True])
+def test_what_was_asked_for_is_done(asked: str, bundle: bool) -> None:
+    choice = choose_method(asked, Facts(1e3, 10, bundle, FOREIGN if bundle else None))  # type: ignore[arg-type]
+    assert choice.method == asked
+    network = "bundle" if bundle else "trained here"
+    assert choice.network == ("none" if asked == "pie" else network)
