@@ -1,0 +1,112 @@
+"""Scenes, files, metric and method of an independent reference, against the command line.
+
+Nothing in the package was tuned on these scenes. The floors hold with a margin of a half or more
+over what was measured; `bench/bench_scenes.py` has the figures.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from ptycho_torch.cli.app import app
+from ptycho_torch.reconstruct.assemble import canvas_intensity
+from ptycho_torch.reconstruct.stitch import Canvas
+from tests.torch.reference_ptychography import Judgement, judge, r_factor
+from tests.torch.reference_scenes import Measured, Scene, intensity_at, measure
+from tests.torch.reference_scenes import write_cxi as write_reference_cxi
+from tests.torch.reference_scenes import write_npz as write_reference_npz
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command made of a scene."""
+
+    measured: Measured
+    code: int
+    metrics: dict[str, Any]
+    saved: dict[str, Any]
+
+    @property
+    def warned(self) -> set[str]:
+        """Slugs of all warnings."""
+        return {warning["slug"] for warning in self.metrics["warnings"]}
+
+    def judged(self) -> Judgement:
+        """Errors by the reference's metric, in the frame of the true object."""
+        moved = self.measured.given_px.mean(axis=0) - self.saved["positions"].mean(axis=0)
+        origin = self.saved["origin"] + np.rint(moved).astype(int)
+        measured = self.measured
+        return judge(self.saved["object"], origin, measured.obj, measured.positions_px)
+
+
+def reconstructed(scene: Scene, folder: Path, *flags: str, cxi: bool = False) -> Run:
+    measured = measure(scene)
+    path = folder / ("scan.cxi" if cxi else "scan.npz")
+    (write_reference_cxi if cxi else write_reference_npz)(path, measured)
+    command = ["reconstruct", str(path), "--output_dir", str(folder / "out"), *flags]
+    outcome = CliRunner().invoke(app, [*command, "--no_pictures", "--quiet", "--json"])
+    assert outcome.exit_code in (0, 5), outcome.output
+    if outcome.exit_code == 5:
+        return Run(measured, 5, {}, {})
+    metrics = json.loads((folder / "out" / "metrics.json").read_text("utf-8"))
+    with np.load(folder / "out" / "reconstruction.npz", allow_pickle=False) as archive:
+        saved = {name: archive[name] for name in archive.files}
+    return Run(measured, 0, metrics, saved)
+
+
+@pytest.mark.parametrize("probe", ["diffuser", "vortex"])
+def test_the_forward_model_is_the_references(probe: str) -> None:
+    measured = measure(Scene(obj="strong", probe=probe, n_pixel=32, patterns=5, modes=(0.8, 0.2)))
+    truth = measured.obj.astype(np.complex64)
+    canvas = Canvas(truth, np.ones(truth.shape, np.float32), (0, 0))
+    modes = torch.from_numpy(measured.probe.astype(np.complex64))
+    found = canvas_intensity(canvas, measured.positions_px, modes).numpy()
+    wanted = [intensity_at(measured.obj, measured.probe, p) for p in measured.positions_px]
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-6 * np.max(wanted))
+
+
+SMALL = Scene(n_pixel=32, patterns=100, overlap=0.75, dose=1e7)
+SOUND = {
+    "zone plate, spiral": (replace(SMALL, probe="zone_plate", scan="spiral"), 0.02),
+    "diffuser, raster": (
+        replace(SMALL, obj="binary_phase", probe="diffuser", scan="raster", aspect=2.0),
+        0.05,
+    ),
+    "vortices": (replace(SMALL, obj="vortices", probe="curved", scan="random"), 0.05),
+    "phase over 2 pi": (replace(SMALL, obj="over_2pi", probe="zone_plate", scan="jitter"), 0.05),
+    "absorption, few photons": (
+        replace(SMALL, obj="absorption", probe="pinhole", scan="circles", dose=1e4),
+        0.12,
+    ),
+    "36 patterns": (replace(SMALL, obj="phantom", probe="curved", patterns=36), 0.06),
+}
+
+
+class TestSoundScenes:
+    @pytest.mark.parametrize(("scene", "floor"), SOUND.values(), ids=list(SOUND))
+    def test_errors_stay_below_the_floor_and_are_told_as_they_are(
+        self, scene: Scene, floor: float, tmp_path: Path
+    ) -> None:
+        run = reconstructed(scene, tmp_path)
+        judged, told = run.judged(), run.metrics["reconstruction"]
+        assert judged.error < min(floor, 0.5 * judged.flat)
+        assert told["relative_error"] == pytest.approx(judged.error, rel=0.15, abs=2e-3)
+        assert told["mae_amplitude"] == pytest.approx(judged.amplitude, rel=0.2, abs=2e-3)
+        assert told["mae_phase_rad"] == pytest.approx(judged.phase_rad, rel=0.2, abs=2e-3)
+        own = r_factor(
+            run.measured,
+            run.saved["object"],
+            run.saved["origin"],
+            run.saved["probe"],
+            run.saved["positions"],
+        )
+        assert run.metrics["r_factor"] == pytest.approx(own, rel=0.01)
+        assert not run.warned
