@@ -4,61 +4,31 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import typer
 
 from ptycho_torch.cli import edge
 from ptycho_torch.cli import options as opt
+from ptycho_torch.cli import reconstruct_options as rec
 from ptycho_torch.cli.render import show, show_reconstruction
-
-ScanFile = Annotated[Path, typer.Argument(help="Scan to read, in any format.")]
 
 
 @edge.guarded
 def reconstruct(
-    scan_file: ScanFile,
-    method: Annotated[
-        Literal["auto", "net", "pie", "hybrid"],
-        opt.flag("method", "auto chooses by dose, patterns and bundle, and says why.", "auto"),
-    ] = "auto",
-    bundle: Annotated[
-        Path | None, opt.flag("bundle", "Trained network: the bundle or its folder.")
-    ] = None,
-    train_steps: Annotated[
-        int | None,
-        opt.flag("train_steps", "Steps of a network trained on this scan.", "1000"),
-    ] = None,
-    output_dir: Annotated[
-        Path,
-        typer.Option(
-            *("--output_dir", "--output-dir", "--out"),
-            help="Folder for everything the run leaves. [default: outputs]",
-            show_default=False,
-        ),
-    ] = Path("outputs"),
-    epochs: Annotated[
-        int | None,
-        opt.flag("epochs", "Passes over all patterns.", "24, after a network 9"),
-    ] = None,
-    modes: Annotated[
-        int | None, opt.flag("modes", "Incoherent probe modes; without it as many as in the file.")
-    ] = None,
-    update_probe: Annotated[bool, opt.flag("update_probe", "Refine the probe.", True)] = True,
-    correct_positions: Annotated[
-        bool, opt.flag("correct_positions", "Refine the positions first.", False)
-    ] = False,
-    likelihood: Annotated[
-        Literal["auto", "amplitude", "poisson"],
-        opt.flag("likelihood", "What steps follow; auto is Poisson at low dose.", "auto"),
-    ] = "auto",
-    nphotons: Annotated[
-        float | None, opt.flag("nphotons", "Mean photons per pattern; without it the counts.")
-    ] = None,
-    seed: Annotated[int, opt.flag("seed", "Origin of every random number.", 0)] = 0,
-    pictures: Annotated[
-        bool, opt.flag("pictures", "Draw object, probe and the course of R.", True)
-    ] = True,
+    scan_file: rec.ScanFile,
+    method: rec.Method = "auto",
+    bundle: rec.Bundle = None,
+    train_steps: rec.TrainSteps = None,
+    output_dir: rec.OutputDir = Path("outputs"),
+    epochs: rec.Epochs = None,
+    modes: rec.Modes = None,
+    update_probe: rec.UpdateProbe = True,
+    correct_positions: rec.CorrectPositions = False,
+    likelihood: rec.Likelihood = "auto",
+    nphotons: rec.Nphotons = None,
+    seed: rec.Seed = 0,
+    pictures: rec.Pictures = True,
     measurement: opt.MeasurementFlag = None,
     accelerator: opt.AcceleratorFlag = None,
     cpu_threads: opt.CpuThreads = None,
@@ -66,20 +36,13 @@ def reconstruct(
     as_json: opt.Json = False,
 ) -> None:
     """Reconstruct object, probe and positions of a scan: by iterations, a network, or both."""
-    from ptycho_torch.config_factory import create_execution_config, require_range
+    flags = dict(locals())
+    from ptycho_torch.config_factory import create_execution_config
 
     execution = create_execution_config(
         output_dir=output_dir, accelerator=accelerator, cpu_threads=cpu_threads, quiet=quiet
     )
-    for name, value, highest in (
-        ("epochs", epochs, math.inf),
-        ("modes", modes, 32),
-        ("train_steps", train_steps, math.inf),
-    ):
-        if value is not None:
-            require_range(name, value, lowest=1, highest=highest)
-    if nphotons is not None:
-        require_range("nphotons", nphotons, lowest=1e-3)
+    _check_numbers(flags)
     _check_method(method, bundle, train_steps)
     edge.talk(execution.quiet)
     from ptycho_torch.data.formats import read_scan
@@ -89,31 +52,46 @@ def reconstruct(
         from ptycho_torch.bundle import read_bundle_info
 
         read_bundle_info(bundle)
-    from ptycho_torch.iterative import IterativeSettings
-    from ptycho_torch.methods.run import MethodSettings
     from ptycho_torch.methods.run import reconstruct as run
 
-    iterative = IterativeSettings(
-        modes=modes,
-        update_probe=update_probe,
-        correct_positions=correct_positions,
-        likelihood=likelihood,
-        seed=seed,
-    )
-    settings = MethodSettings(
-        method=method,
-        bundle=bundle,
-        train_steps=train_steps or 1000,
-        epochs=epochs,
-        iterative=iterative,
-        nphotons=nphotons,
-        pictures=pictures,
-    )
-    result = run(scan, settings, execution)
+    result = run(scan, _settings(flags), execution)
     if as_json:
         show(result.summary(), as_json)
     elif not execution.quiet:
         show_reconstruction(result.metrics, [path.as_posix() for path in result.files])
+
+
+def _settings(flags: dict[str, Any]) -> Any:
+    """Sort the flags into the settings of a run."""
+    from dataclasses import fields
+
+    from ptycho_torch.iterative import IterativeSettings
+    from ptycho_torch.methods.run import MethodSettings
+
+    names = {field.name for field in fields(IterativeSettings)} - {"epochs"}
+    return MethodSettings(
+        method=flags["method"],
+        bundle=flags["bundle"],
+        train_steps=flags["train_steps"] or rec.DEFAULT_TRAIN_STEPS,
+        epochs=flags["epochs"],
+        iterative=IterativeSettings(**{name: flags[name] for name in names & set(flags)}),
+        nphotons=flags["nphotons"],
+        pictures=flags["pictures"],
+    )
+
+
+def _check_numbers(flags: dict[str, Any]) -> None:
+    from ptycho_torch.config_factory import require_range
+
+    ranges = {
+        "epochs": (1, math.inf),
+        "modes": (1, 32),
+        "train_steps": (1, math.inf),
+        "nphotons": (1e-3, math.inf),
+    }
+    for name, (lowest, highest) in ranges.items():
+        if flags[name] is not None:
+            require_range(name, flags[name], lowest, highest)
 
 
 def _check_method(method: str, bundle: Path | None, train_steps: int | None) -> None:
@@ -131,7 +109,7 @@ def _check_method(method: str, bundle: Path | None, train_steps: int | None) -> 
 
 @edge.guarded
 def check(
-    scan_file: ScanFile,
+    scan_file: rec.ScanFile,
     epochs: Annotated[int, opt.flag("epochs", "rPIE epochs for each orientation.", 4)] = 4,
     seed: Annotated[int, opt.flag("seed", "Order of the patterns.", 0)] = 0,
     measurement: opt.MeasurementFlag = None,
