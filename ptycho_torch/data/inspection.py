@@ -12,6 +12,10 @@ from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ptycho_torch.data.defects import detector_remarks
+from ptycho_torch.data.light import Light, gather
+from ptycho_torch.data.remark import Remark
+from ptycho_torch.data.repeats import repeated_remarks
 from ptycho_torch.data.scan import Array, ScanData
 
 LOW_OVERLAP = 0.5
@@ -24,29 +28,11 @@ UNIT_SLUG = "positions-unit"
 _SPREAD = 16
 """A canvas of more than this many times all patterns' pixels is nearly empty."""
 _LARGE_CANVAS = 2**24
-_SATURATED_PIXELS = 10
+_OFF_CENTRE = 1 / 16
 _ENOUGH_PATTERNS = 10
-_SATURATED_COUNTS = 100
-_HOT_FACTOR = 30.0
-
-
-@dataclass(frozen=True)
-class Remark:
-    """Something that looks wrong.
-
-    Attributes:
-        slug: Which test spoke, for programs.
-        message: What was seen.
-        hint: What to do about it.
-    """
-
-    slug: str
-    message: str
-    hint: str
-
-    def line(self) -> str:
-        """Return it as one line of a log."""
-        return f"{self.message}; {self.hint} [{self.slug}]"
+_SMALLEST_STEP_PX = 0.25
+_SMALLEST_EXTENT = 0.25
+"""In widths of the probe: what is scanned less is no scan."""
 
 
 @dataclass(frozen=True)
@@ -116,18 +102,19 @@ def inspect_scan(scan: ScanData) -> Inspection:
     diameter = probe_diameter(scan.probe)
     step, parts = _neighbours(scan.positions_px, diameter)
     extent = scan.positions_px.max(axis=0) - scan.positions_px.min(axis=0)
-    intensity = np.square(scan.amplitude(), dtype=np.float32)
-    mean = intensity.mean(axis=0, dtype=np.float64)
+    light = gather(scan)
+    expected = far_field(scan.probe)
     remarks = [
         *_position_remarks(scan, step, diameter, extent, parts),
-        *_pixel_remarks(scan, mean),
-        *_frame_remarks(mean, intensity),
+        *repeated_remarks(scan, light),
+        *detector_remarks(scan, light, expected),
+        *_frame_remarks(light, expected),
     ]
     return Inspection(
         patterns=len(scan),
         n_pixel=scan.n_pixel,
         measurement=scan.measurement,
-        photons_per_pattern=float(mean.sum()),
+        photons_per_pattern=float(light.per_pattern.mean()) * light.unit,
         probe_modes=len(scan.probe),
         probe_diameter_px=diameter,
         step_px=step,
@@ -174,10 +161,12 @@ def _position_remarks(
     if step is None:
         return
     canvas = float(np.prod(extent + scan.n_pixel))
-    if float(extent.max()) < 1:
+    standing = len(scan) >= _ENOUGH_PATTERNS and step < _SMALLEST_STEP_PX
+    if float(extent.max()) < max(1.0, _SMALLEST_EXTENT * diameter) or standing:
         yield Remark(
             UNIT_SLUG,
-            f"all positions lie within {float(extent.max()):.2g} px",
+            f"all positions lie within {float(extent.max()):.2g} px, {step:.2g} px apart, where "
+            f"the probe is {diameter:.3g} px wide",
             "they are probably in another unit than object pixels, such as metres or micrometres",
         )
     elif step > diameter:
@@ -214,59 +203,42 @@ def _coverage_remarks(step: float, diameter: float, parts: int, patterns: int) -
         )
 
 
-def _pixel_remarks(scan: ScanData, mean: Array) -> Iterator[Remark]:
-    usable = np.ones(mean.shape, bool) if scan.mask is None else scan.mask
-    around = ndimage.median_filter(mean, size=5)
-    counts = scan.measurement == "counts"
-    dead = usable & (mean == 0) & (around * len(scan) > 20) if counts else usable & False
-    if dead.any():
-        yield Remark(
-            "dead-pixels",
-            f"{int(dead.sum())} pixels never counted although their neighbours did, first at "
-            f"{_first(dead)}",
-            "mask them, or the object explains light that is not missing",
-        )
-    hot = usable & (mean > _HOT_FACTOR * np.maximum(around, mean.mean() * 1e-3))
-    hot &= _away_from_centre(mean.shape)
-    # In a few patterns a speckle of the sample is as bright.
-    if hot.any() and len(scan) >= _ENOUGH_PATTERNS:
-        yield Remark(
-            "hot-pixels",
-            f"{int(hot.sum())} pixels count over {_HOT_FACTOR:.0f} times what their neighbours "
-            f"do, first at {_first(hot)}",
-            "mask them if they are the detector's and not Bragg peaks of the sample",
-        )
-    top = float(scan.diffraction.max())
-    where = (scan.diffraction == top) & usable
-    if counts and top >= _SATURATED_COUNTS and int(where.sum()) >= _SATURATED_PIXELS:
-        yield Remark(
-            "saturated",
-            f"{int(where.sum())} values are exactly {top:g}, the largest of all",
-            "the detector is probably saturated there; mask these pixels",
-        )
+def far_field(probe: Array) -> Array:
+    """Return the intensity that a probe alone gives on the detector, with a sum of 1.
+
+    Args:
+        probe: (mode, N, N) complex.
+
+    Returns:
+        (N, N) float64, zero frequency at N // 2.
+    """
+    wave = np.fft.fftshift(np.fft.fft2(probe), axes=(-2, -1))
+    light = np.square(np.abs(wave), dtype=np.float64).sum(axis=0)
+    return np.asarray(light / light.sum())
 
 
-def _frame_remarks(mean: Array, intensity: Array) -> Iterator[Remark]:
-    size = mean.shape[0]
-    total = float(mean.sum())
-    if total > 0:
-        half = size // 2
-        inner = float(mean[half // 2 : -(half // 2), half // 2 : -(half // 2)].sum())
-        if inner < 0.25 * total:
+def _frame_remarks(light: Light, expected: Array) -> Iterator[Remark]:
+    size = light.total.shape[0]
+    inner = {shift: _inner(np.roll(light.total, shift, axis=(0, 1))) for shift in _half(size)}
+    best = max(inner, key=lambda shift: inner[shift])
+    if inner[best] > 2 * inner[0, 0]:
+        yield Remark(
+            "zero-frequency",
+            f"only {inner[0, 0]:.0%} of the light falls into the middle of the detector, "
+            f"{inner[best]:.0%} into that of the patterns shifted by {best}",
+            "the zero frequency seems to lie at the corner: apply fftshift",
+        )
+    else:
+        off = np.array(ndimage.center_of_mass(light.total)) - size // 2
+        explained = np.array(ndimage.center_of_mass(expected)) - size // 2
+        if min(np.abs(off).max(), np.abs(off - explained).max()) > size * _OFF_CENTRE:
             yield Remark(
-                "zero-frequency",
-                f"only {inner / total:.0%} of the light falls into the middle of the detector",
-                "the zero frequency seems to lie at the corner: apply fftshift",
+                "off-centre",
+                f"the light's centre is ({off[0]:+.1f}, {off[1]:+.1f}) px off N / 2, where the "
+                f"probe puts it at ({explained[0]:+.1f}, {explained[1]:+.1f})",
+                "crop the patterns around the direct beam",
             )
-        else:
-            centre = np.array(ndimage.center_of_mass(mean)) - half
-            if float(np.abs(centre).max()) > size / 8:
-                yield Remark(
-                    "off-centre",
-                    f"the light's centre is ({centre[0]:+.1f}, {centre[1]:+.1f}) px off N / 2",
-                    "crop the patterns around the direct beam",
-                )
-    empty = np.flatnonzero(intensity.sum(axis=(1, 2)) == 0)
+    empty = np.flatnonzero(light.per_pattern == 0)
     if len(empty):
         yield Remark(
             "empty-patterns",
@@ -275,12 +247,12 @@ def _frame_remarks(mean: Array, intensity: Array) -> Iterator[Remark]:
         )
 
 
-def _away_from_centre(shape: tuple[int, ...]) -> Array:
-    rows, cols = np.indices(shape) - np.array(shape)[:, None, None] // 2
-    away: Array = np.hypot(rows, cols) > 3
-    return away
+def _half(size: int) -> list[tuple[int, int]]:
+    half = size // 2
+    return [(0, 0), (half, 0), (0, half), (half, half)]
 
 
-def _first(where: Array) -> str:
-    row, col = np.argwhere(where)[0]
-    return f"({row}, {col})"
+def _inner(total: Array) -> float:
+    """Share of the light in the middle half of rows and columns."""
+    quarter = total.shape[0] // 4
+    return float(total[quarter:-quarter, quarter:-quarter].sum() / total.sum())
