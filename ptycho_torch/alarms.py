@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ptycho_torch.data.inspection import Remark
+from ptycho_torch.data.remark import Remark
 from ptycho_torch.errors import DivergedError
 
 POOR_RATIO = 0.7

@@ -21,8 +21,8 @@ from ptycho_torch.config_factory import create_training_payload
 from ptycho_torch.data.datamodule import PtychoDataModule
 from ptycho_torch.data.dataset import GroupDataset, prepare_patterns
 from ptycho_torch.data.grouping import make_groups
-from ptycho_torch.data.inspection import Remark
 from ptycho_torch.data.loading import TrainingScans, load_training_scans
+from ptycho_torch.data.remark import Remark
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.errors import PreconditionError
 from ptycho_torch.instrumentation.patch_stats import GRID_FILE, STATS_FILE, PatchStatsLogger

@@ -41,7 +41,8 @@ def show_reconstruction(metrics: Mapping[str, Any], files: Sequence[str]) -> Non
         metrics: Content of `metrics.json`.
         files: What was written, the reconstruction first.
     """
-    print(f"method: {metrics['method']} ({metrics['method_reason']})\n")
+    print(f"method: {metrics['method']} ({metrics['method_reason']})")
+    print(*metrics["told"], sep="\n", end="\n\n")
     print("\n".join(table(metrics["rows"], _COLUMNS)))
     print(f"\nwarnings: {'none' if not metrics['warnings'] else len(metrics['warnings'])}")
     for remark in metrics["warnings"]:

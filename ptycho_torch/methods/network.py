@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ptycho_torch.bundle import InferenceBundle
 from ptycho_torch.config import DataConfig, ExecutionConfig, InferenceConfig
-from ptycho_torch.data.inspection import Remark
+from ptycho_torch.data.remark import Remark
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.methods.scene import Scene
 from ptycho_torch.reconstruct.result import Reconstruction

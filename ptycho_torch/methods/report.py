@@ -12,7 +12,7 @@ import yaml
 
 from ptycho_torch.alarms import object_alarms
 from ptycho_torch.artifacts import write_bytes, write_json
-from ptycho_torch.data.inspection import Remark
+from ptycho_torch.data.remark import Remark
 from ptycho_torch.iterative import METRICS_FILE, InferenceResult, judged, position_change
 from ptycho_torch.losses import photon_noise
 from ptycho_torch.methods.scene import Scene

@@ -10,7 +10,7 @@ from typing import Any
 from ptycho_torch.artifacts import make_folder
 from ptycho_torch.bundle import InferenceBundle, load_inference_bundle_torch
 from ptycho_torch.config import ExecutionConfig
-from ptycho_torch.data.inspection import Remark
+from ptycho_torch.data.remark import Remark
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.iterative import (
     InferenceResult,
@@ -28,6 +28,8 @@ from ptycho_torch.runtime import prepare_torch
 
 FEW_EPOCHS = 9
 """Passes over all patterns after a network: three of each size of batch."""
+
+_NETWORKS = {"bundle": "from the bundle", "trained here": "trained on this scan"}
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +118,7 @@ def reconstruct(
         "method_asked": settings.method,
         "method_reason": choice.reason,
         "network": choice.network,
+        "told": [*scene.inspection.lines(), *_told(choice, settings, found)],
         **judged_object(found.outcome.reconstruction, control, scene),
         **found.outcome.facts,
         **found.facts,
@@ -134,6 +137,22 @@ def reconstruct(
         decided,
         pictures=settings.pictures,
     )
+
+
+def _told(choice: Choice, settings: MethodSettings, found: Found) -> list[str]:
+    """What was done, in a line or two for a person."""
+    done = []
+    if choice.network != "none":
+        done.append(f"network: {_NETWORKS[choice.network]}, applied to every pattern and stitched")
+    if choice.method != "net":
+        how = settings.passes(choice.method)
+        probe = "refined" if how.update_probe else "as given"
+        positions = "refined first" if how.correct_positions else "as given"
+        done.append(
+            f"{len(found.outcome.epochs)} passes of the engine; likelihood {how.likelihood}, "
+            f"probe {probe}, positions {positions}"
+        )
+    return done
 
 
 def _decided(

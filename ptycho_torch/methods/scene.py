@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ptycho_torch.data.inspection import Inspection, Remark, inspect_scan
+from ptycho_torch.data.inspection import Inspection, inspect_scan
+from ptycho_torch.data.remark import Remark
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.errors import DataFileError
 from ptycho_torch.iterative import measured_mask
