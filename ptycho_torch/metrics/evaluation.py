@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ptycho_torch.errors import PreconditionError
 from ptycho_torch.metrics.alignment import MAX_SHIFT_PX, Aligned, align, match_gain
 from ptycho_torch.metrics.correlation import RingCorrelation, ring_correlation
+from ptycho_torch.metrics.field import Field, levelled, scan_window
 from ptycho_torch.metrics.figures import contrast_correlation, figures
 from ptycho_torch.metrics.registration import place
 from ptycho_torch.metrics.resemblance import UNKNOWN, Scene, resemblance
@@ -21,57 +22,6 @@ SMALLEST_WINDOW_PX = 16
 _WIDEST_MARGIN_PX = 24
 _MARGIN_PX = 4
 _POOR = 0.5
-_WELL_COVERED = 0.1
-
-
-@dataclass(frozen=True)
-class Field:
-    """A complex image with what is known of its pixels.
-
-    Attributes:
-        image: (H, W) complex.
-        origin: Scan pixel (row, col) of `image[0, 0]`.
-        coverage: (H, W) summed illumination, or None where that is not known.
-        positions_px: (n, 2) float64 scan positions in the same scan pixels, or None.
-        name: What messages call it.
-    """
-
-    image: Array
-    origin: tuple[int, int] = (0, 0)
-    coverage: Array | None = None
-    positions_px: Array | None = None
-    name: str = "reconstruction"
-
-    def known(self) -> Array:
-        """Where the image says anything at all: finite and not exactly 0.
-
-        Returns:
-            (H, W) bool.
-        """
-        known: Array = np.isfinite(self.image) & (self.image != 0)
-        return known
-
-    def trusted(self) -> Array:
-        """Where the image should be judged: between the outermost positions, with enough light.
-
-        Enough is a tenth of the median coverage there, so that the empty corners around a round
-        scan are left out.
-
-        Returns:
-            (H, W) bool.
-        """
-        inside = np.ones(self.image.shape, bool)
-        if self.positions_px is not None:
-            low, high = scan_window(self.positions_px)
-            inside[:] = False
-            rows, cols = (
-                slice(max(0, int(a - o)), max(0, int(b - o)))
-                for a, b, o in zip(low, high, self.origin, strict=True)
-            )
-            inside[rows, cols] = True
-        if self.coverage is not None and inside.any():
-            inside &= self.coverage >= _WELL_COVERED * np.median(self.coverage[inside])
-        return inside
 
 
 @dataclass(frozen=True)
@@ -138,7 +88,12 @@ def evaluate(
 
 
 def judge(
-    found: Field, reference: Field, *, same_frame: bool = True, search: bool = True
+    found: Field,
+    reference: Field,
+    *,
+    same_frame: bool = True,
+    search: bool = True,
+    equals: bool = False,
 ) -> Judgement:
     """Compare two images.
 
@@ -152,6 +107,8 @@ def judge(
         same_frame: Whether both origins are of the same scan pixels.
         search: Whether to look everywhere for what is not in its place, and to name what it
             looks like; otherwise both only show in the figures.
+        equals: Neither is the truth: both are brought to the root mean square 1, so that the
+            figures are the same whichever comes first.
 
     Returns:
         Figures, curves and images.
@@ -172,6 +129,8 @@ def judge(
             pair = elsewhere
             off = [a - b for a, b in zip(pair.offset, start, strict=True)]
             remarks.append(f"lies {off[0]}, {off[1]} px (row, col) from where its origin puts it")
+    if equals:
+        pair = _normalised(pair)
     moved = start[0] - pair.offset[0], start[1] - pair.offset[1]
     return _judged(found, pair, moved, remarks, search=search)
 
@@ -190,19 +149,6 @@ class _Pair:
     def correlation(self) -> float:
         """Contrast correlation."""
         return contrast_correlation(self.aligned.image[self.inside], self.reference[self.inside])
-
-
-def scan_window(positions_px: Array) -> tuple[Array, Array]:
-    """Return the first pixel (row, col) inside the outermost positions, and the first beyond.
-
-    Args:
-        positions_px: (n, 2) float64.
-
-    Returns:
-        Two (2,) int64.
-    """
-    low = np.ceil(positions_px.min(axis=0)).astype(int)
-    return low, np.floor(positions_px.max(axis=0)).astype(int) + 1
 
 
 def _window(found: Field, reference: Field, start: tuple[int, int]) -> Array:
@@ -316,24 +262,13 @@ def _paired(found: Field, reference: Field, window: Array, offset: tuple[int, in
     return _Pair(aligned, truth, inside, (int(low[0]), int(low[1])), offset, plane)
 
 
-def levelled(image: Array, inside: Array) -> tuple[Array, tuple[float, float]]:
-    """Take the plane wave out of an image that is closest to it.
-
-    Rings of a Fourier transform are only centred, and phases only small, without the ramp that a
-    reconstruction leaves open; and only then is the flat object the best of all featureless ones.
-
-    Args:
-        image: (H, W) complex.
-        inside: (H, W) bool, True where it counts.
-
-    Returns:
-        (H, W) complex128, and the slopes (row, col) in radians per pixel it was multiplied with.
-    """
-    plane = align(np.ones_like(image), np.where(inside, image, 0), 0, inside, reach_px=0)
-    row, col = plane.ramp_rad_per_px
-    parts = [np.exp(-1j * k * np.arange(n)) for k, n in zip((row, col), image.shape, strict=True)]
-    level: Array = image * np.multiply.outer(*parts)
-    return level, (-row, -col)
+def _normalised(pair: _Pair) -> _Pair:
+    """Both images with root mean square 1 where they are compared."""
+    found, reference = (
+        image / np.sqrt(np.square(np.abs(image[pair.inside])).mean())
+        for image in (pair.aligned.image, pair.reference)
+    )
+    return replace(pair, aligned=replace(pair.aligned, image=found), reference=reference)
 
 
 def _judged(

@@ -176,6 +176,18 @@ class Hdf5Source:
             self._file.visititems(visit)
         return sorted(found)
 
+    def complexes(self) -> list[str]:
+        """Return the paths of all datasets of complex numbers with two axes or more, sorted."""
+        found: list[str] = []
+
+        def visit(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset) and item.ndim > 1 and item.dtype.kind == "c":
+                found.append(name)
+
+        with self._guarded("/"):
+            self._file.visititems(visit)
+        return sorted(found)
+
     @contextmanager
     def _guarded(self, name: str) -> Iterator[None]:
         try:
