@@ -118,7 +118,7 @@ def check(
 ) -> None:
     """Say what a scan holds, what looks wrong, and which way round its positions are.
 
-    Exits with 1 when something looks wrong, or another orientation fits clearly better.
+    Exits with 1 when something looks wrong.
     """
     from ptycho_torch.config_factory import create_execution_config, require_range
 
@@ -128,16 +128,11 @@ def check(
     from ptycho_torch.data.formats import read_scan
 
     scan = read_scan(scan_file, measurement)
-    from ptycho_torch.data.inspection import inspect_scan
-    from ptycho_torch.reconstruct.orientation import find_orientation
+    from ptycho_torch.reconstruct.examination import examine
     from ptycho_torch.runtime import prepare_torch
 
     prepare_torch(execution, seed)
-    inspection = inspect_scan(scan)
-    orientation = None
-    if inspection.unit_remark is None:  # else there is nothing to try
-        orientation = find_orientation(scan, epochs, seed)
-    shown = None if orientation is None else orientation.as_dict()
-    show({**inspection.as_dict(), "orientation": shown}, as_json)
-    if inspection.remarks or orientation is None or orientation.contradicts:
+    found = examine(scan, epochs, seed)
+    show(found.as_dict(), as_json)
+    if found.remarks:
         raise typer.Exit(1)

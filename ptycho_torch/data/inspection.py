@@ -18,6 +18,8 @@ from ptycho_torch.data.remark import Remark
 from ptycho_torch.data.repeats import repeated_remarks
 from ptycho_torch.data.scan import Array, ScanData
 
+__all__ = ["UNIT_SLUG", "Inspection", "Remark", "far_field", "inspect_scan", "probe_diameter"]
+
 LOW_OVERLAP = 0.5
 """Below this linear overlap of neighbours the object is hardly determined (Bunk et al.,
 Ultramicroscopy 108, 2008, 10.1016/j.ultramic.2007.08.003, recommend 0.6)."""
@@ -143,10 +145,10 @@ def probe_diameter(probe: Array) -> float:
 
 def _neighbours(positions_px: Array, diameter: float) -> tuple[float | None, int]:
     """Median distance to the nearest neighbour, and how many parts do not touch each other."""
-    if len(positions_px) < 2:
-        return None, len(positions_px)
-    tree = cKDTree(positions_px)
-    distance, _ = tree.query(positions_px, k=2)
+    distinct = np.unique(positions_px, axis=0)  # several exposures are no step
+    if len(distinct) < 2:
+        return None, len(distinct)
+    distance, _ = cKDTree(distinct).query(distinct, k=2)
     # Coarse places instead of patterns: a dense scan has millions of overlapping pairs.
     coarse = diameter / 4
     places = cKDTree(np.unique(np.floor(positions_px / coarse), axis=0) * coarse)

@@ -16,7 +16,7 @@ import torch
 
 from ptycho_torch.data.scan import Array, ScanData
 from ptycho_torch.physics.scaling import compute_scales
-from ptycho_torch.reconstruct.engine import RpieOptions, run_rpie
+from ptycho_torch.reconstruct.engine import RpieOptions, run_engine
 
 CLEAR_MARGIN = 0.05
 """The best orientation is believed when the next one's R factor is this fraction larger."""
@@ -81,7 +81,7 @@ def find_orientation(scan: ScanData, epochs: int = 4, seed: int = 0) -> Orientat
     Raises:
         DivergedError: The object became non-finite.
     """
-    used = _middle(scan)
+    used = central_part(scan)
     scales = compute_scales(used.amplitude(), used.probe)
     amplitude = torch.from_numpy(used.amplitude() * np.float32(scales.amplitude_scale))
     probe = torch.from_numpy(used.probe * np.complex64(scales.probe_factor))
@@ -89,7 +89,7 @@ def find_orientation(scan: ScanData, epochs: int = 4, seed: int = 0) -> Orientat
     options = RpieOptions(epochs=epochs, update_probe=True, probe_from=1, seed=seed)
     found = []
     for name, positions in orientations(used.positions_px):
-        result = run_rpie(amplitude, positions, probe, options, mask=mask)
+        result = run_engine(amplitude, positions, probe, options, mask=mask)
         found.append(Orientation(name, result.r_factors[-1]))
     found.sort(key=lambda item: item.r_factor)
     clear = found[1].r_factor > (1 + CLEAR_MARGIN) * found[0].r_factor
@@ -120,6 +120,14 @@ def orientations(positions_px: Array) -> list[tuple[str, Array]]:
     return ways
 
 
-def _middle(scan: ScanData) -> ScanData:
+def central_part(scan: ScanData) -> ScanData:
+    """Return the patterns nearest to the middle of a scan, `PATTERNS_USED` at most.
+
+    Args:
+        scan: The measurement.
+
+    Returns:
+        A part of it, in order.
+    """
     distance = np.linalg.norm(scan.positions_px - np.median(scan.positions_px, axis=0), axis=1)
     return scan.select(np.sort(np.argsort(distance, kind="stable")[:PATTERNS_USED]))
