@@ -36,7 +36,7 @@ from ptycho_torch.iterative import IterativeSettings
 from ptycho_torch.metrics import evaluate
 from ptycho_torch.physics.scaling import compute_scales
 from ptycho_torch.reconstruct.assemble import canvas_intensity
-from ptycho_torch.reconstruct.engine import RpieOptions, RpieResult, run_rpie
+from ptycho_torch.reconstruct.engine import EngineResult, RpieOptions, run_engine
 from ptycho_torch.reconstruct.probe_modes import mode_powers, with_modes
 from ptycho_torch.reconstruct.stitch import Canvas
 
@@ -83,12 +83,12 @@ class Prepared:
         probe = torch.from_numpy(scan.probe * np.complex64(scales.probe_factor))
         return cls(scan, amplitude, probe, scales.nphotons)
 
-    def run(self, *stages: RpieOptions, modes: int = 1) -> tuple[RpieResult, float]:
+    def run(self, *stages: RpieOptions, modes: int = 1) -> tuple[EngineResult, float]:
         """Run stages one after the other; returns the last result and CPU seconds."""
         began = time.process_time()
         probe, positions, start = with_modes(self.probe, modes), self.scan.positions_px, None
         for stage in stages:
-            found = run_rpie(self.amplitude, positions, probe, stage, start)
+            found = run_engine(self.amplitude, positions, probe, stage, start)
             probe, positions, start = found.probe, found.positions_px, found.canvas
         return found, time.process_time() - began
 
@@ -98,14 +98,14 @@ def product(nphotons: float, **settings: Any) -> tuple[RpieOptions, ...]:
     return IterativeSettings(**settings).stages(nphotons)
 
 
-def errors(found: RpieResult, scan: ScanData) -> dict[str, float]:
+def errors(found: EngineResult, scan: ScanData) -> dict[str, float]:
     """Figures against the truth."""
     assert scan.object is not None
     canvas = found.canvas
     return evaluate(canvas.object, canvas.origin, scan.object, scan.positions_px)["reconstruction"]
 
 
-def r_factor(found: RpieResult, prepared: Prepared) -> float:
+def r_factor(found: EngineResult, prepared: Prepared) -> float:
     """R factor of the object that is handed out."""
     predicted = canvas_intensity(found.canvas, found.positions_px, found.probe).sqrt()
     squares = (predicted - prepared.amplitude).square().sum(dtype=torch.float64)

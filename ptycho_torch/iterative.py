@@ -7,29 +7,50 @@ Below `reconstruction`, which refines what a network found with the same engine,
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from ptycho_torch.artifacts import make_folder, write_json
 from ptycho_torch.config import ExecutionConfig
-from ptycho_torch.data.scan import ScanData
-from ptycho_torch.errors import PreconditionError
+from ptycho_torch.data.scan import Array, ScanData
+from ptycho_torch.errors import ConfigError, PreconditionError
 from ptycho_torch.losses.diffraction import choose_mode
 from ptycho_torch.progress import telling
-from ptycho_torch.reconstruct.engine import Epoch, Likelihood, RpieOptions, run_rpie
+from ptycho_torch.reconstruct.checkpoint import (
+    CHECKPOINT_FILE,
+    Checkpoint,
+    Progress,
+    StageJournal,
+    fingerprint,
+)
+from ptycho_torch.reconstruct.engine import (
+    Epoch,
+    GradientOptions,
+    Journal,
+    Likelihood,
+    RpieOptions,
+    RunOptions,
+    run_engine,
+)
+from ptycho_torch.reconstruct.regularisation import STRENGTH, STRONGEST
 from ptycho_torch.reconstruct.result import (
     Reconstruction,
     compare,
     measure,
     write_reconstruction,
 )
+from ptycho_torch.reconstruct.stitch import Canvas
 from ptycho_torch.runtime import prepare_torch
 
 METRICS_FILE = "metrics.json"
+
+Engine = Literal["rpie", "adam"]
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +86,14 @@ class IterativeSettings:
         epochs: Passes over all patterns, after positions were corrected.
         modes: Incoherent probe modes; None takes as many as the file has.
         update_probe: Whether the probe is refined.
-        correct_positions: Whether positions are refined first, in passes of their own.
+        correct_positions: Whether positions are refined; rPIE does so in passes of their own.
         likelihood: `auto` follows Poisson below 10^5 photons a pattern.
         seed: Of the order of the patterns.
+        engine: `rpie`, or `adam` for gradients.
+        regularisation: Strength of the total variation in units of the object's photon noise:
+            `auto`, or a number, 0 for none.
+        stop: `auto` stops once further epochs change less than the noise, `never` runs all.
+        resume: Whether to go on from what a killed run left.
     """
 
     epochs: int = 24
@@ -76,34 +102,41 @@ class IterativeSettings:
     correct_positions: bool = False
     likelihood: str = "auto"
     seed: int = 0
+    engine: Engine = "rpie"
+    regularisation: str = "auto"
+    stop: str = "auto"
+    resume: bool = False
 
-    def stages(self, nphotons: float) -> tuple[RpieOptions, ...]:
+    def stages(self, nphotons: float) -> tuple[RpieOptions | GradientOptions, ...]:
         """Choose the engine's settings.
 
         Args:
             nphotons: Mean photons per pattern.
 
         Returns:
-            One stage, or two when positions are corrected: large even batches first, since
+            One stage, or two when rPIE corrects positions: large even batches first, since
             positions are read off an object that no single pattern has just pulled at, and the
             probe still at first, since it would learn the blur of wrong positions.
+
+        Raises:
+            ConfigError: The regularisation is no strength.
         """
-        known: Likelihood = "poisson"
-        if self.likelihood == "auto":
-            known = "poisson" if choose_mode("auto", nphotons) == "poisson" else "amplitude"
-        elif self.likelihood == "amplitude":
-            known = "amplitude"
-        last = RpieOptions(
+        common = RunOptions(
             epochs=self.epochs,
-            alpha=0.1 if known == "amplitude" else 0.3,
-            momentum=0.7,
-            batch_growth=4,
             update_probe=self.update_probe,
             probe_from=1,
-            likelihood=known,
-            nphotons=nphotons,
             seed=self.seed,
+            likelihood=chosen_likelihood(self.likelihood, nphotons),
+            nphotons=nphotons,
+            regularisation=chosen_strength(self.regularisation),
+            stop_early=self.stop == "auto",
         )
+        if self.engine == "adam":
+            return (
+                GradientOptions(**vars(common) | {"correct_positions": self.correct_positions}),
+            )
+        alpha = 0.1 if common.likelihood == "amplitude" else 0.3
+        last = RpieOptions(**vars(common) | {"batch_growth": 4}, alpha=alpha, momentum=0.7)
         if not self.correct_positions:
             return (last,)
         first = replace(
@@ -114,8 +147,48 @@ class IterativeSettings:
             momentum=0.5,
             probe_from=POSITION_EPOCHS // 2,
             correct_positions=True,
+            regularisation=0.0,
         )
         return first, last
+
+
+def chosen_likelihood(asked: str, nphotons: float) -> Likelihood:
+    """Turn `auto` into a likelihood.
+
+    Args:
+        asked: `auto`, `amplitude` or `poisson`.
+        nphotons: Mean photons per pattern.
+
+    Returns:
+        What the steps follow.
+    """
+    known = choose_mode("auto", nphotons) if asked == "auto" else asked
+    return "poisson" if known == "poisson" else "amplitude"
+
+
+def chosen_strength(asked: str) -> float:
+    """Turn what was asked for into a strength of the regularisation.
+
+    Args:
+        asked: `auto` or a number as text.
+
+    Returns:
+        The pure number of `regularisation.Smoother`.
+
+    Raises:
+        ConfigError: It is neither, or out of range.
+    """
+    if asked == "auto":
+        return STRENGTH
+    try:
+        value = float(asked)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= STRONGEST:
+        raise ConfigError(
+            f"`regularisation` is {asked!r}", hint=f"give auto, or a number from 0 to {STRONGEST:g}"
+        )
+    return value
 
 
 @dataclass(frozen=True)
@@ -142,6 +215,7 @@ def run_stages(
     amplitude: torch.Tensor,
     mask: torch.Tensor | None,
     settings: IterativeSettings,
+    checkpoint: Path | None = None,
 ) -> IterativeOutcome:
     """Run every stage of an iterative run.
 
@@ -150,17 +224,63 @@ def run_stages(
         amplitude: (n, N, N) unit-dose amplitude of its patterns.
         mask: (row, col) bool, True where a pixel was measured, or None.
         settings: What was decided.
+        checkpoint: File to keep the run in while it goes on, and to resume from; None for none.
 
     Returns:
         The reconstruction after the last stage, and the epochs of all stages.
 
     Raises:
+        DataFileError: The checkpoint to resume from is damaged.
         DivergedError: The object became non-finite.
+        PreconditionError: The checkpoint to resume from is another run's.
     """
-    outcome = IterativeOutcome(start)
-    for stage in settings.stages(start.scales.nphotons):
-        after = improved(outcome.reconstruction, amplitude, mask, stage)
-        outcome = replace(after, epochs=outcome.epochs + after.epochs)
+    stages = settings.stages(start.scales.nphotons)
+    outcome = run_options(start, amplitude, mask, stages, checkpoint, resume=settings.resume)
+    return replace(outcome, facts={"engine": settings.engine, **outcome.facts})
+
+
+def run_options(
+    start: Reconstruction,
+    amplitude: torch.Tensor,
+    mask: torch.Tensor | None,
+    stages: Sequence[RpieOptions | GradientOptions],
+    path: Path | None = None,
+    *,
+    resume: bool = False,
+) -> IterativeOutcome:
+    """Run stages of given options; see `run_stages`.
+
+    Args:
+        start: What to start from.
+        amplitude: (n, N, N) unit-dose amplitude of its patterns.
+        mask: (row, col) bool, True where a pixel was measured, or None.
+        stages: One after the other, each from what the one before left.
+        path: File to keep the run in, or None.
+        resume: Whether to go on from that file.
+
+    Returns:
+        The reconstruction after the last stage, and the epochs of all stages.
+
+    Raises:
+        DataFileError: The checkpoint to resume from is damaged.
+        DivergedError: The object became non-finite.
+        PreconditionError: The checkpoint to resume from is another run's.
+    """
+    outcome, checkpoint, left = IterativeOutcome(start), None, None
+    if path is not None:
+        checkpoint = _checkpoint(path, start, amplitude, mask, stages)
+        left = _left(checkpoint, resume=resume)
+    if left is not None:
+        outcome = IterativeOutcome(_began(start, left), left.before)
+    for number in range(0 if left is None else left.stage, len(stages)):
+        journal = None
+        if checkpoint is not None:
+            begin = _beginning(outcome.reconstruction)
+            journal = StageJournal(checkpoint, number, outcome.epochs, begin, left)
+        after = improved(outcome.reconstruction, amplitude, mask, stages[number], journal)
+        outcome, left = replace(after, epochs=outcome.epochs + after.epochs), None
+    if checkpoint is not None:
+        checkpoint.clear()
     return outcome
 
 
@@ -168,7 +288,8 @@ def improved(
     start: Reconstruction,
     amplitude: torch.Tensor,
     mask: torch.Tensor | None,
-    options: RpieOptions,
+    options: RpieOptions | GradientOptions,
+    journal: Journal | None = None,
 ) -> IterativeOutcome:
     """Go on from a reconstruction with the iterative engine.
 
@@ -177,6 +298,7 @@ def improved(
         amplitude: (n, N, N) unit-dose amplitude of its patterns.
         mask: (row, col) bool, True where a pixel was measured, or None.
         options: Epochs, step sizes, what moves.
+        journal: Keeps the run while it goes on, or None.
 
     Returns:
         The reconstruction with a new object, and a new probe and positions where they move.
@@ -184,54 +306,126 @@ def improved(
     Raises:
         DivergedError: The object became non-finite.
     """
-
-    with telling(logger, "rPIE epoch", options.epochs) as tell:
+    name = "rPIE" if isinstance(options, RpieOptions) else "gradient"
+    with telling(logger, f"{name} epoch", options.epochs) as tell:
 
         def watch(epoch: Epoch) -> None:
             moved = f" positions moved {epoch.position_step_px:.3f} px" if epoch.moved else ""
             tell(epoch.number, f"R={epoch.r_factor:.4f}{moved}")
 
-        found = run_rpie(
-            amplitude, start.positions_px, start.unit_probe(), options, start.canvas, mask, watch
-        )
-    probe = found.probe.numpy() / np.complex64(start.scales.probe_factor)
-    result = replace(start, canvas=found.canvas, probe=probe)
+        given, probe = start.positions_px, start.unit_probe()
+        found = run_engine(amplitude, given, probe, options, start.canvas, mask, watch, journal)
+    result = replace(
+        start,
+        canvas=found.canvas,
+        probe=found.probe.numpy() / np.complex64(start.scales.probe_factor),
+    )
     if options.correct_positions:
-        given = start.given_positions_px
+        former = start.given_positions_px
         result = replace(
             result,
             positions_px=found.positions_px,
-            given_positions_px=start.positions_px if given is None else given,
+            given_positions_px=given if former is None else former,
         )
-    return IterativeOutcome(result, found.epochs)
+    facts = {
+        "regularisation": options.regularisation,
+        "stopped_after": len(found.epochs),
+        "stop_reason": "settled" if found.settled else "epochs",
+    }
+    if found.settled:
+        logger.info("settled after %d of %d epochs", len(found.epochs), options.epochs)
+    return IterativeOutcome(result, found.epochs, facts)
+
+
+def _checkpoint(
+    path: Path,
+    start: Reconstruction,
+    amplitude: torch.Tensor,
+    mask: torch.Tensor | None,
+    stages: Sequence[RpieOptions | GradientOptions],
+) -> Checkpoint:
+    """The checkpoint of a run, which knows the run by its data and settings."""
+    measured = None if mask is None else mask.numpy()
+    arrays = [amplitude.numpy(), measured, *_beginning(start).values()]
+    return Checkpoint(path, fingerprint(arrays, repr(stages)))
+
+
+def _left(checkpoint: Checkpoint, *, resume: bool) -> Progress | None:
+    """What a killed run left, if that is wanted; else nothing is left of it."""
+    if not resume:
+        checkpoint.clear()
+        return None
+    left = checkpoint.load()
+    if left is None:
+        logger.warning("no checkpoint `%s`: starting from the beginning", checkpoint.path)
+    else:
+        done = len(left.before) + len(left.epochs)
+        logger.info("going on after %d epochs from %s", done, checkpoint.path)
+    return left
+
+
+def _beginning(start: Reconstruction) -> dict[str, Array]:
+    """What a stage depends on, and what it hands on without a change."""
+    begin = {
+        "object": start.canvas.object,
+        "coverage": start.canvas.coverage,
+        "origin": np.array(start.canvas.origin),
+        "probe": start.probe,
+        "positions": start.positions_px,
+    }
+    given = start.given_positions_px
+    return begin if given is None else {**begin, "given": given}
+
+
+def _began(start: Reconstruction, left: Progress) -> Reconstruction:
+    """The reconstruction that the interrupted stage began with."""
+    begin = left.begin
+    row, col = (int(value) for value in begin["origin"])
+    return replace(
+        start,
+        canvas=Canvas(begin["object"], begin["coverage"], (row, col)),
+        probe=begin["probe"],
+        positions_px=begin["positions"],
+        given_positions_px=begin.get("given"),
+    )
 
 
 def refine_reconstruction(
-    start: Reconstruction, scan: ScanData, options: RpieOptions, execution: ExecutionConfig
+    start: Reconstruction,
+    scan: ScanData,
+    options: RpieOptions | GradientOptions,
+    execution: ExecutionConfig,
+    *,
+    resume: bool = False,
 ) -> InferenceResult:
-    """Go on from a reconstruction with rPIE and write the outcome beside its metrics.
+    """Go on from a reconstruction by iterations and write the outcome beside its metrics.
 
     Args:
         start: What to start from.
         scan: The scan it was made from.
         options: Epochs, step sizes and whether the probe moves.
         execution: Output folder and threads.
+        resume: Whether to go on from what a killed run left in the folder.
 
     Returns:
         The refined reconstruction, metrics and files.
 
     Raises:
-        DataFileError: The scan has other patterns than the reconstruction.
-        DivergedError: rPIE became non-finite.
+        DataFileError: The scan has other patterns than the reconstruction, or the checkpoint is
+            damaged.
+        DivergedError: The object became non-finite.
+        PreconditionError: The checkpoint is another run's.
     """
     prepare_torch(execution, options.seed)
     before = measure(start, scan)
     used = scan.select(start.patterns)
     amplitude = torch.from_numpy(used.amplitude() * np.float32(start.scales.amplitude_scale))
-    result = improved(start, amplitude, measured_mask(scan), options).reconstruction
     make_folder(execution.output_dir)
+    kept = execution.output_dir / CHECKPOINT_FILE
+    outcome = run_options(start, amplitude, measured_mask(scan), [options], kept, resume=resume)
+    result = outcome.reconstruction
     files = write_reconstruction(execution.output_dir, result)
-    metrics = {"start_r_factor": before["r_factor"], **judged(result, scan)}
+    metrics = {"start_r_factor": before["r_factor"], **judged(result, scan), **outcome.facts}
     write_json(execution.output_dir / METRICS_FILE, metrics)
     return InferenceResult(result, metrics, [*files, execution.output_dir / METRICS_FILE])
 

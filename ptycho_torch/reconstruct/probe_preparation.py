@@ -13,7 +13,7 @@ from ptycho_torch.data.scan import Array, ScanData
 from ptycho_torch.losses.diffraction import DiffractionLoss
 from ptycho_torch.physics.scaling import compute_scales
 from ptycho_torch.reconstruct.assemble import canvas_intensity
-from ptycho_torch.reconstruct.engine import RpieOptions, run_rpie
+from ptycho_torch.reconstruct.engine import RpieOptions, run_engine
 from ptycho_torch.reconstruct.stitch import Canvas
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def prepare_probe(scan: ScanData, epochs: int = 8, seed: int = 0) -> Array:
     probe = torch.from_numpy(scan.probe * np.complex64(scales.probe_factor))
     options = RpieOptions(epochs=epochs, update_probe=True, seed=seed)
     mask = None if scan.mask is None else torch.from_numpy(scan.mask)
-    result = run_rpie(amplitude, scan.positions_px, probe, options, mask=mask)
+    result = run_engine(amplitude, scan.positions_px, probe, options, mask=mask)
     logger.info(
         "probe prepared by %d rPIE epochs, R %.4f -> %.4f",
         epochs,

@@ -1,9 +1,4 @@
-"""Object, probe and positions of an iterative run while they change, and one step of rPIE.
-
-In here the probes carry the factor `detector_gauge`, so that a bare Fourier transform takes an
-exit wave to the detector and a bare inverse one brings its change back, already multiplied as the
-object's step needs it: sum over modes of conj(P g) N^2 ifft2(w) = conj(P) backpropagate(w).
-"""
+"""What every engine holds while it runs: object, probe and positions, the patterns beside them."""
 
 from __future__ import annotations
 
@@ -15,33 +10,30 @@ from torch import Tensor
 
 from ptycho_torch.data.scan import Array
 from ptycho_torch.errors import DivergedError
+from ptycho_torch.losses.diffraction import photon_noise
 from ptycho_torch.physics.patches import Windows, scan_canvas, split_positions
-from ptycho_torch.physics.probe import illumination, probe_energy, shift_probe, sum_shifted
-from ptycho_torch.physics.propagate import detector_gauge
-from ptycho_torch.reconstruct.positions import (
-    FAST_GAIN,
-    MAX_DRIFT_PX,
-    SEARCH_AT,
-    SLOW_FROM,
-    PositionCorrector,
-)
-from ptycho_torch.reconstruct.probe_modes import mode_factors, orthogonal_modes
-from ptycho_torch.reconstruct.rpie import Epoch, RpieOptions, RpieResult, wave_factor
+from ptycho_torch.physics.probe import illumination, probe_energy, shift_probe
+from ptycho_torch.reconstruct.options import PHASES, EngineResult, Epoch, RunOptions
+from ptycho_torch.reconstruct.positions import MAX_DRIFT_PX
+from ptycho_torch.reconstruct.regularisation import Smoother
 from ptycho_torch.reconstruct.stitch import Canvas, stitch
+from ptycho_torch.reconstruct.stopping import Settling
 
-_BALANCE_PATTERNS = 64
-_KEPT_PROBES_BYTES = 256 * 2**20
+_CHUNK = 64
+
+_DOUBTFUL = 3
+_DECAY = 3
 
 
-class EngineState:
-    """Object, probe and positions while they change; the patterns beside them.
+class RunState:
+    """What every engine holds: object, probe and positions, the patterns beside them.
 
     Args:
         amplitude: (n, N, N) unit-dose amplitude, zero frequency at `N // 2`.
         positions_px: (n, 2) float64, (row, col) of the patch centres.
         probe: (mode, N, N) complex64 of unit energy.
         mask: (row, col) bool, True where a pixel was measured, or None.
-        options: Epochs, step sizes, order.
+        options: Epochs, batches, order.
     """
 
     def __init__(
@@ -50,28 +42,56 @@ class EngineState:
         positions_px: Array,
         probe: Tensor,
         mask: Tensor | None,
-        options: RpieOptions,
+        options: RunOptions,
     ) -> None:
         self.amplitude = amplitude
         self.mask = mask
         self.options = options
         self.size = probe.shape[-1]
         self.start = torch.from_numpy(positions_px)
-        corners, self.rest = split_positions(self.start, self.size)
+        corners, _ = split_positions(self.start, self.size)
         # Positions that move need room to move in.
         room = MAX_DRIFT_PX if options.correct_positions else 0
         low, (height, width) = scan_canvas(corners, self.size)
         self.origin, self.shape = low - room, (height + 2 * room, width + 2 * room)
-        self.corners = corners - self.origin
-        self.positions = self.start.clone()
+        self.stand_at(self.start.clone())
         self.object = torch.ones(self.shape, dtype=torch.complex64)
-        self.move = torch.zeros_like(self.object)
         self.probe = probe.clone()
-        self.gauge = detector_gauge(self.size)
-        self.kept_probes = self._keep_probes()
         self.order = torch.Generator().manual_seed(options.seed)
+        self.smoothing: Smoother | None = None
+        self.settling: Settling | None = None
+        self.clock = 0
+        self.r_factor = math.inf
+        self.mean = torch.zeros_like(self.object)
+        self.averaged = 0
         square = amplitude.square() if mask is None else amplitude.square() * mask
         self.energy = float(square.sum(dtype=torch.float64))
+
+    @property
+    def averaging(self) -> bool:
+        """Whether the object is averaged: in the last phase, after its first epoch."""
+        return self.clock > self.options.first_of(PHASES - 1) > 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has ended."""
+        return self.clock >= self.options.epochs
+
+    @property
+    def regularised(self) -> bool:
+        """Whether the object is regularised: in the last phase."""
+        last = self.options.phase_of(self.clock) == PHASES - 1
+        return last and self.options.regularisation > 0
+
+    def stand_at(self, positions: Tensor) -> None:
+        """Take positions as the present ones.
+
+        Args:
+            positions: (n, 2) float64, pixels.
+        """
+        self.positions = positions
+        corners, self.rest = split_positions(positions, self.size)
+        self.corners = corners - self.origin
 
     def epoch(self, number: int) -> Epoch:
         """Pass once over all patterns.
@@ -87,64 +107,132 @@ class EngineState:
         """
         order = torch.randperm(len(self.amplitude), generator=self.order)
         misfit = torch.zeros(len(order))
-        for index in torch.split(order, self.options.batch_of(number - 1, len(order))):
-            misfit[index] = self.step(index, number)
+        for index in torch.split(order, self.options.batch_of(self.clock, len(order))):
+            misfit[index] = self.step(index)
+            if self.averaging:
+                self._average()
         seen = float(misfit.sum(dtype=torch.float64))
         if not math.isfinite(seen):
             raise DivergedError(
-                f"rPIE became non-finite in epoch {number}",
-                hint="check the probe and the patterns; a larger alpha takes smaller steps",
+                f"the object became non-finite in epoch {number}",
+                hint="check the probe and the patterns; smaller steps (a larger alpha) may help",
             )
-        moved = math.nan
-        if self.options.correct_positions and number > 2:
-            moved = self._correct(number, misfit)
-        if self.options.update_probe and len(self.probe) > 1:
-            self._balance_modes(order[:_BALANCE_PATTERNS])
-        return Epoch(number, math.sqrt(seen / self.energy), moved)
+        self.r_factor = math.sqrt(seen / self.energy)
+        found = Epoch(number, self.r_factor, self.after_epoch(order, misfit))
+        self._move_clock(self.r_factor)
+        return found
 
-    def step(self, index: Tensor, number: int) -> Tensor:
+    def step(self, index: Tensor) -> Tensor:
         """Work on some patterns.
 
         Args:
             index: (k,) int64, which patterns.
-            number: Of the epoch, counted from 1.
 
         Returns:
             (k,) squared distance of predicted from measured amplitude, before the step.
         """
-        windows = Windows(self.corners[index], self.size, self.shape)
-        patches, probes = windows.cut(self.object), self._probes_on(index)
-        wave = torch.fft.fft2(patches[:, None] * probes)
-        intensity = _intensity(wave)
-        measured, root = self.amplitude[index], intensity.sqrt()
-        factor = wave_factor(intensity, root, measured, self.options)
-        square = (root - measured).square_()
-        if self.mask is not None:
-            factor, square = factor * self.mask, square * self.mask
-        change = torch.fft.ifft2(wave.mul_(factor[:, None]), norm="forward")
-        options = self.options
-        weight = windows.add(_intensity(probes)).mul_(self.size**2)
-        move = windows.add((probes.conj() * change).sum(dim=1))
-        self.move.mul_(options.momentum).add_(move.div_(_regularised(weight, options.alpha)))
-        self.object.add_(self.move)
-        if options.update_probe and number > options.probe_from:
-            self._step_probe(patches, change, index)
-        return square.sum(dim=(-2, -1))
+        raise NotImplementedError
 
-    def cut(self, corners: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
-        """Cut the object and shift the probe for some patterns.
+    def after_epoch(self, order: Tensor, misfit: Tensor) -> float:
+        """Do what is done once an epoch.
 
         Args:
-            corners: (k, 2) int64, on the canvas.
-            rest: (k, 2) float32, what is left of the positions.
+            order: (n,) int64, the order of its patterns.
+            misfit: (n,) what `step` returned.
 
         Returns:
-            (k, N, N) patches and (k, mode, N, N) probes.
+            Median step of the positions in pixels; NaN where they stand still.
         """
-        windows = Windows(corners, self.size, self.shape)
-        return windows.cut(self.object), shift_probe(self.probe, rest)
+        raise NotImplementedError
 
-    def result(self, epochs: list[Epoch]) -> RpieResult:
+    def inside(self, positions: Tensor) -> Tensor:
+        """Keep positions on the canvas.
+
+        Args:
+            positions: (k, 2) float64, pixels.
+
+        Returns:
+            (k, 2) float64.
+        """
+        half = self.size // 2
+        low = self.origin + half + 1
+        high = self.origin + torch.tensor(self.shape) - half - 1
+        return torch.minimum(torch.maximum(positions, low.double()), high.double())
+
+    def without_drift(self, positions: Tensor) -> Tensor:
+        """Take out what most patterns do: object and positions may drift together.
+
+        Args:
+            positions: (n, 2) float64, pixels.
+
+        Returns:
+            (n, 2) float64, on the canvas.
+        """
+        drift = (positions - self.start).median(dim=0).values
+        return self.inside(positions - drift)
+
+    def _average(self) -> None:
+        """Add the object to its mean, where later steps count more: they are less biased.
+
+        Polynomial decay of degree 3 (Shamir and Zhang, ICML 2013, arXiv 1212.1824).
+        """
+        self.averaged += 1
+        share = (1 + _DECAY) / (self.averaged + _DECAY)
+        self.mean.add_(self.object - self.mean, alpha=share)
+
+    def _move_clock(self, r_factor: float) -> None:
+        """Go to the next epoch, or skip the rest of the phase once it has done its work."""
+        options, phase = self.options, self.options.phase_of(self.clock)
+        self.clock += 1
+        if not options.stop_early or options.correct_positions:
+            return
+        if self.settling is None:
+            self.settling = Settling(self.coverage(), self.size)
+        settled = self.settling.only_jitters(self.object, r_factor)
+        if phase == PHASES - 1:
+            settled &= self.settling.mean_stands(self.mean, r_factor)
+        if settled:
+            self.clock = options.first_of(phase + 1)
+        if options.phase_of(self.clock) != phase:
+            self.settling.renew()
+
+    def smoother(self) -> Smoother:
+        """Choose the regularisation from the light, once, when it is first needed.
+
+        Returns:
+            What pulls the object.
+        """
+        if self.smoothing is None:
+            dose, strength = self._dose(), self.options.regularisation
+            self.smoothing = Smoother.for_dose(self.coverage(), dose, strength)
+        return self.smoothing
+
+    def _dose(self) -> float:
+        """The stated photons per pattern, or more where the residual is far below their noise.
+
+        Amplitudes in an arbitrary unit state a dose that is not theirs.
+        """
+        stated = self.options.nphotons
+        intensity = self.amplitude.square().mean(dim=0)
+        expected = photon_noise("amplitude", stated, intensity, self.mask)
+        residual = self.r_factor**2 * self.energy / len(self.amplitude)
+        if expected < _DOUBTFUL * residual:
+            return stated
+        return stated * expected / max(residual, torch.finfo(torch.float32).tiny)
+
+    def coverage(self) -> Tensor:
+        """Light that fell on every object pixel.
+
+        Returns:
+            (height, width) float32, sum over patterns of |P|^2.
+        """
+        total = torch.zeros(self.shape)
+        for part in torch.split(torch.arange(len(self.rest)), _CHUNK):
+            windows = Windows(self.corners[part], self.size, self.shape)
+            total += windows.add(illumination(shift_probe(self.probe, self.rest[part])))
+        return total
+
+    def result(self, epochs: list[Epoch]) -> EngineResult:
         """Normalise the probe to unit energy and hand the factor to the object.
 
         Args:
@@ -162,9 +250,11 @@ class EngineState:
         corners, _ = split_positions(self.positions, self.size)
         origin, (height, width) = scan_canvas(corners, self.size)
         row, col = (origin - self.origin).tolist()
-        found = (self.object[row : row + height, col : col + width] * norm).numpy()
+        chosen = self.mean if self.averaged else self.object
+        found = (chosen[row : row + height, col : col + width] * norm).numpy()
         canvas = Canvas(found, coverage, (int(origin[0]), int(origin[1])))
-        return RpieResult(canvas, probe, positions, epochs)
+        settled = len(epochs) < self.options.epochs
+        return EngineResult(canvas, probe, positions, epochs, settled)
 
     def place(self, start: Canvas) -> None:
         """Copy the covered part of a canvas into the object.
@@ -180,84 +270,43 @@ class EngineState:
         covered = torch.from_numpy(start.covered()[outer])
         self.object[inner][covered] = torch.from_numpy(start.object[outer])[covered]
 
-    def _keep_probes(self) -> Tensor | None:
-        """Shift the probe once for every pattern, where nothing moves and memory allows it."""
-        needed = len(self.rest) * self.probe.numel() * self.probe.element_size()
-        options = self.options
-        if options.update_probe or options.correct_positions or needed > _KEPT_PROBES_BYTES:
-            return None
-        return torch.cat([self._shifted(rest) for rest in torch.split(self.rest, 64)])
+    def snapshot(self) -> dict[str, Tensor]:
+        """Everything that changes while the run goes on.
 
-    def _probes_on(self, index: Tensor) -> Tensor:
-        """(k, mode, N, N) shifted probes in the detector's gauge."""
-        return (
-            self._shifted(self.rest[index])
-            if self.kept_probes is None
-            else (self.kept_probes[index])
-        )
+        Returns:
+            Tensors by name; with them `restore` makes an equal state out of a fresh one.
+        """
+        kept = {
+            "object": self.object,
+            "probe": self.probe,
+            "positions": self.positions,
+            "order": self.order.get_state(),
+            "mean": self.mean,
+            "counters": torch.tensor([self.clock, self.averaged]),
+            "r_factor": torch.tensor(self.r_factor, dtype=torch.float64),
+        }
+        if self.settling is not None:
+            kept |= {f"settling_{name}": t for name, t in self.settling.snapshot().items()}
+        if self.smoothing is not None:
+            kept["smoothing"] = self.smoothing.weight
+            kept["softness"] = torch.tensor(self.smoothing.softness, dtype=torch.float64)
+        return kept
 
-    def _shifted(self, rest: Tensor) -> Tensor:
-        return shift_probe(self.probe, rest).mul_(self.gauge)
+    def restore(self, kept: dict[str, Tensor]) -> None:
+        """Go back to what `snapshot` returned.
 
-    def _step_probe(self, patches: Tensor, change: Tensor, index: Tensor) -> None:
-        pulled = (patches.conj() * self.gauge)[:, None] * change
-        move = sum_shifted(pulled, -self.rest[index])
-        weight = _intensity(patches[:, None]).sum(dim=0)
-        self.probe = self.probe + move / _regularised(weight, self.options.probe_alpha)
-
-    def _balance_modes(self, index: Tensor) -> None:
-        """Make the modes orthogonal and give each the power that explains some patterns best."""
-        self.probe = orthogonal_modes(self.probe)
-        windows = Windows(self.corners[index], self.size, self.shape)
-        waves = windows.cut(self.object)[:, None] * self._shifted(self.rest[index])
-        parts = illumination(torch.fft.fft2(waves)[:, :, None])
-        measured = self.amplitude[index].square()
-        if self.mask is not None:
-            parts, measured = parts * self.mask, measured * self.mask
-        self.probe = self.probe * mode_factors(parts, measured)[:, None, None].sqrt()
-
-    def _correct(self, number: int, misfit: Tensor) -> float:
-        """Move the positions on; returns the median step in pixels."""
-        corrector = PositionCorrector(self._cut_at, self.amplitude, self.mask)
-        share = number / self.options.epochs
-        positions = self.positions
-        if _passes(share, SEARCH_AT, self.options.epochs):
-            energy = self.amplitude.square().sum(dim=(-2, -1))
-            positions = corrector.searched(positions, misfit / energy)
-        else:
-            positions = corrector.stepped(positions, FAST_GAIN if share < SLOW_FROM else 1.0)
-        # Object and positions may drift together: what most patterns do is not an error.
-        drift = (positions - self.start).median(dim=0).values
-        positions = self._inside(positions - drift)
-        moved = float((positions - self.positions).norm(dim=1).median())
-        self.positions = positions
-        corners, self.rest = split_positions(positions, self.size)
-        self.corners = corners - self.origin
-        return moved
-
-    def _inside(self, positions: Tensor) -> Tensor:
-        half = self.size // 2
-        low = self.origin + half + 1
-        high = self.origin + torch.tensor(self.shape) - half - 1
-        return torch.minimum(torch.maximum(positions, low.double()), high.double())
-
-    def _cut_at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        corners, rest = split_positions(self._inside(positions), self.size)
-        return self.cut(corners - self.origin, rest)
-
-
-def _intensity(field: Tensor) -> Tensor:
-    """Sum over modes of |field|^2, (k, mode, N, N) → (k, N, N); one pass where there is one."""
-    if field.shape[1] > 1:
-        return illumination(field)
-    only = field[:, 0]
-    return torch.addcmul(only.real.square(), only.imag, only.imag)
-
-
-def _passes(share: float, marks: tuple[float, ...], epochs: int) -> bool:
-    """Whether an epoch is the first one that reaches one of the marks."""
-    return any(share >= mark > share - 1 / epochs for mark in marks)
-
-
-def _regularised(weight: Tensor, alpha: float) -> Tensor:
-    return weight.mul(1 - alpha).add_(alpha * weight.max())
+        Args:
+            kept: Tensors by name.
+        """
+        self.object, self.probe = kept["object"], kept["probe"]
+        self.order.set_state(kept["order"])
+        self.mean, self.r_factor = kept["mean"], float(kept["r_factor"])
+        self.clock, self.averaged = (int(value) for value in kept["counters"])
+        self.stand_at(kept["positions"])
+        if "smoothing" in kept:
+            self.smoothing = Smoother(kept["smoothing"], float(kept["softness"]))
+        if "settling_coverage" in kept:
+            self.settling = Settling(kept["settling_coverage"], self.size)
+            prefix = "settling_"
+            found = {n[len(prefix) :]: t for n, t in kept.items() if n.startswith(prefix)}
+            self.settling.restore(found)

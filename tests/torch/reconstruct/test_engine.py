@@ -15,7 +15,7 @@ from ptycho_torch.metrics import evaluate
 from ptycho_torch.physics.probe import probe_energy
 from ptycho_torch.physics.scaling import compute_scales
 from ptycho_torch.reconstruct.assemble import canvas_intensity, canvas_r_factor
-from ptycho_torch.reconstruct.engine import RpieOptions, RpieResult, run_rpie
+from ptycho_torch.reconstruct.engine import EngineResult, RpieOptions, run_engine
 from ptycho_torch.reconstruct.probe_modes import mode_powers, with_modes
 from ptycho_torch.reconstruct.probe_preparation import prepare_probe, unexplained_fraction
 from ptycho_torch.reconstruct.rpie import wave_factor
@@ -30,14 +30,14 @@ def scan() -> ScanData:
     return simulate_scan(seed=2, n_patterns=196, nphotons=1e8, kind="lines")
 
 
-def refine(scan: ScanData, options: RpieOptions, **extra: object) -> RpieResult:
+def refine(scan: ScanData, options: RpieOptions, **extra: object) -> EngineResult:
     scales = compute_scales(scan.amplitude(), scan.probe)
     amplitude = torch.from_numpy(scan.amplitude() * np.float32(scales.amplitude_scale))
     probe = torch.from_numpy(scan.probe * np.complex64(scales.probe_factor))
-    return run_rpie(amplitude, scan.positions_px, probe, options, **extra)
+    return run_engine(amplitude, scan.positions_px, probe, options, **extra)
 
 
-def score(scan: ScanData, result: RpieResult) -> dict[str, float]:
+def score(scan: ScanData, result: EngineResult) -> dict[str, float]:
     canvas = result.canvas
     return evaluate(canvas.object, canvas.origin, scan.object, scan.positions_px)["reconstruction"]
 
@@ -119,8 +119,8 @@ def test_masked_pixels_are_ignored(scan):
     amplitude = torch.from_numpy(spoiled.amplitude() * np.float32(scales.amplitude_scale))
     probe = torch.from_numpy(scan.probe * np.complex64(scales.probe_factor))
     options = RpieOptions(epochs=8)
-    blind = run_rpie(amplitude, scan.positions_px, probe, options)
-    seeing = run_rpie(amplitude, scan.positions_px, probe, options, mask=torch.from_numpy(mask))
+    blind = run_engine(amplitude, scan.positions_px, probe, options)
+    seeing = run_engine(amplitude, scan.positions_px, probe, options, mask=torch.from_numpy(mask))
     assert score(scan, seeing)["relative_error"] < 0.5 * score(scan, blind)["relative_error"]
 
 
@@ -130,7 +130,7 @@ def test_a_run_that_becomes_non_finite_stops(scan):
     amplitude[0, 3, 3] = float("inf")
     probe = torch.from_numpy(scan.probe * np.complex64(scales.probe_factor))
     with pytest.raises(DivergedError, match="epoch 1"):
-        run_rpie(amplitude, scan.positions_px, probe, RpieOptions(epochs=2))
+        run_engine(amplitude, scan.positions_px, probe, RpieOptions(epochs=2))
 
 
 def test_unexplained_fraction_tells_a_right_probe_from_a_wrong_one(scan):
@@ -154,7 +154,7 @@ def test_probe_of_unit_energy_and_object_still_explain_the_patterns(scan):
     amplitude = torch.from_numpy(scan.amplitude() * np.float32(scales.amplitude_scale))
     probe = torch.from_numpy(scan.probe * np.complex64(2 * scales.probe_factor))
     options = RpieOptions(epochs=4, update_probe=True)
-    result = run_rpie(amplitude, scan.positions_px, probe, options)
+    result = run_engine(amplitude, scan.positions_px, probe, options)
     assert probe_energy(result.probe) == pytest.approx(1, rel=1e-4)
     found = canvas_r_factor(result.canvas, scan.positions_px, result.probe, amplitude)
     assert found < 1.2 * result.r_factors[-1]
@@ -216,7 +216,7 @@ def test_two_incoherent_modes_are_told_apart(scan):
     amplitude = torch.from_numpy(mixed.amplitude() * np.float32(scales.amplitude_scale))
     probe = torch.from_numpy(mixed.probe * np.complex64(scales.probe_factor))
     one, two = (
-        run_rpie(amplitude, mixed.positions_px, with_modes(probe, count), options)
+        run_engine(amplitude, mixed.positions_px, with_modes(probe, count), options)
         for count in (1, 2)
     )
     assert two.r_factors[-1] < 0.5 * one.r_factors[-1]
