@@ -158,7 +158,7 @@ def measure(result: Reconstruction, scan: ScanData) -> dict[str, Any]:
     Raises:
         DataFileError: The scan has other patterns than the reconstruction.
     """
-    used = _used_patterns(result, scan)
+    used = used_patterns(result, scan)
     amplitude = torch.from_numpy(used.amplitude() * np.float32(result.scales.amplitude_scale))
     mask = None if scan.mask is None else torch.from_numpy(scan.mask)
     flat = Canvas(np.ones_like(result.canvas.object), result.canvas.coverage, result.canvas.origin)
@@ -186,11 +186,25 @@ def compare(result: Reconstruction, truth: Array) -> dict[str, Any]:
     Raises:
         PreconditionError: The scan window is too small or not covered.
     """
-    rows = evaluate(result.canvas.object, result.canvas.origin, truth, result.positions_px)
+    canvas = result.canvas
+    rows = evaluate(canvas.object, canvas.origin, truth, result.positions_px, canvas.coverage)
     return {name: _finite(row) for name, row in rows.items()}
 
 
-def _used_patterns(result: Reconstruction, scan: ScanData) -> ScanData:
+def used_patterns(result: Reconstruction, scan: ScanData) -> ScanData:
+    """Select the patterns that a reconstruction was made from.
+
+    Args:
+        result: The reconstruction.
+        scan: The scan it belongs to.
+
+    Returns:
+        The scan with these patterns alone.
+
+    Raises:
+        DataFileError: The scan has fewer patterns.
+        PreconditionError: Its positions are other ones.
+    """
     last = int(result.patterns.max())
     if last >= len(scan):
         raise DataFileError(
