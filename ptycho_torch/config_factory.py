@@ -115,6 +115,33 @@ def require_range(name: str, value: float, lowest: float, highest: float = math.
         raise ConfigError(f"`{name}` is {value}", f"give a number from {lowest:g} to {highest:g}")
 
 
+def require_number_or_auto(name: str, text: str, lowest: float, highest: float) -> float | None:
+    """Read a setting that is a number or `auto`.
+
+    Args:
+        name: The setting, for the message.
+        text: What was given.
+        lowest: Smallest number allowed.
+        highest: Largest number allowed.
+
+    Returns:
+        The number; None for `auto`.
+
+    Raises:
+        ConfigError: It is neither, or outside the range.
+    """
+    if text == "auto":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not lowest <= value <= highest:
+        hint = f"give auto, or a number from {lowest:g} to {highest:g}"
+        raise ConfigError(f"`{name}` is {text!r}", hint)
+    return value
+
+
 def _route(payload_class: type[BaseModel], flags: Mapping[str, object]) -> dict[str, object]:
     """Sort flat flags into the payload's sections."""
     routed: dict[str, object] = {}

@@ -7,7 +7,6 @@ Below `reconstruction`, which refines what a network found with the same engine,
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,8 +17,9 @@ import torch
 
 from ptycho_torch.artifacts import make_folder, write_json
 from ptycho_torch.config import ExecutionConfig
+from ptycho_torch.config_factory import require_number_or_auto
 from ptycho_torch.data.scan import Array, ScanData
-from ptycho_torch.errors import ConfigError, PreconditionError
+from ptycho_torch.errors import PreconditionError
 from ptycho_torch.losses.diffraction import choose_mode
 from ptycho_torch.progress import telling
 from ptycho_torch.reconstruct.checkpoint import (
@@ -178,17 +178,8 @@ def chosen_strength(asked: str) -> float:
     Raises:
         ConfigError: It is neither, or out of range.
     """
-    if asked == "auto":
-        return STRENGTH
-    try:
-        value = float(asked)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= STRONGEST:
-        raise ConfigError(
-            f"`regularisation` is {asked!r}", hint=f"give auto, or a number from 0 to {STRONGEST:g}"
-        )
-    return value
+    value = require_number_or_auto("regularisation", asked, 0, STRONGEST)
+    return STRENGTH if value is None else value
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,10 @@ def reconstruct(
     update_probe: rec.UpdateProbe = True,
     correct_positions: rec.CorrectPositions = False,
     likelihood: rec.Likelihood = "auto",
+    engine: rec.Engine = "rpie",
+    regularisation: rec.Regularisation = "auto",
+    stop: rec.Stop = "auto",
+    resume: rec.Resume = False,
     nphotons: rec.Nphotons = None,
     seed: rec.Seed = 0,
     pictures: rec.Pictures = True,
@@ -81,7 +85,7 @@ def _settings(flags: dict[str, Any]) -> Any:
 
 
 def _check_numbers(flags: dict[str, Any]) -> None:
-    from ptycho_torch.config_factory import require_range
+    from ptycho_torch.config_factory import require_number_or_auto, require_range
 
     ranges = {
         "epochs": (1, math.inf),
@@ -92,6 +96,7 @@ def _check_numbers(flags: dict[str, Any]) -> None:
     for name, (lowest, highest) in ranges.items():
         if flags[name] is not None:
             require_range(name, flags[name], lowest, highest)
+    require_number_or_auto("regularisation", flags["regularisation"], 0, rec.STRONGEST)
 
 
 def _check_method(method: str, bundle: Path | None, train_steps: int | None) -> None:

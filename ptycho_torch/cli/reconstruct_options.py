@@ -10,6 +10,7 @@ import typer
 from ptycho_torch.cli import options as opt
 
 DEFAULT_TRAIN_STEPS = 1000
+STRONGEST = 10.0
 
 ScanFile = Annotated[Path, typer.Argument(help="Scan to read, in any format.")]
 Method = Annotated[
@@ -42,6 +43,21 @@ CorrectPositions = Annotated[
 Likelihood = Annotated[
     Literal["auto", "amplitude", "poisson"],
     opt.flag("likelihood", "What steps follow; auto is Poisson at low dose.", "auto"),
+]
+Engine = Annotated[
+    Literal["rpie", "adam"],
+    opt.flag("engine", "Of the iterations: rpie is faster, adam ends lower.", "rpie"),
+]
+Regularisation = Annotated[
+    str,
+    opt.flag("regularisation", "Smoothing in units of the photon noise: auto or a number.", "auto"),
+]
+Stop = Annotated[
+    Literal["auto", "never"],
+    opt.flag("stop", "auto ends once epochs change less than the noise.", "auto"),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from what a killed run left in the folder.")
 ]
 Nphotons = Annotated[
     float | None, opt.flag("nphotons", "Mean photons per pattern; without it the counts.")

@@ -27,7 +27,7 @@ def refine(
         Path, typer.Argument(help="The reconstruction.npz that a run wrote.")
     ],
     scan_file: Annotated[Path, opt.flag("scan", "Scan it was made from.")],
-    output_dir: opt.OutputDir = Path("outputs"),
+    output_dir: rec.OutputDir = Path("outputs"),
     engine: rec.Engine = "rpie",
     epochs: Annotated[int, opt.flag("epochs", "Passes over all patterns.", 3)] = 3,
     batch_size: BatchSize = 16,
