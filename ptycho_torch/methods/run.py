@@ -23,6 +23,7 @@ from ptycho_torch.methods.network import misfit, predicted_object
 from ptycho_torch.methods.report import as_records, judged_object, object_remarks, write_run
 from ptycho_torch.methods.scene import Scene, flat_object, prepare_scene, projected_object
 from ptycho_torch.methods.training import choose_preset, train_here
+from ptycho_torch.reconstruct.checkpoint import CHECKPOINT_FILE
 from ptycho_torch.reconstruct.result import Reconstruction
 from ptycho_torch.runtime import prepare_torch
 
@@ -188,7 +189,7 @@ def _run(
     execution: ExecutionConfig,
 ) -> Found:
     if choice.method == "pie":
-        return Found(_iterated(flat_object(scene), scene, settings.passes("pie")))
+        return Found(_iterated(flat_object(scene), scene, settings.passes("pie"), execution))
     facts: dict[str, Any] = {}
     alarms: tuple[Remark, ...] = ()
     if choice.network == "trained here" or bundle is None:
@@ -197,11 +198,14 @@ def _run(
     found = Found(IterativeOutcome(start), alarms + remarks, facts)
     if choice.method == "net":
         return found
-    return replace(found, outcome=_iterated(start, scene, settings.passes("hybrid")))
+    return replace(found, outcome=_iterated(start, scene, settings.passes("hybrid"), execution))
 
 
-def _iterated(start: Reconstruction, scene: Scene, settings: IterativeSettings) -> IterativeOutcome:
-    return run_stages(start, scene.amplitude, scene.mask, settings)
+def _iterated(
+    start: Reconstruction, scene: Scene, settings: IterativeSettings, execution: ExecutionConfig
+) -> IterativeOutcome:
+    kept = execution.output_dir / CHECKPOINT_FILE
+    return run_stages(start, scene.amplitude, scene.mask, settings, kept)
 
 
 def _trained(
