@@ -11,6 +11,7 @@ from ptycho_torch.cli import edge
 from ptycho_torch.cli.data_commands import convert, info, join, simulate, split
 from ptycho_torch.cli.evaluate_command import evaluate
 from ptycho_torch.cli.infer_command import infer
+from ptycho_torch.cli.pretrain_command import pretrain
 from ptycho_torch.cli.reconstruct_command import check, reconstruct
 from ptycho_torch.cli.refine_command import refine
 from ptycho_torch.cli.result_commands import parity
@@ -18,7 +19,7 @@ from ptycho_torch.cli.train_command import train
 
 app = edge.plain_app("PtychoPINN: ptychographic reconstruction by an unsupervised network.")
 _COMMANDS = (
-    *(simulate, split, reconstruct, train, infer, refine, evaluate, parity),
+    *(simulate, split, reconstruct, pretrain, train, infer, refine, evaluate, parity),
     *(check, join, convert, info),
 )
 for command in _COMMANDS:

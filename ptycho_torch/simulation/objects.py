@@ -35,14 +35,30 @@ def make_object(shape: tuple[int, int], kind: str, seed: int) -> Array:
     Raises:
         ConfigError: The kind is unknown.
     """
-    if kind not in _FAMILIES:
-        raise ConfigError(f"object kind {kind!r} is unknown", hint=f"one of {list(_FAMILIES)}")
-    rng = np.random.default_rng(seed)
-    absorption, phase = _FAMILIES[kind](shape, rng)
+    absorption, phase = draw_maps(kind, shape, np.random.default_rng(seed))
     blurred = [gaussian_filter(part, 0.6, mode="nearest") for part in (absorption, phase)]
     exponent = -MAX_ABSORPTION * blurred[0] + 1j * MAX_PHASE_RAD * blurred[1]
     transmission: Array = np.exp(exponent).astype(np.complex64)
     return transmission
+
+
+def draw_maps(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draw the two maps of a family.
+
+    Args:
+        kind: One of `OBJECT_KINDS`.
+        shape: (H, W) in pixels.
+        rng: Source of everything random.
+
+    Returns:
+        Absorption and phase, each (H, W) within [0, 1].
+
+    Raises:
+        ConfigError: The kind is unknown.
+    """
+    if kind not in _FAMILIES:
+        raise ConfigError(f"object kind {kind!r} is unknown", hint=f"one of {list(_FAMILIES)}")
+    return _FAMILIES[kind](shape, rng)
 
 
 def _cells(shape: tuple[int, int], rng: np.random.Generator) -> tuple[Array, Array]:

@@ -22,6 +22,7 @@ COMMANDS = (
         "simulate",
         "split",
         "reconstruct",
+        "pretrain",
         "train",
         "infer",
         "refine",

@@ -1,0 +1,1 @@
+"""Training a network once, over many simulated objects, probes and doses."""
