@@ -169,7 +169,8 @@ class RpieState(RunState):
         measured = self.amplitude[index].square()
         if self.mask is not None:
             parts, measured = parts * self.mask, measured * self.mask
-        self.probe = self.probe * mode_factors(parts, measured)[:, None, None].sqrt()
+        factors = mode_factors(parts, measured)[:, None, None].sqrt()
+        self.probe = (self.probe * factors).contiguous()
 
     def _correct(self, misfit: Tensor) -> float:
         """Move the positions on; returns the median step in pixels."""
