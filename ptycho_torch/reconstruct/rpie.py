@@ -41,7 +41,8 @@ from ptycho_torch.reconstruct.positions import (
 from ptycho_torch.reconstruct.probe_modes import mode_factors, orthogonal_modes
 from ptycho_torch.reconstruct.state import RunState
 
-_BACKGROUND_PHOTONS = 0.05
+_BACKGROUND_PHOTONS = 1e-4
+_LARGEST_FACTOR = 10.0
 _BALANCE_PATTERNS = 64
 _KEPT_PROBES_BYTES = 256 * 2**20
 
@@ -210,9 +211,10 @@ def wave_factor(
         return measured / predicted.clamp_min(1e-12) - 1
     background = _BACKGROUND_PHOTONS / options.nphotons
     ratio = (measured.square() + background) / (intensity + background)
-    # Half the gradient: the same step as the projection's where both nearly agree; never a
-    # larger one than doubling, where a dark pixel got a photon.
-    return (0.5 * (ratio - 1)).clamp_max(1.0)
+    # Half the gradient: the same step as the projection's where both nearly agree. A photon on a
+    # dark pixel asks for far more than the others take away; a low limit would break that balance
+    # and darken what is dark, no limit lets single photons shake the object.
+    return (0.5 * (ratio - 1)).clamp_max(_LARGEST_FACTOR)
 
 
 def _intensity(field: Tensor) -> Tensor:
