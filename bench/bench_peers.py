@@ -18,43 +18,53 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent / "peers"))
 
-import torch
 from install import FOLDER, PACKAGES, interpreter
-from picture import draw_curves
-from tasks import RUN1084, STARS, TASKS, Row, Runs
+from methods import RUN1084, STARS
 
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
+TASKS = ("true", "star", "photons", "scenes")
 
 
 def main() -> int:
-    """Run the tasks and print a row as soon as it is known."""
+    """Check that everything is there, then compare."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--peers", type=Path, default=FOLDER)
     parser.add_argument("--data", type=Path, default=SHARED)
-    parser.add_argument("--only", nargs="+", choices=sorted(TASKS), default=list(TASKS))
+    parser.add_argument("--only", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--json", type=Path, default=Path("outputs/bench/peers.json"))
     options = parser.parse_args()
     if absent := _absent(options.peers, options.data):
         print(absent, file=sys.stderr)
         return 4
+    return _compare(options.peers, options.data, options.only, options.json)
+
+
+def _compare(peers: Path, data: Path, only: Sequence[str], target: Path) -> int:
+    """Run the tasks, print a row as soon as it is known, and write JSON and picture."""
+    import torch
+    from picture import draw_curves
+    from tasks import TASKS as FUNCTIONS
+    from tasks import Runs
+
     torch.set_num_threads(1)
-    runs = Runs(options.peers, options.data)
-    rows: list[Row] = []
-    for name in options.only:
-        for row in TASKS[name](runs):
+    runs = Runs(peers, data)
+    rows = []
+    for name in only:
+        for row in FUNCTIONS[name](runs):
             rows.append(row)
             print(row.line(), flush=True)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     measured = {"rows": [asdict(row) for row in rows], "curves": runs.curves}
-    options.json.write_text(json.dumps(measured, indent=1) + "\n")
+    target.write_text(json.dumps(measured, indent=1) + "\n")
     for task, curves in runs.curves.items():
-        picture = options.json.with_name(f"peers_{task}.png")
+        picture = target.with_name(f"peers_{task}.png")
         draw_curves(picture, curves, runs.levels[task])
         print(f"picture: {picture}")
     for failure in runs.failures:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+RUN1084 = "run1084_lcls_semireal_n64_1e+06.npz"
+STARS = ("siemens_star_aps_n64.npz", "siemens_star_aps_n128.npz")
+
 
 @dataclass(frozen=True)
 class Method:
@@ -53,7 +56,11 @@ def _lsqml_by(*stages: tuple[int, int], noise: str = "gaussian") -> Method:
 
 
 _MPIE = Method("ptylab", "PtyLab mPIE", {"engine": "mPIE", "epochs": 10})
-_ADAM = Method("cdtools", "CDTools Adam", {"epochs": 14, "batch_size": 15, "lr": 0.04})
+_ADAM = Method(
+    "cdtools",
+    "CDTools Adam",
+    {"epochs": 15, "batch_size": 15, "stages": [(8, 0.04), (4, 0.01), (3, 0.004)]},
+)
 _GRADIENT = Method("py4dstem", "py4DSTEM gradient descent", _py4dstem(14, 16, 1.0, 0.2))
 
 TRUE_PROBE = (_lsqml_by((24, 16)), _MPIE, _ADAM, _GRADIENT)
@@ -70,7 +77,7 @@ REAL: Mapping[int, tuple[Method, ...]] = {
 }
 """The real scans, by the edge of a pattern; probes are updated."""
 
-_STAGED = _lsqml_by((12, 32), (8, 200), (10, 1087), noise="poisson")
+_STAGED = _lsqml_by((14, 16), (5, 200), (9, 1087), noise="poisson")
 _POISSON = Method(
     "cdtools",
     "CDTools Adam, Poisson",

@@ -20,7 +20,8 @@ def run(problem: Problem) -> Recorder:
     """Run Adam.
 
     Args:
-        problem: Its settings hold `loss`, `lr`, `batch_size`, and `schedule`.
+        problem: Its settings hold `loss` and `batch_size`, and either `lr` or `stages` of
+            (epochs, lr), since a rate that is quick at first is too high in the end.
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -62,22 +63,24 @@ def run(problem: Problem) -> Recorder:
     model.background.requires_grad = False
     model.probe.requires_grad = settings.get("update_probe", False)
     recorder = Recorder.of(problem, origin)
-    epochs = model.Adam_optimize(
-        settings["epochs"],
-        dataset,
-        batch_size=settings["batch_size"],
-        lr=settings["lr"],
-        schedule=settings.get("schedule", False),
-        calculation_width=settings["batch_size"],
-        thread=False,
-    )
     recorder.start()
-    for number, _ in enumerate(epochs, start=1):
-        recorder.epoch(
-            number,
-            lambda: model.obj.detach().numpy(),
-            lambda: (model.probe * model.probe_norm).detach().numpy(),
+    done = 0
+    for epochs, rate in settings.get("stages", [(settings["epochs"], settings.get("lr"))]):
+        steps = model.Adam_optimize(
+            epochs,
+            dataset,
+            batch_size=settings["batch_size"],
+            lr=rate,
+            calculation_width=settings["batch_size"],
+            thread=False,
         )
+        for _ in steps:
+            done += 1
+            recorder.epoch(
+                done,
+                lambda: model.obj.detach().numpy(),
+                lambda: (model.probe * model.probe_norm).detach().numpy(),
+            )
     return recorder
 
 

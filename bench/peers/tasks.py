@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from methods import FEW_PHOTONS, REAL, SCENES, TRUE_PROBE, Method
+from methods import FEW_PHOTONS, REAL, RUN1084, SCENES, STARS, TRUE_PROBE, Method
 from product import NAME, run_product
 from tracing import PeerFailedError, Trace, r_factor, run_peer
 
@@ -22,8 +22,6 @@ from ptycho_torch.reconstruct.assemble import canvas_intensity
 from ptycho_torch.reconstruct.stitch import Canvas
 from ptycho_torch.simulation import make_probe, simulate_scan
 
-RUN1084 = "run1084_lcls_semireal_n64_1e+06.npz"
-STARS = ("siemens_star_aps_n64.npz", "siemens_star_aps_n128.npz")
 LEVELS = (0.05, 0.015)
 OWN_EPOCHS = (3, 4, 6, 9, 12, 18, 24)
 SEEDS = (1, 2, 3)
