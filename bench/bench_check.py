@@ -234,8 +234,9 @@ def main() -> int:
                 continue
             seen = slugs(spoiled, name in TRIED)
             asked[name] += 1
-            found[name] += slug in seen
-            if slug not in seen and chosen.verbose:
+            hit = slug in seen or (name == "another probe" and "unexplained" in seen)
+            found[name] += hit
+            if not hit and chosen.verbose:
                 print(f"missed {name} {seed}: {seen}")
     report: dict[str, Any] = {
         "scans": chosen.scans,

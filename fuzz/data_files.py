@@ -81,7 +81,7 @@ def seeds() -> dict[str, bytes]:
     np.save(stream, scan.diffraction)
     made["npy"] = stream.getvalue()
     stream = io.BytesIO()
-    tifffile.imwrite(stream, scan.diffraction.astype(np.uint16))
+    tifffile.imwrite(stream, scan.diffraction.astype(np.uint16), photometric="minisblack")
     made["tiff"] = stream.getvalue()
     rows = "\n".join(f"{x:.3f},{y:.3f}" for y, x in scan.positions_px)
     made["table"] = f"# motors\nx_um,y_um\n{rows}\n".encode()
