@@ -18,6 +18,10 @@ PHASES = 3
 """Parts of a run: each may have larger batches; the last one is regularised and averaged."""
 
 
+_STEPS_AT_FIRST = 64
+_LEAST_BATCH = 4
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """Settings that every engine knows.
@@ -74,6 +78,9 @@ class RunOptions:
     def batch_of(self, epoch: int, patterns: int) -> int:
         """Choose how many patterns a step takes.
 
+        Growing batches begin small where there are few patterns: with a dozen steps an epoch the
+        object's coarse shape is easily caught in a wrong place.
+
         Args:
             epoch: Counted from 0, skipped ones included.
             patterns: Of the scan; grown batches leave at least four steps an epoch.
@@ -81,7 +88,10 @@ class RunOptions:
         Returns:
             Patterns a step.
         """
-        growth: int = self.batch_growth ** self.phase_of(epoch)
+        phase = self.phase_of(epoch)
+        if self.batch_growth > 1 and phase == 0:
+            return min(self.batch_size, max(_LEAST_BATCH, patterns // _STEPS_AT_FIRST))
+        growth: int = self.batch_growth**phase
         return max(self.batch_size, min(self.batch_size * growth, patterns // 4))
 
 
