@@ -232,7 +232,7 @@ def draw_comparison(path: Path, shown: Comparison) -> None:
         path: PNG to write.
         shown: The images and what was measured.
     """
-    figure = _figure(14.5, 6.4)
+    figure = _figure(13.6, 6.4)
     grid = figure.add_gridspec(2, 4, width_ratios=(1, 1, 1, 1.25))
     parts = [_parts_of(image, shown.inside) for image in shown.images]
     for row, (first, second) in enumerate(zip(*parts, strict=True)):
@@ -259,11 +259,11 @@ def _correlation(axes: Axes, shown: Comparison) -> None:
         dashes = ("--", ":")[index % 2]
         axes.plot(shown.frequency_per_px, values, dashes, label=name, color="0.2", linewidth=1)
     axes.set_xlim(0, 0.5)
-    axes.set_ylim(-0.15, 1.05)
+    axes.set_ylim(-0.4, 1.05)
     axes.set_xlabel("spatial frequency / (cycles per pixel)", fontsize=_TEXT)
     axes.set_ylabel("Fourier ring correlation", fontsize=_TEXT)
     _plain_axes(axes)
-    axes.legend(fontsize=_SMALL, frameon=False, loc="lower left")
+    axes.legend(fontsize=_SMALL, frameon=False, loc="lower center", ncols=2)
     if shown.pixel_size_m is not None:
         pixel, unit = _in_unit(shown.pixel_size_m)
         top = axes.secondary_xaxis("top")

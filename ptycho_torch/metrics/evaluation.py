@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ptycho_torch.errors import PreconditionError
-from ptycho_torch.metrics.alignment import MAX_SHIFT_PX, Aligned, align, match_gain
+from ptycho_torch.metrics.alignment import MAX_SHIFT_PX, Aligned, align, centre, match_gain
 from ptycho_torch.metrics.correlation import RingCorrelation, ring_correlation
 from ptycho_torch.metrics.field import Field, levelled, scan_window
 from ptycho_torch.metrics.figures import contrast_correlation, figures
-from ptycho_torch.metrics.registration import place
+from ptycho_torch.metrics.registration import Placement, place
 from ptycho_torch.metrics.resemblance import UNKNOWN, Scene, resemblance
 
 Array = npt.NDArray[Any]
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 SMALLEST_WINDOW_PX = 16
 _WIDEST_MARGIN_PX = 24
 _MARGIN_PX = 4
-_POOR = 0.5
+_POOR, _SURE, _DISTINCT = 0.5, 0.9, 1.4
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,10 @@ def judge(
         window = _window(found, reference, start)
         pair = _paired(found, reference, window, _nearby(found, reference, window, start))
     else:
-        pair = _anywhere(found, reference) or _nowhere(found, reference)
+        pair = _anywhere(found, reference, 0.25) or _nowhere(found, reference)
     if same_frame and search and _doubtful(pair, start):
-        elsewhere = _anywhere(found, reference)
-        if elsewhere is not None and _clearly_better(elsewhere, pair):
+        elsewhere = _anywhere(found, reference, 0.6)
+        if elsewhere is not None and _clearly_better(elsewhere, pair, found, reference):
             pair = elsewhere
             off = [a - b for a, b in zip(pair.offset, start, strict=True)]
             remarks.append(f"lies {off[0]}, {off[1]} px (row, col) from where its origin puts it")
@@ -145,6 +145,7 @@ class _Pair:
     corner: tuple[int, int]
     offset: tuple[int, int]
     plane: tuple[float, float]
+    score: float = 0.0
 
     def correlation(self) -> float:
         """Contrast correlation."""
@@ -205,19 +206,29 @@ def _doubtful(pair: _Pair, start: tuple[int, int]) -> bool:
     return pair.correlation() < _POOR or far >= MAX_SHIFT_PX
 
 
-def _clearly_better(one: _Pair, other: _Pair) -> bool:
+def _clearly_better(one: _Pair, other: _Pair, found: Field, reference: Field) -> bool:
+    """Whether a pair agrees much better than another, and than strangers do somewhere."""
     misfits = [1 - max(pair.correlation(), 0) ** 2 for pair in (one, other)]
-    return one.correlation() >= _POOR and misfits[0] < 0.5 * misfits[1]
+    if one.correlation() < _POOR or misfits[0] > 0.5 * misfits[1]:
+        return False
+    turned = replace(found, image=found.image.T, coverage=None, positions_px=None)
+    return one.correlation() >= _SURE or one.score >= _DISTINCT * _spot(turned, reference).score
 
 
-def _anywhere(found: Field, reference: Field) -> _Pair | None:
+def _spot(found: Field, reference: Field, shared: float = 0.6) -> Placement:
+    """The best place of all, by what is known inside both scan windows."""
+    known = found.known() & found.trusted(), reference.known() & reference.trusted()
+    return place(_numbers(found.image), _numbers(reference.image), *known, shared=shared)
+
+
+def _anywhere(found: Field, reference: Field, shared: float) -> _Pair | None:
     """The pair at the best offset of all, or None if no place fits."""
-    spot = place(_numbers(found.image), _numbers(reference.image), found.known(), reference.known())
+    spot = _spot(found, reference, shared)
     window = _shared(found, reference, spot.offset)
     size = [b - a for a, b in zip(*_box(window), strict=True)]
     if spot.score <= 0 or min(size) < SMALLEST_WINDOW_PX:
         return None
-    return _paired(found, reference, window, spot.offset)
+    return replace(_paired(found, reference, window, spot.offset), score=spot.score)
 
 
 def _nowhere(found: Field, reference: Field) -> _Pair:
@@ -257,7 +268,9 @@ def _paired(found: Field, reference: Field, window: Array, offset: tuple[int, in
     truth, slopes = levelled(_numbers(images[1]).astype(np.complex128), inside)
     aligned = align(_numbers(images[0]), truth, margin, inside)
     tilt = [a - b for a, b in zip(aligned.ramp_rad_per_px, slopes, strict=True)]
-    aligned = replace(aligned, ramp_rad_per_px=(tilt[0], tilt[1]))
+    # A hole stays one: the shift would fill it with what its rim rings.
+    image = np.where(centre(images[0], margin) == 0, 0, aligned.image)
+    aligned = replace(aligned, image=image, ramp_rad_per_px=(tilt[0], tilt[1]))
     plane = (-slopes[0], -slopes[1])
     return _Pair(aligned, truth, inside, (int(low[0]), int(low[1])), offset, plane)
 

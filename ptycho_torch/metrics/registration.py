@@ -50,6 +50,7 @@ def place(
     near: tuple[int, int] | None = None,
     within: int | None = None,
     largest: int = _LARGEST_PX,
+    shared: float = _SHARED,
 ) -> Placement:
     """Find the whole-pixel offset between two images.
 
@@ -60,10 +61,11 @@ def place(
         reference: (H', W') complex.
         found_known: (H, W) bool, True where `found` says something.
         reference_known: (H', W') bool, likewise.
-        near: Offset to search around; None searches everywhere that a quarter of the smaller
-            image is shared.
+        near: Offset to search around; None searches everywhere.
         within: Pixels each way around `near`.
         largest: Edge in pixels above which a lower resolution comes first.
+        shared: Fraction of the smaller image that both must have in common: small overlaps
+            agree by chance.
 
     Returns:
         The best offset.
@@ -75,7 +77,7 @@ def place(
         features = [list(_features(image, known, block)) for image, known in pair]
         limit = None if within is None else -(-within // block)
         middle = None if near is None else (round(near[0] / block), round(near[1] / block))
-        best = _search(features[0], features[1], middle, limit)
+        best = _search(features[0], features[1], middle, limit, shared)
         start = (best.offset[0] * block, best.offset[1] * block)
         reach = block
     if block > 1:
@@ -84,7 +86,7 @@ def place(
         moved = (0, 0)
     features = [list(_features(image, known, 1)) for image, known in pair]
     around = None if start is None else (start[0] - moved[0], start[1] - moved[1])
-    best = _search(features[0], features[1], around, reach)
+    best = _search(features[0], features[1], around, reach, shared if block == 1 else _SHARED)
     return Placement((best.offset[0] + moved[0], best.offset[1] + moved[1]), best.score)
 
 
@@ -120,10 +122,11 @@ def _search(
     reference: list[tuple[Array, Array]],
     near: tuple[int, int] | None,
     within: int | None,
+    shared: float,
 ) -> Placement:
     """Correlate all features and take the best offset of those allowed."""
     maps = [
-        _correlation(*one, *other, signed=index == 0)
+        _correlation(*one, *other, shared, signed=index == 0)
         for index, (one, other) in enumerate(zip(found, reference, strict=True))
     ]
     score = np.mean(maps, axis=0)
@@ -144,7 +147,13 @@ def _search(
 
 
 def _correlation(
-    found: Array, found_known: Array, reference: Array, reference_known: Array, *, signed: bool
+    found: Array,
+    found_known: Array,
+    reference: Array,
+    reference_known: Array,
+    share: float,
+    *,
+    signed: bool,
 ) -> Array:
     """Masked normalised cross-correlation at every offset, 0 where too little is shared.
 
@@ -153,6 +162,7 @@ def _correlation(
         found_known: (H, W) of 0 and 1.
         reference: (H', W'), 0 where unknown.
         reference_known: (H', W') of 0 and 1.
+        share: Fraction of the smaller image's known pixels that must be shared.
         signed: Anticorrelation counts as none; else the modulus is taken.
 
     Returns:
@@ -175,7 +185,7 @@ def _correlation(
 
     count = together(first[1], second[1]).real
     smaller = min(found_known.sum(), reference_known.sum())
-    shared = count > max(_SHARED * smaller, 1)
+    shared = count > max(share * smaller, 1)
     count = np.where(shared, count, 1)
     sums = together(first[0], second[1]), together(first[1], second[0])
     cross = together(first[0], second[0]) - sums[0] * sums[1] / count

@@ -28,7 +28,7 @@ UNKNOWN = "not looked at"
 _GOOD = 0.97
 _TRIED = 3
 _TRIAL_PX = 96
-_BETTER = 0.7
+_BETTER, _SURE, _OVERLAP, _DISTINCT = 0.7, 0.9, 0.6, 1.55
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,20 @@ def resemblance(scene: Scene, row: Mapping[str, float], rings: RingCorrelation) 
     if _contrast(scene.aligned, scene.inside) < 0.1 * _contrast(scene.reference, scene.inside):
         return FLAT
     correlation = row["contrast_correlation"]
-    if correlation < _GOOD or _phase_correlation(scene) < 0.5:
-        turned = _turned(scene, correlation)
-        if turned is not None:
-            return turned
-    if correlation >= 0.8 or (correlation >= 0.2 and row["frc_half_bit_per_px"] >= 0.1):
+    if correlation >= _GOOD and _phase_correlation(scene) >= 0.5:
         return BLURRED if _is_blurred(row, rings) else SAME
-    if correlation >= 0.4 or (correlation >= 0.1 and row["frc_half_bit_per_px"] >= 0.05):
-        return PART
-    return OTHER
+    trials = _trials(scene)
+    # Most ways of turning make a stranger of any object: their score is what chance gives.
+    chance = float(np.median([trial.score for trial in trials]))
+    turned = _turned(scene, trials, correlation, chance)
+    if turned is not None:
+        return turned
+    own = place(scene.found, scene.reference, scene.known, scene.inside, largest=_TRIAL_PX)
+    if correlation < _SURE and (correlation < 0.1 or own.score < _DISTINCT * chance):
+        return OTHER
+    if correlation >= 0.6 or row["frc_half_bit_per_px"] >= 0.1:
+        return BLURRED if _is_blurred(row, rings) else SAME
+    return PART
 
 
 def turns() -> Iterator[tuple[str, tuple[bool, bool, bool, bool]]]:
@@ -108,18 +113,38 @@ def undone(image: Array, way: tuple[bool, bool, bool, bool]) -> Array:
     return np.conj(image) if conjugate else image
 
 
-def _turned(scene: Scene, correlation: float) -> str | None:
-    """The way of turning that explains the reconstruction much better than none, if there is."""
+@dataclass(frozen=True)
+class _Trial:
+    """A reconstruction turned back in one way, where it fits best."""
+
+    score: float
+    name: str
+    image: Array
+    offset: tuple[int, int]
+
+
+def _trials(scene: Scene) -> list[_Trial]:
+    """All ways to turn the reconstruction, best first."""
     trials = []
     for name, way in turns():
         image, there = undone(scene.found, way), undone(scene.known, (*way[:3], False))
-        spot = place(image, scene.reference, there, scene.inside, largest=_TRIAL_PX)
-        trials.append((spot.score, name, image, spot.offset))
-    trials.sort(key=lambda trial: -trial[0])
-    best = [(_agreement(scene, image, at), name) for _, name, image, at in trials[:_TRIED]]
-    agreement, name = max(best)
+        spot = place(
+            image, scene.reference, there, scene.inside, largest=_TRIAL_PX, shared=_OVERLAP
+        )
+        trials.append(_Trial(spot.score, name, image, spot.offset))
+    return sorted(trials, key=lambda trial: -trial.score)
+
+
+def _turned(scene: Scene, trials: list[_Trial], correlation: float, chance: float) -> str | None:
+    """The way of turning that explains the reconstruction much better than none, if there is."""
+    best = max(
+        (_agreement(scene, trial.image, trial.offset), trial.name, trial.score)
+        for trial in trials[:_TRIED]
+    )
+    agreement, name, score = best
     clearly = 1 - agreement**2 < _BETTER**2 * (1 - max(correlation, 0) ** 2)
-    return name if agreement >= 0.5 and clearly else None
+    distinct = agreement >= _GOOD or score >= _DISTINCT * chance
+    return name if agreement >= 0.5 and distinct and clearly else None
 
 
 def _agreement(scene: Scene, image: Array, offset: tuple[int, int]) -> float:
@@ -137,7 +162,7 @@ def _agreement(scene: Scene, image: Array, offset: tuple[int, int]) -> float:
     )
     cut = image[rows, cols]
     there = centre(np.pad(np.ones(cut.shape, bool), spare), BORDER_PX) & scene.inside
-    if there.sum() < there.size / 4:
+    if there.sum() < 0.9 * _OVERLAP * scene.inside.sum():
         return 0.0
     padded = np.pad(cut, spare, mode="edge")
     aligned = align(padded, scene.reference, BORDER_PX, there).image

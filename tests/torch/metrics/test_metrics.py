@@ -9,7 +9,7 @@ import torch
 
 from ptycho_torch.errors import PreconditionError
 from ptycho_torch.metrics import evaluate, poisson_nll, r_factor, ring_correlation
-from ptycho_torch.metrics.alignment import align, fit_ramp, match_gain
+from ptycho_torch.metrics.alignment import fit_ramp, match_gain
 from ptycho_torch.simulation import make_object
 
 
