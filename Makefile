@@ -16,7 +16,7 @@ SECONDS_EACH ?= 20
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run setup test test-slurm test-reliability demo-desync fuzz slurm-packages lint evidence verify bench bench-recipe bench-recon bench-peers bench-verify bench-audit bench-bisect bench-loop clean
+.PHONY: run setup test test-slurm test-reliability demo-desync fuzz slurm-packages lint evidence verify bench bench-recipe bench-recon bench-scenes bench-peers bench-verify bench-audit bench-bisect bench-loop clean
 
 run: setup  ## Train, reconstruct and verify, into a new folder below outputs/runs/
 	@echo "Data: $(or $(DATA),the built-in simulation; DATA=path/to/scan.npz takes a scan)"
@@ -75,6 +75,9 @@ bench-audit: setup  ## CPU seconds of `planctl audit` on 1,000 commits
 
 bench-recon: setup  ## Error against CPU seconds of iterative reconstruction, beside plain rPIE
 	$(BIN)/python bench/bench_recon.py
+
+bench-scenes: setup  ## Error and CPU of every method on held-out scenes, beside a textbook rPIE
+	$(BIN)/python bench/bench_scenes.py
 
 bench-peers: setup  ## The reconstruction beside pty-chi, PtyLab, CDTools, py4DSTEM (bench/peers/install.py first)
 	$(BIN)/python bench/bench_peers.py
