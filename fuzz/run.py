@@ -69,6 +69,8 @@ def inputs(target: Target, given: list[bytes], random_: random.Random) -> Iterat
     while True:
         data = random_.choice(pool)
         made = _structured(target, data, random_) if target.wrapped else None
+        if target.mutate is not None and random_.random() < 0.5:
+            made = target.mutate(data, random_)
         data = made if made is not None else mutated_bytes(data, random_)
         if len(pool) < 500 and random_.random() < 0.05:
             pool.append(data)

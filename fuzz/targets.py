@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from fuzz import data_files
 from planctl._questions import UnanswerableError, look_up, picture
 from planctl._terminal import TerminalFilter
 from planctl.errors import BadFileError, PlanctlError
@@ -31,6 +33,7 @@ from planctl.models.timeline import times_in
 from planctl.models.turn import blocks
 from planctl.models.working_plan import checklist_rows
 from planctl.ops.run_log import body
+from ptycho_torch.errors import DataFileError
 
 LIMIT_S = 5.0
 
@@ -44,12 +47,14 @@ class Target:
         allowed: The errors it may raise.
         seeds: Inputs that are right, to start from.
         wrapped: The input is the JSON inside an envelope.
+        mutate: Another way to change an input, used for every second one; None where it cannot.
     """
 
     run: Callable[[bytes], object]
     allowed: tuple[type[Exception], ...] = ()
     seeds: tuple[bytes, ...] = ()
     wrapped: bool = field(default=False)
+    mutate: Callable[[bytes, random.Random], bytes | None] | None = None
 
 
 def text(data: bytes) -> str:
@@ -197,4 +202,10 @@ TARGETS: dict[str, Target] = {
     "json": Target(json_value, (UnanswerableError,), (b'[*].a | [0:2]\n[{"a": 1}, {"a": 1e9}]',)),
     "picture": Target(lambda data: picture(data), (UnanswerableError,)),
     "terminal": Target(terminal, (), (b"\x1b[31mred\x1b[0m\r\x1b[K \xc2\x9b \x1b]0;t\x07",)),
+    **{
+        f"data-{kind}": Target(
+            data_files.read, (DataFileError,), (seed,), mutate=data_files.mutated_arrays
+        )
+        for kind, seed in data_files.seeds().items()
+    },
 }

@@ -39,10 +39,11 @@ def read_tike(path: Path, member: Callable[[str], Array]) -> ScanData:
     """
     patterns = _one_view(path, "data", member("data"), 3)
     corners = _one_view(path, "scan", member("scan"), 2)
-    if patterns.dtype.kind not in "iuf" or corners.shape != (len(patterns), 2):
+    numbers = patterns.dtype.kind in "iuf" and corners.dtype.kind in "iuf"
+    if not numbers or corners.shape != (len(patterns), 2):
         raise DataFileError(
             f"{path}: `data` has shape {patterns.shape} and type {patterns.dtype}, `scan` "
-            f"{corners.shape}",
+            f"{corners.shape} and {corners.dtype}",
             hint="expected (n, N, N) counts and (n, 2) corners",
         )
     n = patterns.shape[-1]

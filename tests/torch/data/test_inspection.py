@@ -108,3 +108,61 @@ def test_patterns_without_light_are_counted(scan):
     assert [remark.slug for remark in found.remarks] == ["empty-patterns"]
     assert "2 patterns" in found.remarks[0].message
     assert "number 7" in found.remarks[0].message
+
+
+def test_a_position_that_occurs_twice_is_remarked(scan):
+    places = scan.positions_px.copy()
+    places[8] = places[7]
+    found = inspect_scan(replace(scan, positions_px=places))
+    assert [remark.slug for remark in found.remarks] == ["duplicate-positions"]
+    assert "first numbers 7 and 8" in found.remarks[0].message
+
+
+def test_several_exposures_of_every_position_are_fine_if_they_agree(scan):
+    again = np.random.default_rng(1).poisson(scan.diffraction).astype(np.float32)
+    first = np.random.default_rng(2).poisson(scan.diffraction).astype(np.float32)
+    twice = replace(
+        scan,
+        diffraction=np.concatenate([first, again]),
+        positions_px=np.concatenate([scan.positions_px, scan.positions_px]),
+    )
+    assert slugs(twice) == []
+    assert slugs(replace(twice, diffraction=np.concatenate([first, again[::-1]]))) == [
+        "duplicate-positions"
+    ]
+
+
+def test_a_frame_that_was_written_twice_is_remarked(scan):
+    counts = scan.diffraction.copy()
+    counts[41] = counts[40]
+    assert slugs(replace(scan, diffraction=counts)) == ["duplicate-patterns"]
+
+
+@pytest.mark.parametrize("left", [0.0, 0.01])
+def test_a_beam_stop_is_told_from_dead_pixels(scan, left):
+    rows, cols = np.indices((64, 64)) - 32
+    inside = np.hypot(rows, cols) < 4
+    stopped = np.where(inside, np.floor(scan.diffraction * left), scan.diffraction)
+    assert slugs(replace(scan, diffraction=stopped.astype(np.float32))) == ["beam-stop"]
+
+
+def test_the_dark_middle_of_a_ring_shaped_pupil_is_no_beam_stop():
+    rows, cols = np.indices((64, 64)) - 32
+    ring = (np.hypot(rows, cols) > 5) & (np.hypot(rows, cols) < 14)
+    curved = ring * np.exp(0.15j * (rows**2 + cols**2))
+    probe = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(curved)))[None].astype(np.complex64)
+    assert slugs(simulate_scan(seed=5, n_patterns=64, nphotons=1e4, probe=probe)) == []
+
+
+def test_a_pinhole_has_zeros_that_are_no_dead_pixels():
+    rows, cols = np.indices((64, 64)) - 32
+    disc = (np.hypot(rows, cols) < 12).astype(np.complex64)[None]
+    made = simulate_scan(seed=2, n_patterns=100, nphotons=1e7, kind="texture", probe=disc)
+    assert "dead-pixels" not in slugs(made)
+    line = made.diffraction.copy()
+    line[:, 20] = 0
+    assert "dead-pixels" in slugs(replace(made, diffraction=line))
+
+
+def test_standing_positions_are_in_another_unit(scan):
+    assert slugs(replace(scan, positions_px=scan.positions_px * 0.02)) == ["positions-unit"]
