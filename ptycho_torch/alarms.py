@@ -14,6 +14,8 @@ FITS_NOISE_BELOW = 0.5
 _MISFIT_FACTOR = 4.0
 _MISFIT_R = 0.03
 """With very many photons also a fine object lies far above noise, and no higher than this."""
+_FEW_PHOTONS = 25.0
+"""Fewer on an object pixel leave it noise of more than a fifth."""
 _WRONG_START = (
     "the probe or the positions are probably wrong: see `ptycho-torch check`, or give more epochs"
 )
@@ -110,3 +112,26 @@ def object_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[Rem
         return ()
     message = f"R={found:.3f} is {found / noise:.1f} times what photon noise leaves"
     return (Remark("misfit", message, _MISFIT_HINT),)
+
+
+def dose_alarms(photons_per_pixel: float) -> tuple[Remark, ...]:
+    """Judge how far an object can be trusted pixel by pixel.
+
+    A pixel that n photons passed is known to about 1 / sqrt(n), in units of its own amplitude
+    and in radians, whichever method is used; only what is known of objects beforehand helps.
+
+    Args:
+        photons_per_pixel: Photons that passed a pixel of the object, over all patterns.
+
+    Returns:
+        `few-photons`, if it is true.
+    """
+    if photons_per_pixel >= _FEW_PHOTONS:
+        return ()
+    noise = 1 / math.sqrt(photons_per_pixel) if photons_per_pixel > 0 else math.inf
+    message = (
+        f"about {photons_per_pixel:.2g} photons passed an object pixel: photon noise of about "
+        f"{noise:.2g}"
+    )
+    hint = "contrast weaker than that is noise: trust larger features only, or expose longer"
+    return (Remark("few-photons", message, hint),)

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
-from ptycho_torch.alarms import object_alarms
+from ptycho_torch.alarms import dose_alarms, object_alarms
 from ptycho_torch.artifacts import write_bytes, write_json
 from ptycho_torch.data.remark import Remark
 from ptycho_torch.iterative import METRICS_FILE, InferenceResult, judged, position_change
@@ -23,6 +24,7 @@ from ptycho_torch.reconstruct.result import (
     Reconstruction,
     compare,
     measure,
+    scan_window,
     write_reconstruction,
 )
 from ptycho_torch.runtime import CONFIG_FILE
@@ -65,6 +67,7 @@ def judged_object(found: Reconstruction, control: Reconstruction, scene: Scene) 
             CONTROL_ROW: _row(without, "", "reconstruction"),
             FLAT_ROW: _row(metrics, "flat_", "flat"),
         },
+        "photons_per_object_pixel": object_dose(found),
         "probe_mode_powers": mode_powers(found.unit_probe()).tolist(),
         "position_correction_px": position_change(found),
     }
@@ -83,7 +86,21 @@ def object_remarks(metrics: Mapping[str, Any], scene: Scene) -> tuple[Remark, ..
     mean = scene.amplitude.square().mean(dim=0)
     noise = photon_noise("amplitude", scene.scales.nphotons, mean, scene.mask)
     loss, flat = (float(metrics[name]) ** 2 for name in ("r_factor", "flat_r_factor"))
-    return object_alarms(loss, flat, noise)
+    few = dose_alarms(metrics["photons_per_object_pixel"])
+    return (*object_alarms(loss, flat, noise), *few)
+
+
+def object_dose(found: Reconstruction) -> float:
+    """Photons that passed a pixel of the object, over all patterns.
+
+    Args:
+        found: The reconstruction.
+
+    Returns:
+        Median over the scan window.
+    """
+    inside = scan_window(found.canvas, found.positions_px)
+    return float(np.median(found.canvas.coverage[inside])) * found.scales.nphotons
 
 
 def write_run(

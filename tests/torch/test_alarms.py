@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptycho_torch.alarms import object_alarms, share_left, training_alarms
+from ptycho_torch.alarms import dose_alarms, object_alarms, share_left, training_alarms
 from ptycho_torch.errors import DivergedError
 
 
@@ -43,3 +43,11 @@ def test_an_object_far_above_noise_is_named(r_factor: float, expected: list[str]
 def test_an_object_worse_than_no_light_is_a_diverged_run() -> None:
     with pytest.raises(DivergedError, match=r"R factor is 6\.6"):
         object_alarms(6.6**2, 0.2**2, 0.01**2)
+
+
+def test_few_photons_on_an_object_pixel_are_named_with_the_noise_they_leave() -> None:
+    assert dose_alarms(45) == ()
+    (alarm,) = dose_alarms(4)
+    assert alarm.slug == "few-photons"
+    assert "photon noise of about 0.5" in alarm.message
+    assert slugs(dose_alarms(0.0)) == ["few-photons"]

@@ -182,6 +182,7 @@ def test_a_pretrained_network_betters_what_the_engine_found(
     net = metrics_of(*fixed, "--method", "net", "--out", tmp_path / "net")
     assert net["network"] == "pretrained"
     assert net["r_factor"] > 1.02 * net["before_network_r_factor"], "this one does not better it"
+    assert "few-photons" not in slugs(net)
     hybrid = metrics_of(*fixed, "--method", "hybrid", "--out", tmp_path / "hybrid")
     assert hybrid["before_network_r_factor"] == net["before_network_r_factor"]
     assert hybrid["r_factor"] < net["r_factor"], "passes of the engine follow"
@@ -285,6 +286,15 @@ class TestOddScans:
         assert said["r_factor"] < 0.1
         given = metrics_of(write(scan), "--out", tmp_path / "b", "--epochs", 6, "--nphotons", 1e7)
         assert slugs(given) == set()
+
+    def test_the_photons_of_an_object_pixel_are_counted_and_few_are_named(
+        self, write: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        scan = simulate_scan(seed=8, n_pixel=32, n_patterns=25, step_px=4.5, nphotons=200.0)
+        said = metrics_of(write(scan), "--out", tmp_path / "a", "--epochs", 3)
+        # 25 patterns of 200 photons on a window of about 20 x 20 px, and some beyond its rim.
+        assert 6 < said["photons_per_object_pixel"] < 14
+        assert "few-photons" in slugs(said)
 
     def test_several_modes_are_used_by_the_network_too(
         self, write: Callable[..., Path], tmp_path: Path
