@@ -38,6 +38,7 @@ from ptycho_torch.reconstruct.engine import (
     RunOptions,
     run_engine,
 )
+from ptycho_torch.reconstruct.options import PHASES
 from ptycho_torch.reconstruct.regularisation import STRENGTH, STRONGEST
 from ptycho_torch.reconstruct.result import (
     Reconstruction,
@@ -89,7 +90,7 @@ class IterativeSettings:
         correct_positions: Whether positions are refined; rPIE does so in passes of their own.
         likelihood: `auto` follows Poisson below 10^5 photons a pattern.
         seed: Of the order of the patterns.
-        engine: `rpie`, or `adam` for gradients.
+        engine: `rpie`, or `adam` for gradients after a third of the epochs by rPIE.
         regularisation: Strength of the total variation in units of the object's photon noise:
             `auto`, or a number, 0 for none.
         stop: `auto` stops once further epochs change less than the noise, `never` runs all.
@@ -131,12 +132,10 @@ class IterativeSettings:
             regularisation=chosen_strength(self.regularisation),
             stop_early=self.stop == "auto",
         )
-        if self.engine == "adam":
-            return (
-                GradientOptions(**vars(common) | {"correct_positions": self.correct_positions}),
-            )
         alpha = 0.1 if common.likelihood == "amplitude" else 0.3
         last = RpieOptions(**vars(common) | {"batch_growth": 4}, alpha=alpha, momentum=0.7)
+        if self.engine == "adam":
+            return self._warmed_up(last, common)
         if not self.correct_positions:
             return (last,)
         first = replace(
@@ -150,6 +149,26 @@ class IterativeSettings:
             regularisation=0.0,
         )
         return first, last
+
+    def _warmed_up(
+        self, rpie: RpieOptions, common: RunOptions
+    ) -> tuple[RpieOptions | GradientOptions, ...]:
+        """Begin with a third of the epochs by rPIE, which is caught in wrong places less easily."""
+        first = self.epochs // PHASES
+        options = vars(common) | {
+            "epochs": self.epochs - first,
+            "correct_positions": self.correct_positions,
+            "probe_from": 0 if first else common.probe_from,
+        }
+        gradient = GradientOptions(**options, learning_rate=WARM_RATE)
+        if first == 0:
+            return (gradient,)
+        warm = replace(rpie, epochs=first, regularisation=0.0, stop_early=False)
+        return warm, gradient
+
+
+WARM_RATE = 0.05
+"""Adam's first step from an object that rPIE has found."""
 
 
 def chosen_likelihood(asked: str, nphotons: float) -> Likelihood:
@@ -272,7 +291,7 @@ def run_options(
         outcome, left = replace(after, epochs=outcome.epochs + after.epochs), None
     if checkpoint is not None:
         checkpoint.clear()
-    return outcome
+    return replace(outcome, facts={**outcome.facts, "stopped_after": len(outcome.epochs)})
 
 
 def improved(
