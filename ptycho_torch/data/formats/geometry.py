@@ -50,6 +50,8 @@ def placed(rows: Array, columns: Array, n: int) -> Array:
         (n_pattern, 2) float64, (row, col) of patch centres; the smallest is n // 2 + `MARGIN_PX`.
     """
     positions = np.stack([rows, columns], axis=1).astype(np.float64)
+    if not len(positions):  # a scan of nothing, which is refused as such
+        return positions
     return np.asarray(positions - positions.min(axis=0) + n // 2 + MARGIN_PX)
 
 
@@ -66,7 +68,7 @@ def probe_from_patterns(counts: Array, positions_px: Array) -> Array:
     Returns:
         (1, N, N) complex64 with the mean counts as its energy.
     """
-    mean = np.sqrt(counts.mean(axis=0, dtype=np.float64))
+    mean = np.sqrt(counts.sum(axis=0, dtype=np.float64) / max(1, len(counts)))
     n = mean.shape[-1]
     rows, cols = np.indices(mean.shape) - n // 2
     square = (rows**2 + cols**2) * (2 / n) ** 2

@@ -93,6 +93,7 @@ def test_tike_positions_and_frequencies_start_at_the_corner(tmp_path, scan):
     [
         ({"data": np.ones((2, 9, 32, 32))}, "`data` has shape"),
         ({"scan": np.ones((8, 2))}, "`scan` \\(8, 2\\)"),
+        ({"scan": np.ones((0, 2)), "data": np.ones((0, 32, 32))}, "n > 0"),
         ({"probe": np.ones((1, 1, 2, 1, 32, 32), complex)}, "`probe` has shape"),
         ({"probe": np.ones((32, 32))}, "`probe` has shape"),
     ],
