@@ -130,14 +130,18 @@ def test_evaluate_shows_the_flat_row_beside(reconstruction: Path, tiny: Any) -> 
     assert report["reconstruction"]["mae_phase_rad"] < report["flat"]["mae_phase_rad"]
     assert report["data"]["r_factor"] < report["data"]["flat_r_factor"]
     text = run("evaluate", reconstruction, "--truth", tiny.test).stdout
-    assert "flat:" in text
+    assert text.split()[:2] == ["reconstruction", "flat"]
     assert "mae_amplitude" in text
+    assert "looks like" in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         ((), 2, "nothing to compare with"),
+        (("--truth", "{other}", "--against", "{other}"), 2, "exclude each other"),
+        (("--truth", "{other}", "--halves"), 2, "`halves` needs the scan"),
+        (("--scan", "{other}", "--max_error", "0.1"), 2, "something to differ from"),
         (("--scan", "{other}"), 4, "the reconstruction"),
         (("--truth", "nix.npz"), 4, "nix.npz"),
     ],
@@ -151,10 +155,43 @@ def test_evaluate_explains_what_it_lacks(
     assert message in result.stderr
 
 
-def test_evaluate_refuses_what_is_no_reconstruction(tiny: Any) -> None:
-    result = run("evaluate", tiny.train, "--truth", tiny.test)
+def test_evaluate_takes_any_object_and_draws_it(tiny: Any, tmp_path: Path) -> None:
+    scan = read_scan(tiny.test)
+    assert scan.object is not None
+    rows, cols = np.indices(scan.object.shape)
+    ramped = 2j * scan.object * np.exp(0.1j * rows - 0.05j * cols)
+    np.save(tmp_path / "mine.npy", ramped)
+    np.savez(tmp_path / "theirs.npz", probe=np.ones((1, 8, 8), complex), obj=ramped[None, 3:, 5:])
+    for flag, other in (("--truth", tiny.test), ("--against", tmp_path / "theirs.npz")):
+        report = run_json("evaluate", tmp_path / "mine.npy", flag, other)
+        assert report["reconstruction"]["relative_error"] < 1e-3
+        assert report["looks_like"] == "the same object"
+        assert Path(report["picture"]).read_bytes().startswith(b"\x89PNG")
+    lengths = {len(values) for values in report["frc"].values()}
+    assert len(lengths) == 1
+
+
+def test_evaluate_answers_no_when_the_error_is_too_large(reconstruction: Path, tiny: Any) -> None:
+    fixed = ("evaluate", reconstruction, "--truth", tiny.test, "--no-picture", "--json")
+    codes = [run(*fixed, "--max-error", limit) for limit in (1.0, 1e-9)]
+    assert [result.exit_code for result in codes] == [0, 1]
+    assert [json.loads(result.stdout)["passed"] for result in codes] == [True, False]
+
+
+def test_evaluate_correlates_halves(reconstruction: Path, tiny: Any, tmp_path: Path) -> None:
+    fixed = ("evaluate", reconstruction, "--scan", tiny.test, "--halves", "--epochs", 4)
+    for split, patterns in (("patterns", [13, 12]), ("counts", [25, 25])):
+        report = run_json(*fixed, "--split", split, "--picture", tmp_path / "halves.png")
+        assert report["halves"]["patterns"] == patterns
+        assert report["halves"]["frc_half_bit_per_px"] > 0.1
+        assert (tmp_path / "halves.png").exists()
+
+
+def test_evaluate_refuses_what_holds_no_object(tiny: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "real.npy", np.ones((20, 20)))
+    result = run("evaluate", tmp_path / "real.npy", "--truth", tiny.test)
     assert result.exit_code == 4
-    assert "not a reconstruction" in result.stderr
+    assert "expected one complex image" in result.stderr
 
 
 def test_refine_lowers_the_r_factor(reconstruction: Path, tiny: Any, tmp_path: Path) -> None:
