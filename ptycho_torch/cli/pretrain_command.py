@@ -12,7 +12,9 @@ from ptycho_torch.cli.render import show
 
 @edge.guarded
 def pretrain(
-    output: Annotated[Path, opt.flag("output", "Bundle to write.")] = Path("pretrained.zip"),
+    output: Annotated[Path, opt.flag("output", "Bundle to write.", "pretrained.zip")] = Path(
+        "pretrained.zip"
+    ),
     scenes: Annotated[int, opt.flag("scenes", "Simulated scans to learn from.", 2000)] = 2000,
     held_out: Annotated[int, opt.flag("held_out", "Scans of other families to judge by.", 60)] = 60,
     steps: Annotated[int, opt.flag("steps", "Steps of the optimiser.", 16000)] = 16000,

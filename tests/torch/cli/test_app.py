@@ -376,8 +376,11 @@ class TestReconstruct:
             with np.load(tmp_path / name / "reconstruction.npz") as archive:
                 found[name] = (archive["object"], archive["probe"])
         assert not np.array_equal(found["auto"][0], found["poisson"][0])
-        np.testing.assert_allclose(found["fixed"][1], read_scan(scan).probe, rtol=1e-5)
-        assert not np.allclose(found["auto"][1], read_scan(scan).probe, rtol=1e-5)
+        # The probe is handed out with the energy of a mean pattern, whatever the file's.
+        shapes = {name: probe / np.linalg.norm(probe) for name, (_, probe) in found.items()}
+        given = read_scan(scan).probe
+        np.testing.assert_allclose(shapes["fixed"], given / np.linalg.norm(given), atol=1e-6)
+        assert np.abs(shapes["auto"] - shapes["fixed"]).max() > 1e-4
 
     def test_positions_in_another_unit_are_refused(self, scan: Path, tmp_path: Path) -> None:
         whole = read_scan(scan)
