@@ -27,7 +27,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-from ptycho_torch.data.inspection import inspect_scan, probe_diameter
+from ptycho_torch.data.formats.geometry import even_diameter_px
+from ptycho_torch.data.inspection import inspect_scan
 from ptycho_torch.data.scan import Array, ScanData
 from ptycho_torch.physics.forward import diffract
 from ptycho_torch.physics.patches import extract, scan_canvas, split_positions
@@ -71,7 +72,7 @@ def _pinhole(size: int, rng: np.random.Generator) -> Array:
 
 
 def _positions(probe: Array, rng: np.random.Generator) -> Array:
-    step = max(1.5, probe_diameter(probe) * rng.uniform(0.12, 0.42))
+    step = max(1.5, even_diameter_px(probe) * rng.uniform(0.12, 0.42))
     rows, cols = (int(rng.integers(6, 15)) for _ in range(2))
     if rng.uniform() < 0.3:  # a Fermat spiral
         index = np.arange(rows * cols)

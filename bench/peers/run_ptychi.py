@@ -33,18 +33,43 @@ OPTIONS = {
 
 
 def run(problem: Problem) -> Recorder:
-    """Run one of its reconstructors.
+    """Run one of its reconstructors, or several stages one after the other.
 
     Args:
         problem: Its settings name the `algorithm` and hold `object`, `probe` and `reconstructor`
-            options by their names in pty-chi; dots reach nested ones.
+            options by their names in pty-chi; dots reach nested ones. `stages` are settings that
+            replace these, each with `epochs` of its own; a stage begins with the object and probe
+            of the last.
     """
     torch.set_num_threads(1)
     settings = problem.settings
     origin, shape = problem.canvas()
+    recorder = Recorder.of(problem, origin)
+    object_ = torch.ones(1, *shape, dtype=torch.complex64)
+    probe = torch.from_numpy(problem.probe / problem.size)[None]
+    done = 0
+    for stage in settings.get("stages", [settings]):
+        task = _task(problem, {**settings, **stage}, origin, object_, probe)
+        recorder.start()
+        for _ in range(stage["epochs"]):
+            task.run(1)
+            done += 1
+            recorder.epoch(
+                done,
+                lambda task=task: task.get_data_to_cpu("object", as_numpy=True)[0],
+                lambda task=task: task.get_data_to_cpu("probe", as_numpy=True)[0] * problem.size,
+            )
+        object_, probe = (task.get_data_to_cpu(name).clone() for name in ("object", "probe"))
+    return recorder
+
+
+def _task(
+    problem: Problem, settings: dict[str, Any], origin: Any, object_: Any, probe: Any
+) -> PtychographyTask:
     options = OPTIONS[settings["algorithm"]]()
     options.reconstructor_options.default_device = api.Devices.CPU
     options.reconstructor_options.num_epochs = settings["epochs"]
+    options.reconstructor_options.random_seed = 0
     options.reconstructor_options.displayed_loss_function = None
     options.object_options.determine_position_origin_coords_by = "specified"
     options.object_options.position_origin_coords = [-float(low) - 0.5 for low in origin]
@@ -52,26 +77,15 @@ def run(problem: Problem) -> Recorder:
     for part in ("reconstructor", "object", "probe"):
         for name, value in settings.get(part, {}).items():
             _set(getattr(options, f"{part}_options"), name, value)
-    probe = torch.from_numpy(problem.probe / problem.size)[None]
     positions = torch.from_numpy(problem.positions_px).float()
-    recorder = Recorder.of(problem, origin)
-    task = PtychographyTask(
+    return PtychographyTask(
         options,
         diffraction_data=torch.from_numpy(problem.counts),
-        object_data=torch.ones(1, *shape, dtype=torch.complex64),
+        object_data=object_,
         probe_data=probe,
         probe_position_y_px=positions[:, 0],
         probe_position_x_px=positions[:, 1],
     )
-    recorder.start()
-    for epoch in range(1, settings["epochs"] + 1):
-        task.run(1)
-        recorder.epoch(
-            epoch,
-            lambda: task.get_data_to_cpu("object", as_numpy=True)[0],
-            lambda: task.get_data_to_cpu("probe", as_numpy=True)[0] * problem.size,
-        )
-    return recorder
 
 
 def _set(options: Any, name: str, value: Any) -> None:

@@ -19,6 +19,7 @@ def reconstruct(
     scan_file: rec.ScanFile,
     method: rec.Method = "auto",
     bundle: rec.Bundle = None,
+    pretrained: rec.Pretrained = False,
     train_steps: rec.TrainSteps = None,
     output_dir: rec.OutputDir = Path("outputs"),
     epochs: rec.Epochs = None,
@@ -47,15 +48,11 @@ def reconstruct(
         output_dir=output_dir, accelerator=accelerator, cpu_threads=cpu_threads, quiet=quiet
     )
     _check_numbers(flags)
-    _check_method(method, bundle, train_steps)
+    _check_network(flags)
     edge.talk(execution.quiet)
     from ptycho_torch.data.formats import read_scan
 
     scan = read_scan(scan_file, measurement)
-    if bundle is not None:
-        from ptycho_torch.bundle import read_bundle_info
-
-        read_bundle_info(bundle)
     from ptycho_torch.methods.run import reconstruct as run
 
     result = run(scan, _settings(flags), execution)
@@ -76,6 +73,7 @@ def _settings(flags: dict[str, Any]) -> Any:
     return MethodSettings(
         method=flags["method"],
         bundle=flags["bundle"],
+        pretrained=flags["pretrained"],
         train_steps=flags["train_steps"] or rec.DEFAULT_TRAIN_STEPS,
         epochs=flags["epochs"],
         iterative=IterativeSettings(**{name: flags[name] for name in names & set(flags)}),
@@ -99,17 +97,23 @@ def _check_numbers(flags: dict[str, Any]) -> None:
     require_number_or_auto("regularisation", flags["regularisation"], 0, rec.STRONGEST)
 
 
-def _check_method(method: str, bundle: Path | None, train_steps: int | None) -> None:
-    """Refuse flags of which one would have no effect."""
-    from ptycho_torch.errors import ConfigError
+def _check_network(flags: dict[str, Any]) -> None:
+    """Refuse flags of which one would have no effect, and a bundle that is not there."""
+    from ptycho_torch.errors import ConfigError, DataFileError
 
-    if bundle is not None and method == "pie":
-        raise ConfigError("`--method pie` uses no network", "drop --bundle, or --method")
-    if train_steps is not None and (bundle is not None or method in ("pie", "auto")):
+    method, bundle = flags["method"], flags["bundle"]
+    given = [name for name in ("bundle", "pretrained") if flags[name]]
+    if given and method == "pie":
+        raise ConfigError("`--method pie` uses no network", f"drop --{given[0]}, or --method")
+    if len(given) > 1:
+        raise ConfigError("`--bundle` and `--pretrained` name two networks", "give one of them")
+    if flags["train_steps"] is not None and (given or method in ("pie", "auto")):
         raise ConfigError(
             "`--train_steps` has no effect: no network is trained in this run",
-            "use --method net or hybrid, without --bundle",
+            "use --method net or hybrid, without --bundle and --pretrained",
         )
+    if bundle is not None and not bundle.exists():
+        raise DataFileError(f"`{bundle}` does not exist", "check the path and the folder")
 
 
 @edge.guarded

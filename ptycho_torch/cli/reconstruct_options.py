@@ -18,6 +18,9 @@ Method = Annotated[
     opt.flag("method", "auto chooses by dose, patterns and bundle, and says why.", "auto"),
 ]
 Bundle = Annotated[Path | None, opt.flag("bundle", "Trained network: the bundle or its folder.")]
+Pretrained = Annotated[
+    bool, typer.Option("--pretrained", help="Use the network that is shipped; it fits any scan.")
+]
 TrainSteps = Annotated[
     int | None,
     opt.flag("train_steps", "Steps of a network trained on this scan.", DEFAULT_TRAIN_STEPS),

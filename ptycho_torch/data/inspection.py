@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,12 +12,13 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ptycho_torch.data.defects import detector_remarks
+from ptycho_torch.data.formats.geometry import even_diameter_px
 from ptycho_torch.data.light import Light, gather
 from ptycho_torch.data.remark import Remark
 from ptycho_torch.data.repeats import repeated_remarks
 from ptycho_torch.data.scan import Array, ScanData
 
-__all__ = ["UNIT_SLUG", "Inspection", "Remark", "far_field", "inspect_scan", "probe_diameter"]
+__all__ = ["UNIT_SLUG", "Inspection", "Remark", "far_field", "inspect_scan"]
 
 LOW_OVERLAP = 0.5
 """Below this linear overlap of neighbours the object is hardly determined (Bunk et al.,
@@ -101,7 +101,7 @@ def inspect_scan(scan: ScanData) -> Inspection:
     Returns:
         Facts, and remarks on what looks wrong. Nothing is changed.
     """
-    diameter = probe_diameter(scan.probe)
+    diameter = even_diameter_px(scan.probe)
     step, parts = _neighbours(scan.positions_px, diameter)
     extent = scan.positions_px.max(axis=0) - scan.positions_px.min(axis=0)
     light = gather(scan)
@@ -125,22 +125,6 @@ def inspect_scan(scan: ScanData) -> Inspection:
         components=parts,
         remarks=tuple(remarks),
     )
-
-
-def probe_diameter(probe: Array) -> float:
-    """Diameter of the disc of even light that has the probe's participation area.
-
-    The area is (sum I)^2 / sum I^2, which for an even disc is its own.
-
-    Args:
-        probe: (mode, row, col) complex.
-
-    Returns:
-        Pixels.
-    """
-    light = np.square(np.abs(probe), dtype=np.float64).sum(axis=0)
-    area = float(light.sum()) ** 2 / float(np.square(light).sum())
-    return 2 * math.sqrt(area / math.pi)
 
 
 def _neighbours(positions_px: Array, diameter: float) -> tuple[float | None, int]:

@@ -182,11 +182,11 @@ def _range(values: Array) -> tuple[float, float]:
 
 def as_float32(values: Array) -> Array:
     """Return real numbers as float32 in C order; what float32 cannot hold becomes infinite."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def as_complex64(values: Array) -> Array:
     """Return numbers as complex64 in C order; what float32 cannot hold becomes infinite."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(values, dtype=np.complex64)

@@ -7,7 +7,7 @@ from typing import Literal
 
 Method = Literal["net", "pie", "hybrid"]
 AskedMethod = Literal["auto", "net", "pie", "hybrid"]
-NetworkSource = Literal["bundle", "trained here", "none"]
+NetworkSource = Literal["bundle", "pretrained", "trained here", "none"]
 
 LOW_DOSE_PHOTONS = 1e5
 """Mean photons per pattern below which photon noise, not convergence, limits the object."""
@@ -24,12 +24,14 @@ class Facts:
         patterns: How many.
         has_bundle: Whether a trained bundle was given.
         misfit: Why it does not fit the scan, in words; None when it does or there is none.
+        has_prior: Whether there is a pretrained network, which fits any scan.
     """
 
     photons_per_pattern: float
     patterns: int
     has_bundle: bool = False
     misfit: str | None = None
+    has_prior: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,22 @@ def choose_method(asked: AskedMethod, facts: Facts) -> Choice:
         source: NetworkSource = "none"
         if asked != "pie":
             source = "bundle" if facts.has_bundle else "trained here"
+            source = "pretrained" if facts.has_prior else source
         return Choice(asked, source, "asked for by --method")
     weak = _weakness(facts)
-    if not facts.has_bundle:
+    if not facts.has_bundle and not facts.has_prior:
         return Choice("pie", "none", f"{_size(facts)} and no trained network at hand")
-    if facts.misfit is not None:
-        return Choice("pie", "none", f"the bundle does not fit: {facts.misfit}")
+    misfit = "" if facts.misfit is None else f"; the bundle does not fit: {facts.misfit}"
     if weak is None:
-        return Choice("pie", "none", f"{_size(facts)}: iterations alone get nearer than a network")
-    return Choice("hybrid", "bundle", f"{weak}, and the bundle fits: its object is the start")
+        reason = f"{_size(facts)}: iterations alone get nearer than a network"
+        return Choice("pie", "none", reason + misfit)
+    if facts.has_bundle and not misfit:
+        return Choice("hybrid", "bundle", f"{weak}, and the bundle fits: its object is the start")
+    if facts.has_prior:
+        return Choice(
+            "hybrid", "pretrained", f"{weak}: the pretrained network knows objects{misfit}"
+        )
+    return Choice("pie", "none", f"{weak}{misfit}")
 
 
 def _weakness(facts: Facts) -> str | None:

@@ -20,9 +20,11 @@ from ptycho_torch.iterative import (
 )
 from ptycho_torch.methods.choice import AskedMethod, Choice, Facts, Method, choose_method
 from ptycho_torch.methods.network import misfit, predicted_object
+from ptycho_torch.methods.prior import bettered_outcome, given_prior
 from ptycho_torch.methods.report import as_records, judged_object, object_remarks, write_run
 from ptycho_torch.methods.scene import Scene, flat_object, prepare_scene, projected_object
 from ptycho_torch.methods.training import choose_preset, train_here
+from ptycho_torch.pretrained import Pretrained, load_pretrained, shipped_bundle
 from ptycho_torch.reconstruct.checkpoint import CHECKPOINT_FILE
 from ptycho_torch.reconstruct.result import Reconstruction
 from ptycho_torch.runtime import prepare_torch
@@ -30,7 +32,11 @@ from ptycho_torch.runtime import prepare_torch
 FEW_EPOCHS = 9
 """Passes over all patterns after a network: three of each size of batch."""
 
-_NETWORKS = {"bundle": "from the bundle", "trained here": "trained on this scan"}
+_NETWORKS = {
+    "bundle": "network of the bundle, applied to every pattern and stitched",
+    "trained here": "network trained on this scan, applied to every pattern and stitched",
+    "pretrained": "pretrained network, applied to the engine's object",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +48,7 @@ class MethodSettings:
     Attributes:
         method: How; `auto` lets the scan decide.
         bundle: A trained bundle, or its folder; None without one.
+        pretrained: Whether to use the network that is shipped.
         train_steps: Optimiser steps of a network that is trained on the scan.
         epochs: Passes of the iterations; None takes those of `iterative` from the flat object,
             and `FEW_EPOCHS` after a network.
@@ -52,6 +59,7 @@ class MethodSettings:
 
     method: AskedMethod = "auto"
     bundle: Path | None = None
+    pretrained: bool = False
     train_steps: int = 1000
     epochs: int | None = None
     iterative: IterativeSettings = field(default_factory=IterativeSettings)
@@ -107,13 +115,13 @@ def reconstruct(
         DivergedError: A run became non-finite.
     """
     prepare_torch(execution, settings.iterative.seed)
+    bundle, prior = _networks(settings)
     make_folder(execution.output_dir)
-    bundle = None if settings.bundle is None else load_inference_bundle_torch(settings.bundle)
     scene = prepare_scene(scan, settings.iterative.modes, settings.nphotons)
-    choice = choose_method(settings.method, _facts(scene, bundle))
+    choice = choose_method(settings.method, _facts(scene, bundle, prior))
     logger.info("method %s: %s", choice.method, choice.reason)
     control = projected_object(scene)
-    found = _run(choice, scene, bundle, settings, execution)
+    found = _run(choice, scene, bundle, prior, settings, execution)
     metrics = {
         "method": choice.method,
         "method_asked": settings.method,
@@ -144,9 +152,9 @@ def _told(choice: Choice, settings: MethodSettings, found: Found) -> list[str]:
     """What was done, in a line or two for a person."""
     done = []
     if choice.network != "none":
-        done.append(f"network: {_NETWORKS[choice.network]}, applied to every pattern and stitched")
-    if choice.method != "net":
-        how = settings.passes(choice.method)
+        done.append(_NETWORKS[choice.network])
+    if choice.method != "net" or choice.network == "pretrained":
+        how = settings.passes("pie" if choice.network == "pretrained" else choice.method)
         probe = "refined" if how.update_probe else "as given"
         positions = "refined first" if how.correct_positions else "as given"
         done.append(
@@ -172,12 +180,23 @@ def _decided(
     }
 
 
-def _facts(scene: Scene, bundle: InferenceBundle | None) -> Facts:
+def _networks(settings: MethodSettings) -> tuple[InferenceBundle | None, Pretrained | None]:
+    """Load what was given; `auto` without a bundle may take the shipped network."""
+    if settings.bundle is not None:
+        prior = given_prior(settings.bundle)
+        return (None if prior else load_inference_bundle_torch(settings.bundle)), prior
+    if settings.pretrained or (settings.method == "auto" and shipped_bundle().exists()):
+        return None, load_pretrained()
+    return None, None
+
+
+def _facts(scene: Scene, bundle: InferenceBundle | None, prior: Pretrained | None) -> Facts:
     return Facts(
         photons_per_pattern=scene.scales.nphotons,
         patterns=len(scene.scan),
         has_bundle=bundle is not None,
         misfit=None if bundle is None else misfit(bundle, scene.given),
+        has_prior=prior is not None,
     )
 
 
@@ -185,11 +204,19 @@ def _run(
     choice: Choice,
     scene: Scene,
     bundle: InferenceBundle | None,
+    prior: Pretrained | None,
     settings: MethodSettings,
     execution: ExecutionConfig,
 ) -> Found:
-    if choice.method == "pie":
-        return Found(_iterated(flat_object(scene), scene, settings.passes("pie"), execution))
+    if choice.network in ("none", "pretrained"):
+        asked = settings.passes("pie")
+        if choice.network == "pretrained" and asked.regularisation == "auto":
+            # The network was trained on what the engine alone finds.
+            asked = replace(asked, regularisation="0", stop="never")
+        outcome = _iterated(flat_object(scene), scene, asked, execution)
+        if choice.network == "pretrained" and prior is not None:
+            outcome = bettered_outcome(outcome, scene, prior, closing=choice.method == "hybrid")
+        return Found(outcome)
     facts: dict[str, Any] = {}
     alarms: tuple[Remark, ...] = ()
     if choice.network == "trained here" or bundle is None:

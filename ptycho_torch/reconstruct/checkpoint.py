@@ -182,7 +182,7 @@ def _encoded(progress: Progress, fingerprint: str) -> bytes:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(str(arrays.pop("header")))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -201,7 +201,11 @@ def _decoded(header: dict[str, Any], arrays: dict[str, Array]) -> Progress:
         before=[_epoch(row) for row in header["before"]],
         epochs=[_epoch(row) for row in header["epochs"]],
         begin=part("begin_"),
-        state={name: torch.from_numpy(array) for name, array in part("state_").items()},
+        # Copies lie aligned and in order, as in the run: sums then have the same last bits.
+        state={
+            name: torch.from_numpy(np.ascontiguousarray(array)).clone()
+            for name, array in part("state_").items()
+        },
     )
 
 

@@ -41,7 +41,8 @@ from ptycho_torch.reconstruct.positions import (
 from ptycho_torch.reconstruct.probe_modes import mode_factors, orthogonal_modes
 from ptycho_torch.reconstruct.state import RunState
 
-_BACKGROUND_PHOTONS = 0.05
+_BACKGROUND_PHOTONS = 1e-4
+_LARGEST_FACTOR = 10.0
 _BALANCE_PATTERNS = 64
 _KEPT_PROBES_BYTES = 256 * 2**20
 
@@ -169,7 +170,8 @@ class RpieState(RunState):
         measured = self.amplitude[index].square()
         if self.mask is not None:
             parts, measured = parts * self.mask, measured * self.mask
-        self.probe = self.probe * mode_factors(parts, measured)[:, None, None].sqrt()
+        factors = mode_factors(parts, measured)[:, None, None].sqrt()
+        self.probe = (self.probe * factors).contiguous()
 
     def _correct(self, misfit: Tensor) -> float:
         """Move the positions on; returns the median step in pixels."""
@@ -209,9 +211,10 @@ def wave_factor(
         return measured / predicted.clamp_min(1e-12) - 1
     background = _BACKGROUND_PHOTONS / options.nphotons
     ratio = (measured.square() + background) / (intensity + background)
-    # Half the gradient: the same step as the projection's where both nearly agree; never a
-    # larger one than doubling, where a dark pixel got a photon.
-    return (0.5 * (ratio - 1)).clamp_max(1.0)
+    # Half the gradient: the same step as the projection's where both nearly agree. A photon on a
+    # dark pixel asks for far more than the others take away; a low limit would break that balance
+    # and darken what is dark, no limit lets single photons shake the object.
+    return (0.5 * (ratio - 1)).clamp_max(_LARGEST_FACTOR)
 
 
 def _intensity(field: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ class RunState:
         self.origin, self.shape = low - room, (height + 2 * room, width + 2 * room)
         self.stand_at(self.start.clone())
         self.object = torch.ones(self.shape, dtype=torch.complex64)
-        self.probe = probe.clone()
+        self.probe = probe.clone(memory_format=torch.contiguous_format)
         self.order = torch.Generator().manual_seed(options.seed)
         self.smoothing: Smoother | None = None
         self.settling: Settling | None = None

@@ -41,37 +41,50 @@ class Judgement:
     flat: float
 
 
-def judge(found: Array, origin: Array, truth: Array, positions_px: Array) -> Judgement:
-    """Compare between the outermost positions.
+def judge(found: Array, origin: Array, measured: Measured) -> Judgement:
+    """Compare between the outermost positions, where at least a tenth of the median light fell.
 
     Args:
         found: (H, W) complex.
-        origin: (row, col), the truth's pixel of `found[0, 0]`.
-        truth: (H', W') complex.
-        positions_px: (n, 2) float64.
+        origin: (row, col), the true object's pixel of `found[0, 0]`.
+        measured: The truth.
 
     Returns:
         The errors.
     """
-    low = np.ceil(positions_px.min(axis=0)).astype(int)
-    high = np.floor(positions_px.max(axis=0)).astype(int) + 1
-    reference = truth[low[0] : high[0], low[1] : high[1]]
+    low = np.ceil(measured.positions_px.min(axis=0)).astype(int)
+    high = np.floor(measured.positions_px.max(axis=0)).astype(int) + 1
+    window = slice(low[0], high[0]), slice(low[1], high[1])
+    light = _light(measured)[window]
+    lit = light >= 0.1 * np.median(light)
+    reference = measured.obj[window] * lit
     start, stop = low - origin, high - origin
     room = int(min(_ROOM_PX, *start, *(np.array(found.shape) - stop)))
     wide = found[start[0] - room : stop[0] + room, start[1] - room : stop[1] + room]
-    fitted = _fitted(wide.astype(np.complex128), reference, room)
+    fitted = _fitted(wide.astype(np.complex128), reference, room)[lit]
+    flat, reference = _flat_error(reference, lit), reference[lit]
     gain = (np.abs(fitted) * np.abs(reference)).sum() / (np.abs(fitted) ** 2).sum()
     turned = fitted * np.exp(1j * np.angle(np.vdot(fitted, reference)))
     return Judgement(
         error=float(np.linalg.norm(fitted - reference) / np.linalg.norm(reference)),
         amplitude=float(np.abs(gain * np.abs(fitted) - np.abs(reference)).mean()),
         phase_rad=float(np.abs(np.angle(turned * reference.conj())).mean()),
-        flat=_flat_error(reference),
+        flat=flat,
     )
 
 
+def _light(measured: Measured) -> Array:
+    """Summed intensity of the true probe over the object."""
+    light = np.zeros(measured.obj.shape)
+    size = measured.probe.shape[-1]
+    for place in measured.positions_px:
+        (row, col), _ = corner_of(place, size)
+        light[row : row + size, col : col + size] += (np.abs(measured.probe) ** 2).sum(axis=0)
+    return light
+
+
 def _fitted(wide: Array, truth: Array, room: int) -> Array:
-    """Move, ramp and scale so that the squared distance is smallest."""
+    """Move, ramp and scale so that the squared distance is smallest where the truth is not 0."""
     shift, slope = _whole_start(wide, truth, room)
     rows, cols = (axis - room for axis in np.indices(wide.shape, np.float64))
     level = wide * np.exp(1j * (slope[0] * rows + slope[1] * cols))
@@ -81,7 +94,7 @@ def _fitted(wide: Array, truth: Array, room: int) -> Array:
     def at(values: Array) -> Array:
         grid = places + room - values[:2, None, None]
         moved = ndimage.map_coordinates(level, grid, order=3, mode="nearest")
-        moved = moved * np.exp(0.05j * np.tensordot(values[2:], centred, axes=1))
+        moved = moved * np.exp(0.05j * np.tensordot(values[2:], centred, axes=1)) * (truth != 0)
         return np.asarray(moved * (np.vdot(moved, truth) / np.vdot(moved, moved).real))
 
     begin = np.array([*shift, 0.0, 0.0])
@@ -110,9 +123,9 @@ def _whole_start(wide: Array, truth: Array, room: int) -> tuple[Array, Array]:
     return best[1], best[2]
 
 
-def _flat_error(truth: Array) -> float:
+def _flat_error(truth: Array, lit: Array) -> float:
     peak = np.abs(fft.fft2(truth, tuple(4 * edge for edge in truth.shape))).max()
-    return math.sqrt(max(0.0, 1 - float(peak / np.linalg.norm(truth)) ** 2 / truth.size))
+    return math.sqrt(max(0.0, 1 - float(peak / np.linalg.norm(truth)) ** 2 / lit.sum()))
 
 
 def r_factor(

@@ -43,8 +43,7 @@ class Run:
         """Errors by the reference's metric, in the frame of the true object."""
         moved = self.measured.given_px.mean(axis=0) - self.saved["positions"].mean(axis=0)
         origin = self.saved["origin"] + np.rint(moved).astype(int)
-        measured = self.measured
-        return judge(self.saved["object"], origin, measured.obj, measured.positions_px)
+        return judge(self.saved["object"], origin, self.measured)
 
 
 def reconstructed(scene: Scene, folder: Path, *flags: str, cxi: bool = False) -> Run:

@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
+
 from ptycho_torch.data.formats.content import HDF5, NPY, ZIP, first_bytes, is_packed, unpacked
 from ptycho_torch.data.formats.npz import read_npz, write_npz
 from ptycho_torch.data.formats.writing import FORMATS, SUFFIXES, write_scan
@@ -63,20 +65,26 @@ def read_file(path: Path | str, measurement: Measurement | None = None) -> ScanD
     """
     file = Path(path)
     head = first_bytes(file)
-    content: BinaryIO | None = None
     try:
-        if is_packed(head):
-            content = unpacked(file, head)
-            head = content.read(8)
-            content.seek(0)
-        if head.startswith(ZIP):
-            return read_npz(file, measurement, content)
-        if head.startswith(HDF5):
-            return _read_hdf5(file, content, measurement)
+        # What is computed of impossible numbers is not finite, and refused for that.
+        with np.errstate(all="ignore"):
+            return _read(file, head, measurement)
     except MemoryError as error:
         raise DataFileError(
             f"{file}: does not fit into the memory", hint="crop or split the scan"
         ) from error
+
+
+def _read(file: Path, head: bytes, measurement: Measurement | None) -> ScanData | Product:
+    content: BinaryIO | None = None
+    if is_packed(head):
+        content = unpacked(file, head)
+        head = content.read(8)
+        content.seek(0)
+    if head.startswith(ZIP):
+        return read_npz(file, measurement, content)
+    if head.startswith(HDF5):
+        return _read_hdf5(file, content, measurement)
     raise DataFileError(
         f"`{file}` is of a kind no reader is for: {_kind(head)}", hint=f"there is {_KNOWN}"
     )

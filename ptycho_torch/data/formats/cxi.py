@@ -75,11 +75,11 @@ def read_cxi(source: Hdf5Source) -> ScanData:
             hint="positions in metres become pixels through λz/(N p): all three are needed",
         )
     logger.info("%s: positions in metres, object pixel %.4g m", source.path, pixel)
+    positions, layer = _frame(source, entry, metres, pixel, light.shape[-1])
     probe = _probe(source, entry, light.shape[-1])
     if probe is None:
         logger.warning("%s: no probe in the file; starting from the mean pattern", source.path)
-        probe = probe_from_patterns(light)
-    positions, layer = _frame(source, entry, metres, pixel, light.shape[-1])
+        probe = probe_from_patterns(light, positions)
     return ScanData(
         diffraction=light,
         measurement=_measurement(source, entry, light),

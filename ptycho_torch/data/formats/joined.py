@@ -87,11 +87,12 @@ def join(
     if len(rows) != len(stack):
         raise _unequal(patterns, len(stack), positions, len(rows))
     light = as_float32(stack)
+    places = placed(rows, columns, stack.shape[-1])
     return ScanData(
         diffraction=light,
         measurement=kind,
-        probe=probe_from_patterns(light if kind == "counts" else light**2),
-        positions_px=placed(rows, columns, stack.shape[-1]),
+        probe=probe_from_patterns(light if kind == "counts" else light**2, places),
+        positions_px=places,
         pixel_size_m=pixel,
         energy_ev=optics.energy_ev,
         distance_m=optics.distance_m,

@@ -36,7 +36,8 @@ def read_matlab(source: Hdf5Source) -> Product:
     probe = _columns_first(source.array("probe", _WHY))
     found = _columns_first(source.array("object", _WHY))
     pixels = _columns_first(source.array(MARK, _WHY))
-    shapes = probe.ndim >= 2 and found.ndim >= 2 and pixels.ndim == 2 and probe.size > 0
+    shapes = probe.ndim >= 2 and found.ndim >= 2 and pixels.ndim == 2
+    shapes = shapes and probe.size > 0 and found.size > 0
     if not shapes or pixels.shape[1] != 2 or pixels.dtype.kind not in "iuf":
         raise DataFileError(
             f"{source.path}: object {found.shape}, probe {probe.shape}, positions {pixels.shape}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -18,9 +19,9 @@ from ptycho_torch.data.formats.content import check_size
 from ptycho_torch.data.scan import Array
 from ptycho_torch.errors import DataFileError
 
-_FAILURES = (
+FAILURES = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, IndexError, OverflowError, SyntaxError),
-    *(RuntimeError, zipfile.BadZipFile, zlib.error, struct.error),
+    *(RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
 )
 """What zipfile and numpy raise, depending on which of an archive's structures is damaged."""
 
@@ -41,7 +42,7 @@ class Members:
         """
         try:
             return np.asarray(self._archive[key])
-        except _FAILURES as error:
+        except FAILURES as error:
             raise damaged(self.path, error, key) from error
 
     def require(self, key: str, why: str) -> Array:
@@ -160,7 +161,7 @@ def _check_members(path: Path, source: Path | BinaryIO) -> None:
             for item in archive.infolist():
                 with archive.open(item) as stream:
                     _check_header(path, item, stream)
-    except _FAILURES as error:
+    except FAILURES as error:
         raise damaged(path, error) from error
 
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import csv
+import logging
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 
-from ptycho_torch.data.formats.content import first_bytes, memory_limit_bytes
+from ptycho_torch.data.formats.content import HDF5, NPY, ZIP, check_size, first_bytes
 from ptycho_torch.data.formats.hdf5 import opened
-from ptycho_torch.data.formats.npz_archive import npz_members
+from ptycho_torch.data.formats.npz_archive import FAILURES as NPY_FAILURES
+from ptycho_torch.data.formats.npz_archive import npy_header, npz_members
 from ptycho_torch.data.scan import Array
 from ptycho_torch.errors import DataFileError
+
+_TIFF_FAILURES = (
+    *(OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError),
+    *(struct.error, zlib.error),
+)
+"""What tifffile raises, depending on which tag is damaged."""
+# It also logs what it met, which the error then says in one line.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9}
 
@@ -30,15 +41,15 @@ def read_stack(path: Path) -> Array:
         DataFileError: It cannot be read, or which array is meant cannot be told.
     """
     head = first_bytes(path)
-    if head.startswith(b"\x93NUMPY"):
+    if head.startswith(NPY):
         stack = _npy(path)
     elif head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         stack = _tiff(path)
-    elif head.startswith(b"PK\x03\x04"):
+    elif head.startswith(ZIP):
         with npz_members(path) as members:
             stacks = {name: members.get(name) for name in sorted(members.names)}
         stack = _only(path, {name: item for name, item in stacks.items() if _is_stack(item)})
-    elif head.startswith(b"\x89HDF\r\n\x1a\n"):
+    elif head.startswith(HDF5):
         with opened(path) as source:
             names = source.stacks()
             stack = _only(path, {name: source.array(name, "") for name in names[:2]}, names)
@@ -126,8 +137,13 @@ def _text(path: Path) -> str:
 
 def _npy(path: Path) -> Array:
     try:
+        with path.open("rb") as stream:
+            shape, dtype = npy_header(stream)
+            held = path.stat().st_size - stream.tell()
+        if not dtype.hasobject:
+            check_size(path, "array", shape, dtype.itemsize, held)
         return np.asarray(np.load(path, allow_pickle=False, mmap_mode="r"))
-    except (OSError, ValueError, EOFError) as error:
+    except NPY_FAILURES as error:
         raise DataFileError(f"{path}: {error}", hint="copy or export the file again") from error
 
 
@@ -137,13 +153,10 @@ def _tiff(path: Path) -> Array:
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
-            if series.nbytes > memory_limit_bytes():
-                raise DataFileError(
-                    f"{path}: shape {series.shape}, {series.nbytes / 1e9:.3g} GB",
-                    hint="more than fits here; crop or split the scan first",
-                )
+            itemsize = 1 if series.dtype is None else series.dtype.itemsize
+            check_size(path, "image", series.shape, itemsize, path.stat().st_size)
             return np.asarray(series.asarray())
-    except (OSError, ValueError, IndexError, struct.error, tifffile.TiffFileError) as error:
+    except (*_TIFF_FAILURES, tifffile.TiffFileError) as error:
         raise DataFileError(f"{path}: {error}", hint="copy or export the file again") from error
 
 

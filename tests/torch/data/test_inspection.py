@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ptycho_torch.data.inspection import inspect_scan, probe_diameter
+from ptycho_torch.data.formats.geometry import even_diameter_px
+from ptycho_torch.data.inspection import inspect_scan
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.simulation import simulate_scan
 
@@ -32,7 +33,7 @@ def test_a_sound_scan_is_described_and_nothing_remarked(scan):
 def test_the_diameter_of_an_even_disc_is_its_own():
     rows, cols = np.indices((64, 64)) - 32
     disc = (np.hypot(rows, cols) < 12).astype(np.complex64)[None]
-    assert probe_diameter(disc) == pytest.approx(24, rel=0.02)
+    assert even_diameter_px(disc) == pytest.approx(24, rel=0.02)
 
 
 @pytest.mark.parametrize("factor", [1e-6, 10, 1e3, 1e9])

@@ -35,3 +35,24 @@ def test_what_was_asked_for_is_done(asked: str, bundle: bool) -> None:
     assert choice.method == asked
     network = "bundle" if bundle else "trained here"
     assert choice.network == ("none" if asked == "pie" else network)
+
+
+@pytest.mark.parametrize(
+    ("photons", "patterns", "method", "network"),
+    [
+        (1e3, 1000, "hybrid", "pretrained"),
+        (1e6, 100, "hybrid", "pretrained"),
+        (1e6, 1000, "pie", "none"),
+    ],
+)
+def test_a_pretrained_network_is_for_few_photons_or_patterns(
+    photons: float, patterns: int, method: str, network: str
+) -> None:
+    choice = choose_method("auto", Facts(photons, patterns, has_prior=True))
+    assert (choice.method, choice.network) == (method, network)
+
+
+def test_a_pretrained_network_is_used_when_it_is_asked_for() -> None:
+    for asked in ("net", "hybrid"):
+        choice = choose_method(asked, Facts(1e7, 1000, has_prior=True))  # type: ignore[arg-type]
+        assert (choice.method, choice.network) == (asked, "pretrained")

@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from typer.testing import CliRunner
 
 from ptycho_torch.cli.app import app
 from ptycho_torch.data.formats import write_npz
 from ptycho_torch.data.scan import ScanData
+from ptycho_torch.networks.canvas import CanvasNetwork
 from ptycho_torch.physics.propagate import propagate
+from ptycho_torch.pretrained import save_pretrained
 from ptycho_torch.simulation import make_probe, simulate_scan
 
 
@@ -89,8 +92,6 @@ def test_probe_times_object_are_the_data_whatever_the_power_of_the_files_probe(
 ) -> None:
     file = write(tiny_scan, probe=tiny_scan.probe * np.complex64(0.01))
     said = metrics_of(file, "--out", tmp_path / "out", "--epochs", 9)
-    import torch
-
     with np.load(tmp_path / "out" / "reconstruction.npz") as found:
         start = np.round(found["positions"][7]).astype(int) - 16 - found["origin"]
         patch = found["object"][start[0] : start[0] + 32, start[1] : start[1] + 32]
@@ -161,6 +162,31 @@ class TestBundle:
         assert "the model needs 32 px" in refused.stderr
 
 
+@pytest.fixture(scope="module")
+def prior(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network as `pretrain` leaves it, that knows nothing yet: it darkens every object."""
+    torch.manual_seed(0)
+    network = CanvasNetwork(8)
+    with torch.no_grad():
+        network.leave[0].bias += 0.2  # type: ignore[operator]
+    path = tmp_path_factory.mktemp("prior") / "pretrained.zip"
+    save_pretrained(path, network, {"seed": 0})
+    return path
+
+
+def test_a_pretrained_network_betters_what_the_engine_found(
+    prior: Path, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    weak = simulate_scan(seed=8, n_pixel=32, n_patterns=25, step_px=4.5, nphotons=3e3)
+    fixed = (write(weak), "--bundle", prior, "--epochs", 6)
+    net = metrics_of(*fixed, "--method", "net", "--out", tmp_path / "net")
+    assert net["network"] == "pretrained"
+    assert net["r_factor"] > 1.02 * net["before_network_r_factor"], "this one does not better it"
+    hybrid = metrics_of(*fixed, "--method", "hybrid", "--out", tmp_path / "hybrid")
+    assert hybrid["before_network_r_factor"] == net["before_network_r_factor"]
+    assert hybrid["r_factor"] < net["r_factor"], "passes of the engine follow"
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
@@ -168,6 +194,8 @@ class TestBundle:
         (("--train-steps", 5), 2, "`--train_steps` has no effect"),
         (("--method", "net", "--bundle", "b", "--train-steps", 5), 2, "has no effect"),
         (("--method", "net", "--train-steps", 0), 2, "`train_steps` is 0"),
+        (("--method", "pie", "--pretrained"), 2, "`--method pie` uses no network"),
+        (("--bundle", "b", "--pretrained"), 2, "name two networks"),
         (("--nphotons", -1), 2, "`nphotons` is -1"),
         (("--bundle", "nix.zip"), 4, "nix.zip"),
     ],
