@@ -232,8 +232,8 @@ def draw_comparison(path: Path, shown: Comparison) -> None:
         path: PNG to write.
         shown: The images and what was measured.
     """
-    figure = _figure(13.6, 6.4)
-    grid = figure.add_gridspec(2, 4, width_ratios=(1, 1, 1, 1.25))
+    figure = _figure(14.5, 6.4)
+    grid = figure.add_gridspec(2, 4, width_ratios=(1, 1, 1, 1.4))
     parts = [_parts_of(image, shown.inside) for image in shown.images]
     for row, (first, second) in enumerate(zip(*parts, strict=True)):
         scale = _shared(first, second)
@@ -277,11 +277,11 @@ def _table(axes: Axes, shown: Comparison) -> None:
     axes.set_axis_off()
     names = list(shown.rows)
     keys = list(next(iter(shown.rows.values()), {}))
-    lines = ["".join([f"{'':<26}", *(f"{name[:14]:>15}" for name in names)])]
+    lines = ["".join([f"{'':<22}", *(f"{name[:14]:>15}" for name in names)])]
     for key in keys:
         values = (shown.rows[name].get(key) for name in names)
         cells = ("-" if value is None else f"{value:.4g}" for value in values)
-        lines.append("".join([f"{key:<26}", *(f"{cell:>15}" for cell in cells)]))
+        lines.append("".join([f"{key:<22}", *(f"{cell:>15}" for cell in cells)]))
     lines += ["", *shown.remarks]
     text = "\n".join(lines)
     axes.text(0, 1, text, va="top", family="monospace", fontsize=7, transform=axes.transAxes)

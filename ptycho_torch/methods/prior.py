@@ -8,16 +8,11 @@ from pathlib import Path
 
 from ptycho_torch.archive import read_archive
 from ptycho_torch.bundle import SCALES
-from ptycho_torch.iterative import IterativeOutcome, improved
-from ptycho_torch.losses import choose_mode
+from ptycho_torch.iterative import IterativeOutcome
 from ptycho_torch.methods.scene import Scene
 from ptycho_torch.pretrained import PRETRAINED_FILE, TRAINING, Pretrained, load_pretrained
-from ptycho_torch.reconstruct.engine import Likelihood, RpieOptions
 from ptycho_torch.reconstruct.learned import bettered
 from ptycho_torch.reconstruct.result import measure
-
-CLOSING_EPOCHS = 2
-CLOSING_BATCH = 64
 
 logger = logging.getLogger(__name__)
 
@@ -43,39 +38,16 @@ def given_prior(path: Path) -> Pretrained | None:
     return load_pretrained(file)
 
 
-def closing_passes(nphotons: float) -> RpieOptions:
-    """Say how the engine goes on from the network's object.
-
-    Momentum and small batches would bring the photon noise back that the network took out.
-
-    Args:
-        nphotons: Mean photons per pattern.
-
-    Returns:
-        Few passes, of large batches and without momentum.
-    """
-    likelihood: Likelihood = (
-        "poisson" if choose_mode("auto", nphotons) == "poisson" else "amplitude"
-    )
-    return RpieOptions(
-        epochs=CLOSING_EPOCHS,
-        batch_size=CLOSING_BATCH,
-        alpha=1.0,
-        likelihood=likelihood,
-        nphotons=nphotons,
-    )
-
-
-def bettered_outcome(
-    found: IterativeOutcome, scene: Scene, prior: Pretrained, *, closing: bool
-) -> IterativeOutcome:
+def bettered_outcome(found: IterativeOutcome, scene: Scene, prior: Pretrained) -> IterativeOutcome:
     """Send the engine's object through the pretrained network.
+
+    Nothing follows: further passes of the engine bring back the photon noise that was taken out
+    (on simulated scans even two of large batches undid all of it).
 
     Args:
         found: What the engine found.
         scene: The scan.
         prior: The network.
-        closing: Whether gentle passes of the engine follow.
 
     Returns:
         The bettered object with the engine's probe and positions; `facts` has the R factor
@@ -86,13 +58,7 @@ def bettered_outcome(
     """
     before = found.reconstruction
     canvas = bettered(before.canvas, before.scales.nphotons, prior.network)
-    outcome = replace(found, reconstruction=replace(before, canvas=canvas))
-    if closing:
-        passes = closing_passes(before.scales.nphotons)
-        after = improved(outcome.reconstruction, scene.amplitude, scene.mask, passes)
-        outcome = replace(
-            outcome, reconstruction=after.reconstruction, epochs=found.epochs + after.epochs
-        )
     r_factor = measure(before, scene.scan)["r_factor"]
     logger.info("before the network: R=%.4f", r_factor)
+    outcome = replace(found, reconstruction=replace(before, canvas=canvas))
     return replace(outcome, facts={**found.facts, "before_network_r_factor": r_factor})

@@ -210,12 +210,12 @@ def _run(
 ) -> Found:
     if choice.network in ("none", "pretrained"):
         asked = settings.passes("pie")
-        if choice.network == "pretrained" and asked.regularisation == "auto":
-            # The network was trained on what the engine alone finds.
-            asked = replace(asked, regularisation="0", stop="never")
+        if choice.method == "net" and asked.regularisation == "auto":
+            # The network alone is to take the noise out; a hybrid lets the engine begin.
+            asked = replace(asked, regularisation="0")
         outcome = _iterated(flat_object(scene), scene, asked, execution)
         if choice.network == "pretrained" and prior is not None:
-            outcome = bettered_outcome(outcome, scene, prior, closing=choice.method == "hybrid")
+            outcome = bettered_outcome(outcome, scene, prior)
         return Found(outcome)
     facts: dict[str, Any] = {}
     alarms: tuple[Remark, ...] = ()

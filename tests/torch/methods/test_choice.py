@@ -41,11 +41,13 @@ def test_what_was_asked_for_is_done(asked: str, bundle: bool) -> None:
     ("photons", "patterns", "method", "network"),
     [
         (1e3, 1000, "hybrid", "pretrained"),
-        (1e6, 100, "hybrid", "pretrained"),
+        (6e4, 1000, "hybrid", "pretrained"),
         (1e6, 1000, "pie", "none"),
+        (1e6, 100, "pie", "none"),
+        (3e2, 1000, "pie", "none"),
     ],
 )
-def test_a_pretrained_network_is_for_few_photons_or_patterns(
+def test_a_pretrained_network_is_for_few_photons_but_not_for_very_few(
     photons: float, patterns: int, method: str, network: str
 ) -> None:
     choice = choose_method("auto", Facts(photons, patterns, has_prior=True))

@@ -68,6 +68,7 @@ def test_the_negative_control_is_named_and_the_good_network_is_not(tmp_path: Pat
     assert slugs(trained(tmp_path / "good", 1e6, 2, 2)) == set()
 
 
+@pytest.mark.slow
 def test_single_patterns_of_few_photons_are_learnt_with_their_noise_and_groups_are_not(
     tmp_path: Path,
 ) -> None:
