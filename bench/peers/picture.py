@@ -9,6 +9,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 _OWN_WIDTH, _PEER_WIDTH = 2.6, 1.3
 
@@ -43,7 +44,12 @@ def draw_curves(
         )
     for level in levels:
         axes.axhline(level, color="0.6", linestyle=":", linewidth=1)
-        axes.annotate(f"{level:g}", (axes.get_xlim()[0], level), color="0.4", fontsize=8)
+        place = (axes.get_xlim()[0], level)
+        axes.annotate(f" {level:g}", place, color="0.4", fontsize=8, va="bottom")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("CPU seconds, one thread")
     axes.set_ylabel(unit)
     axes.grid(which="both", color="0.93")

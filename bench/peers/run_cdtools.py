@@ -63,7 +63,6 @@ def run(problem: Problem) -> Recorder:
     model.background.requires_grad = False
     model.probe.requires_grad = settings.get("update_probe", False)
     recorder = Recorder.of(problem, origin)
-    recorder.start()
     done = 0
     for epochs, rate in settings.get("stages", [(settings["epochs"], settings.get("lr"))]):
         steps = model.Adam_optimize(
@@ -74,6 +73,8 @@ def run(problem: Problem) -> Recorder:
             calculation_width=settings["batch_size"],
             thread=False,
         )
+        # Making the optimiser loads half of torch, which is no part of its work.
+        recorder.start()
         for _ in steps:
             done += 1
             recorder.epoch(
