@@ -34,12 +34,15 @@ _MISSING = {
 }
 
 
-def create_training_payload(config_file: Path | None = None, **flags: Any) -> TrainingPayload:
+def create_training_payload(
+    config_file: Path | None = None, *, in_memory: bool = False, **flags: Any
+) -> TrainingPayload:
     """Build and check the settings of a training run.
 
     Args:
         config_file: YAML with any of the sections `data`, `model`, `training`, `inference` and
             `execution`, or None.
+        in_memory: The scans are handed over beside the payload; their files need not exist.
         **flags: Field names of these sections with their values, such as `gridsize=2`. A value
             of None means "not given". A name that two sections share goes to the first of them
             in the order above.
@@ -57,7 +60,8 @@ def create_training_payload(config_file: Path | None = None, **flags: Any) -> Tr
         raise ConfigError(
             "`train_data_file` is missing", "name the scan to train on with --train_data_file"
         )
-    _require_files(payload.data.train_data_file, payload.data.test_data_file)
+    if not in_memory:
+        _require_files(payload.data.train_data_file, payload.data.test_data_file)
     _check_combinations(payload)
     return payload
 

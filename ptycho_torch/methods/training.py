@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptycho_torch.config import DataConfig, ExecutionConfig, TrainingConfig, TrainingPayload
+from ptycho_torch.config import ExecutionConfig
+from ptycho_torch.config_factory import create_training_payload
 from ptycho_torch.data.inspection import Inspection
 from ptycho_torch.data.loading import TrainingScans
 from ptycho_torch.data.scan import ScanData
@@ -101,25 +102,21 @@ def train_here(
         CollapsedError: The run predicts a constant.
     """
     neighbours = max(preset.gridsize**2 - 1, min(_NEIGHBOURS, len(scan) - 1))
-    payload = TrainingPayload(
-        data=DataConfig(
-            train_data_file=Path(scan.source),
-            gridsize=preset.gridsize,
-            neighbor_count=max(1, neighbours),
-        ),
-        training=TrainingConfig(
-            max_epochs=preset.max_epochs,
-            batch_size=preset.batch_size,
-            learning_rate=preset.learning_rate,
-            prepare_probe="auto" if update_probe else "off",
-            seed=seed,
-        ),
-        execution=execution.model_copy(
-            update={
-                "output_dir": execution.output_dir / TRAINING_FOLDER,
-                "enable_checkpointing": False,
-                "logger": "none",
-            }
-        ),
+    run = execution.model_dump() | {
+        "output_dir": execution.output_dir / TRAINING_FOLDER,
+        "enable_checkpointing": False,
+        "logger": "none",
+    }
+    payload = create_training_payload(
+        in_memory=True,
+        train_data_file=Path(scan.source),
+        gridsize=preset.gridsize,
+        neighbor_count=max(1, neighbours),
+        max_epochs=preset.max_epochs,
+        batch_size=preset.batch_size,
+        learning_rate=preset.learning_rate,
+        prepare_probe="auto" if update_probe else "off",
+        seed=seed,
+        **run,
     )
     return run_cdi_example_torch(payload, TrainingScans(scan, None))

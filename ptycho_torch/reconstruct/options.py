@@ -19,7 +19,7 @@ PHASES = 3
 
 
 _STEPS_AT_FIRST = 64
-_LEAST_BATCH = 4
+_LEAST_BATCH = 8
 
 
 @dataclass(frozen=True)

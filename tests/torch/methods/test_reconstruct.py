@@ -67,9 +67,7 @@ def test_the_table_has_the_flat_object_and_no_network_beside_the_result(
     r_factors = [float(row[0]) for row in rows.values()]
     assert r_factors == sorted(r_factors)
     assert {len(row) for row in rows.values()} == {8}, "with a truth: R, NLL and six against it"
-    assert "method: pie (only 25 patterns: iterations alone)" in (
-        result.stdout
-    )
+    assert "method: pie (only 25 patterns: iterations alone)" in (result.stdout)
     assert "INFO method pie: only 25 patterns" in result.stderr
 
 

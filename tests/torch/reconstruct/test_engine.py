@@ -74,7 +74,7 @@ def test_momentum_and_growing_batches_go_further_in_as_many_epochs():
 def test_a_batch_grows_after_each_third():
     options = RpieOptions(epochs=6, batch_size=16, batch_growth=4)
     assert [options.batch_of(epoch, 2000) for epoch in range(6)] == [16, 16, 64, 64, 256, 256]
-    assert [options.batch_of(epoch, 200) for epoch in range(6)] == [4, 4, 50, 50, 50, 50]
+    assert [options.batch_of(epoch, 200) for epoch in range(6)] == [8, 8, 50, 50, 50, 50]
     assert [options.batch_of(epoch, 640) for epoch in range(6)] == [10, 10, 64, 64, 160, 160]
     assert [RpieOptions(epochs=2).batch_of(epoch, 8) for epoch in range(2)] == [16, 16]
     assert RpieOptions(epochs=1, batch_growth=4).batch_of(0, 2000) == 16
