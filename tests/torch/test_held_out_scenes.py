@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from ptycho_torch.cli.app import app
 from ptycho_torch.reconstruct.assemble import canvas_intensity
 from ptycho_torch.reconstruct.stitch import Canvas
-from tests.torch.reference_ptychography import Judgement, judge, r_factor
+from tests.torch.reference_ptychography import Judgement, judge, r_factor, textbook_rpie
 from tests.torch.reference_scenes import Measured, Scene, intensity_at, measure
 from tests.torch.reference_scenes import write_cxi as write_reference_cxi
 from tests.torch.reference_scenes import write_npz as write_reference_npz
@@ -74,18 +74,18 @@ def test_the_forward_model_is_the_references(probe: str) -> None:
 
 SMALL = Scene(n_pixel=32, patterns=100, overlap=0.75, dose=1e7)
 SOUND = {
-    "zone plate, spiral": (replace(SMALL, probe="zone_plate", scan="spiral"), 0.02),
+    "zone plate, spiral": (replace(SMALL, probe="zone_plate", scan="spiral"), 0.01),
     "diffuser, raster": (
         replace(SMALL, obj="binary_phase", probe="diffuser", scan="raster", aspect=2.0),
-        0.05,
+        0.12,  # a raster without jitter leaves periodic artefacts open
     ),
     "vortices": (replace(SMALL, obj="vortices", probe="curved", scan="random"), 0.05),
-    "phase over 2 pi": (replace(SMALL, obj="over_2pi", probe="zone_plate", scan="jitter"), 0.05),
+    "phase over 2 pi": (replace(SMALL, obj="over_2pi", probe="zone_plate", scan="jitter"), 0.02),
     "absorption, few photons": (
         replace(SMALL, obj="absorption", probe="pinhole", scan="circles", dose=1e4),
-        0.12,
+        0.09,
     ),
-    "36 patterns": (replace(SMALL, obj="phantom", probe="curved", patterns=36), 0.06),
+    "36 patterns": (replace(SMALL, obj="phantom", probe="curved", patterns=36), 0.012),
 }
 
 
@@ -109,3 +109,87 @@ class TestSoundScenes:
         )
         assert run.metrics["r_factor"] == pytest.approx(own, rel=0.01)
         assert not run.warned
+
+
+class TestSpoiltScenes:
+    """What is wrong with the data costs little where it can be helped, and is named elsewhere."""
+
+    def test_masked_defects_cost_nothing(self, tmp_path: Path) -> None:
+        spoilt = replace(SMALL, dead_columns=2, hot_pixels=3, stop_px=2, masked=True)
+        run = reconstructed(spoilt, tmp_path)
+        assert run.judged().error < 0.012
+
+    def test_a_probe_of_another_power_and_place_costs_nothing(self, tmp_path: Path) -> None:
+        spoilt = replace(SMALL, probe_power=30.0, probe_shift_px=(2, -2))
+        assert reconstructed(spoilt, tmp_path).judged().error < 0.02
+
+    def test_cxi_gives_what_npz_gives(self, tmp_path: Path) -> None:
+        run = reconstructed(replace(SMALL, scan="spiral"), tmp_path, cxi=True)
+        assert run.judged().error < 0.01
+
+    def test_positions_turned_about_are_named(self, tmp_path: Path) -> None:
+        assert "misfit" in reconstructed(replace(SMALL, orientation="swap"), tmp_path).warned
+
+    @pytest.mark.parametrize(
+        ("spoilt", "slug"),
+        [
+            ({"dead_columns": 3}, "dead-pixels"),
+            ({"hot_pixels": 3}, "hot-pixels"),
+            ({"orientation": "rows"}, "orientation"),
+            ({"given_probe": "tight"}, "probe-wrong"),
+            ({}, None),
+        ],
+        ids=["dead columns", "hot pixels", "orientation", "probe", "sound"],
+    )
+    def test_check_names_what_is_wrong_and_nothing_else(
+        self, spoilt: dict[str, Any], slug: str | None, tmp_path: Path
+    ) -> None:
+        scene = replace(SMALL, obj="over_2pi", probe="off_centre", scan="random", **spoilt)
+        write_reference_npz(tmp_path / "scan.npz", measure(scene), truth=False)
+        outcome = CliRunner().invoke(app, ["check", str(tmp_path / "scan.npz"), "--json"])
+        named = {remark["slug"] for remark in json.loads(outcome.stdout)["remarks"]}
+        assert (slug in named) if slug else not named
+        assert outcome.exit_code == int(slug is not None)
+
+
+@pytest.mark.slow
+class TestLargeScenes:
+    @pytest.mark.parametrize(
+        ("scene", "floor"),
+        [
+            (Scene("over_2pi", "zone_plate", "random", patterns=300, seed=6), 0.02),
+            (Scene("vortices", "long", "random", seed=8), 0.12),
+            (Scene("natural", "zone_plate", "spiral", patterns=400, dose=1e6, aspect=4.0), 0.03),
+            (Scene("natural", "curved", "jitter", modes=(0.7, 0.2, 0.1), seed=2), 0.2),
+            (Scene("natural", "curved", "jitter", n_pixel=128, patterns=120, dose=1e6), 0.2),
+            (Scene("strong", "pinhole", "jitter", n_pixel=96, patterns=120, dose=1e8), 0.06),
+            (Scene("natural", "gauss", "spiral", n_pixel=256, patterns=40, dose=1e7), 0.33),
+        ],
+        ids=lambda value: value.name if isinstance(value, Scene) else str(value),
+    )
+    def test_errors_stay_below_the_floor(self, scene: Scene, floor: float, tmp_path: Path) -> None:
+        assert reconstructed(scene, tmp_path).judged().error < floor
+
+    def test_better_on_the_whole_than_the_textbook_after_as_many_passes(
+        self, tmp_path: Path
+    ) -> None:
+        ratios = []
+        for number, (scene, _) in enumerate(SOUND.values()):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            run = reconstructed(scene, folder)
+            book = textbook_rpie(run.measured, epochs=24)
+            ratios.append(run.judged().error / judge(book.obj, book.origin, run.measured).error)
+        assert np.exp(np.mean(np.log(ratios))) < 0.8
+
+    @pytest.mark.parametrize("kind", ["text", "vortices", "over_2pi", "noise", "strong"])
+    def test_the_pretrained_network_does_no_harm_to_objects_unlike_its_own(
+        self, kind: str, tmp_path: Path
+    ) -> None:
+        scene = Scene(kind, "long", "spiral", n_pixel=32, patterns=120, overlap=0.8, dose=3e3)
+        errors = {}
+        for method, flags in (("pie", ()), ("net", ("--pretrained",))):
+            folder = tmp_path / method
+            folder.mkdir()
+            errors[method] = reconstructed(scene, folder, "--method", method, *flags).judged().error
+        assert errors["net"] < 1.3 * errors["pie"]
