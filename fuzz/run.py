@@ -1,4 +1,4 @@
-"""Fuzz the parsers: `python fuzz/run.py [--seconds N] [--seed N] [TARGET …]`.
+"""Fuzz the parsers: `python fuzz/run.py [--seconds N | --inputs N] [--seed N] [TARGET …]`.
 
 Ends with 1 when something was found; the inputs lie in `outputs/fuzz/`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import random
 import resource
 import signal
@@ -118,14 +119,23 @@ def trial(target: Target, data: bytes) -> str | None:
     return None
 
 
-def fuzz(name: str, seconds: float, seed: int, say: Callable[[str], None]) -> int:
-    """Fuzz one target for some seconds of CPU; return the number of findings of different kinds."""
+def fuzz(
+    name: str,
+    seconds: float,
+    seed: int,
+    say: Callable[[str], None],
+    most: float = math.inf,
+) -> int:
+    """Fuzz one target for some seconds of CPU, or with `most` inputs if that is less.
+
+    Returns the number of findings of different kinds.
+    """
     target, random_ = TARGETS[name], random.Random(f"{name} {seed}")
     began, tried, slowest = time.process_time(), 0, 0.0
     kinds: set[str] = set()
     for data in inputs(target, seeds(name, target), random_):
         start = time.process_time()
-        if start - began > seconds:
+        if start - began > seconds or tried >= most:
             break
         wrong = trial(target, data)
         tried += 1
@@ -146,11 +156,16 @@ def main() -> int:
     """Fuzz the targets that were named, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="of CPU for each target")
+    parser.add_argument("--inputs", type=int, help="for each target, however long that takes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("targets", nargs="*", choices=[[], *TARGETS], default=[])
     chosen = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    found = sum(fuzz(n, chosen.seconds, chosen.seed, print) for n in chosen.targets or TARGETS)
+    seconds, most = (
+        (chosen.seconds, math.inf) if chosen.inputs is None else (math.inf, chosen.inputs)
+    )
+    names = chosen.targets or TARGETS
+    found = sum(fuzz(name, seconds, chosen.seed, print, most) for name in names)
     return 1 if found else 0
 
 
