@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ _DOUBTFUL = 3
 _DECAY = 3
 
 
-class RunState:
+class RunState(ABC):
     """What every engine holds: object, probe and positions, the patterns beside them.
 
     Args:
@@ -122,6 +123,7 @@ class RunState:
         self._move_clock(self.r_factor)
         return found
 
+    @abstractmethod
     def step(self, index: Tensor) -> Tensor:
         """Work on some patterns.
 
@@ -131,8 +133,8 @@ class RunState:
         Returns:
             (k,) squared distance of predicted from measured amplitude, before the step.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def after_epoch(self, order: Tensor, misfit: Tensor) -> float:
         """Do what is done once an epoch.
 
@@ -143,7 +145,6 @@ class RunState:
         Returns:
             Median step of the positions in pixels; NaN where they stand still.
         """
-        raise NotImplementedError
 
     def inside(self, positions: Tensor) -> Tensor:
         """Keep positions on the canvas.
