@@ -13,11 +13,14 @@ class Remark:
         slug: Which test spoke, for programs.
         message: What was seen.
         hint: What to do about it.
+        cure: Flags of `ptycho-torch convert` that undo it, such as `--orientation swap`; empty
+            where no flag can.
     """
 
     slug: str
     message: str
     hint: str
+    cure: str = ""
 
     def line(self) -> str:
         """Return it as one line of a log."""

@@ -1,65 +1,30 @@
 """All that can be said of a scan before it is reconstructed in earnest: facts, remarks, trials.
 
-Beside what `data.inspection` sees, two trials: which way round the positions are, and whether the
-given probe can explain the patterns at all.
+Beside what `data.inspection` sees, trials: which way round the positions are, in which scale and
+turned how far, whether the given probe can explain the patterns, and whether light is on the
+detector that nothing explains.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from ptycho_torch.data.inspection import Inspection, inspect_scan
+from ptycho_torch.data.placement import orientations, scaled
 from ptycho_torch.data.remark import Remark
 from ptycho_torch.data.scan import ScanData
-from ptycho_torch.losses.diffraction import photon_noise
-from ptycho_torch.physics.scaling import compute_scales
-from ptycho_torch.reconstruct.assemble import canvas_r_factor
-from ptycho_torch.reconstruct.engine import RpieOptions, run_rpie
-from ptycho_torch.reconstruct.orientation import (
-    OrientationTest,
-    central_part,
-    find_orientation,
-    orientations,
-)
-from ptycho_torch.reconstruct.stitch import Canvas
+from ptycho_torch.reconstruct.background import Background, find_background
+from ptycho_torch.reconstruct.frame_trial import FrameTest, find_frame
+from ptycho_torch.reconstruct.orientation import OrientationTest, find_orientation
+from ptycho_torch.reconstruct.probe_trial import ProbeTest, try_probe
+from ptycho_torch.reconstruct.trials import FEWEST, Trials
 
-PROBE_EPOCHS = 8
-UNEXPLAINED = 0.3
-"""More than this share of the flat object's loss left by the given probe is too much: right ones
-leave up to 0.16 in simulated scans, wrong ones 0.3 to 0.7."""
-_BETTER = 0.75
-"""Where a refined probe leaves less than this share of it, the probe is to blame."""
-_VISIBLE = 0.02
-"""A misfit, as a part of the amplitude, that may be mere slowness of a weak object."""
-_NOISY = 0.8
-"""Where noise alone is so much of the flat object's loss nothing can be said."""
-
-
-@dataclass(frozen=True)
-class ProbeTest:
-    """How much of the flat object's loss is left, photon noise taken out of both.
-
-    Attributes:
-        given: With the given probe, which stays as it is.
-        refined: With a probe that is refined along with the object.
-        misfit: What the given probe leaves, as a part of the measured amplitude.
-        telling: Whether photon noise leaves room to judge.
-    """
-
-    given: float
-    refined: float
-    misfit: float
-    telling: bool
-
-    @property
-    def wrong(self) -> bool:
-        """Whether the given probe, at the given positions, cannot explain the patterns."""
-        return self.telling and self.given > UNEXPLAINED and self.misfit > _VISIBLE
+_EXPLAINED = 0.5
+"""A frame is believed where it leaves less than this share of the flat object's misfit."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +34,30 @@ class Examination:
     Attributes:
         inspection: The facts.
         orientation: The eight orientations; None where there was nothing to try.
+        frame: Scale and rotation of the positions; None likewise, or for few patterns.
         probe: The given probe against a refined one; None likewise.
+        background: Light that nothing explains; None likewise.
         remarks: All that looks wrong.
+        source: The scan's file.
     """
 
     inspection: Inspection
     orientation: OrientationTest | None
+    frame: FrameTest | None
     probe: ProbeTest | None
+    background: Background | None
     remarks: tuple[Remark, ...]
+    source: str
+
+    @property
+    def cure(self) -> str | None:
+        """The command that undoes all that can be undone, or None."""
+        flags = " ".join(remark.cure for remark in self.remarks if remark.cure)
+        if not flags:
+            return None
+        path = Path(self.source)
+        target = path.with_name(f"{path.name.split('.')[0]}-cured.npz")
+        return f"ptycho-torch convert {shlex.quote(self.source)} {shlex.quote(str(target))} {flags}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -84,13 +65,16 @@ class Examination:
         return {
             **self.inspection.as_dict(),
             "remarks": [asdict(remark) for remark in self.remarks],
+            "cure": self.cure,
             "orientation": None if self.orientation is None else self.orientation.as_dict(),
+            "frame": None if self.frame is None else asdict(self.frame),
             "probe": probe,
+            "background": None if self.background is None else asdict(self.background),
         }
 
 
 def examine(scan: ScanData, epochs: int = 4, seed: int = 0) -> Examination:
-    """Look at a scan, try its orientation, then its probe.
+    """Look at a scan; try orientation, scale and rotation of its positions, then its probe.
 
     Args:
         scan: The measurement.
@@ -104,53 +88,36 @@ def examine(scan: ScanData, epochs: int = 4, seed: int = 0) -> Examination:
         DivergedError: A trial became non-finite.
     """
     inspection = inspect_scan(scan)
+    nothing = Examination(inspection, None, None, None, None, inspection.remarks, scan.source)
     if inspection.unit_remark is not None or inspection.step_px is None:
-        return Examination(inspection, None, None, inspection.remarks)
+        return nothing
     orientation = find_orientation(scan, epochs, seed)
-    probe = try_probe(scan, orientation, seed)
     remarks = [*inspection.remarks]
     if orientation.contradicts:
         remarks.append(_orientation_remark(orientation))
+    found = replace(nothing, orientation=orientation, remarks=tuple(remarks))
+    if len(scan) < FEWEST:
+        return found
+    name = orientation.best if orientation.contradicts else "as given"
+    turned = dict(orientations(scan.positions_px))[name]
+    return _with_trials(found, Trials(replace(scan, positions_px=turned), seed))
+
+
+def _with_trials(found: Examination, trials: Trials) -> Examination:
+    positions = trials.scan.positions_px
+    frame = find_frame(trials, positions)
+    right = scaled(positions, frame.scale, frame.rotation_deg) if frame.clear else positions
+    probe, refined = try_probe(trials, right)
+    if frame.clear and probe.refined > _EXPLAINED:
+        frame = replace(frame, clear=False)
+        probe, refined = try_probe(trials, positions)
+    background = find_background(trials, refined)
+    remarks = [*found.remarks, *_frame_remarks(frame)]
     if probe.wrong:
         remarks.append(_probe_remark(probe))
-    return Examination(inspection, orientation, probe, tuple(remarks))
-
-
-def try_probe(scan: ScanData, orientation: OrientationTest, seed: int = 0) -> ProbeTest:
-    """Reconstruct a part of a scan with the given probe and with one that may change.
-
-    Args:
-        scan: The measurement.
-        orientation: Its test; positions are read as it found best, if that is clear.
-        seed: Of the order of the patterns.
-
-    Returns:
-        The comparison.
-
-    Raises:
-        DivergedError: A trial became non-finite.
-    """
-    used = central_part(scan)
-    name = orientation.best if orientation.contradicts else "as given"
-    positions = dict(orientations(used.positions_px))[name]
-    scales = compute_scales(used.amplitude(), used.probe, used.nphotons)
-    amplitude = torch.from_numpy(used.amplitude() * np.float32(scales.amplitude_scale))
-    probe = torch.from_numpy(used.probe * np.complex64(scales.probe_factor))
-    mask = None if used.mask is None else torch.from_numpy(used.mask)
-    mean = amplitude.square().mean(dim=0)
-    noise = photon_noise("amplitude", scales.nphotons, mean, mask)
-    light = float(mean.sum() if mask is None else mean[mask].sum())
-    left = []
-    for update in (False, True):
-        options = RpieOptions(epochs=PROBE_EPOCHS, update_probe=update, probe_from=1, seed=seed)
-        found = run_rpie(amplitude, positions, probe, options, mask=mask)
-        left.append(found.r_factors[-1] ** 2 * light)
-    flat = Canvas(np.ones_like(found.canvas.object), found.canvas.coverage, found.canvas.origin)
-    nothing = canvas_r_factor(flat, positions, probe, amplitude, mask) ** 2 * light
-    room = nothing - noise
-    shares = [max(0.0, value - noise) / max(room, 1e-12) for value in left]
-    misfit = math.sqrt(max(0.0, left[0] - noise) / light)
-    return ProbeTest(shares[0], shares[1], misfit, noise < _NOISY * nothing)
+    if background.noticed:
+        remarks.append(_background_remark(background))
+    return replace(found, frame=frame, probe=probe, background=background, remarks=tuple(remarks))
 
 
 def _orientation_remark(test: OrientationTest) -> Remark:
@@ -160,19 +127,52 @@ def _orientation_remark(test: OrientationTest) -> Remark:
         f"the positions explain the patterns better after `{test.best}`: R factor "
         f"{factors[test.best]:.3g} instead of {factors['as given']:.3g}",
         "swap exchanges rows and columns, flip changes the sign of one of them",
+        f"--orientation {test.best.replace(', ', ',').replace(' ', '-')}",
     )
+
+
+def _frame_remarks(test: FrameTest) -> Iterator[Remark]:
+    better = f"patterns are predicted with {test.misfit / test.given_misfit:.0%} of the misfit"
+    if test.scale_wrong:
+        yield Remark(
+            "position-scale",
+            f"positions multiplied by {test.scale:.3f} explain the patterns better: {better}",
+            "energy, distance or detector pixel are wrong by as much, or the stage's unit is",
+            f"--position_scale {test.scale:.3f}",
+        )
+    if test.rotation_wrong:
+        yield Remark(
+            "position-rotation",
+            f"positions turned by {test.rotation_deg:.1f} degrees explain the patterns better: "
+            f"{better}",
+            "the stage is turned against the detector",
+            f"--position_rotation_deg {test.rotation_deg:.1f}",
+        )
 
 
 def _probe_remark(test: ProbeTest) -> Remark:
     seen = (
-        f"the given probe leaves {test.given:.0%} of the flat object's loss unexplained, a refined "
-        f"one {test.refined:.0%}"
+        f"the given probe leaves {test.given:.0%} of the flat object's misfit unexplained, a "
+        f"refined one {test.refined:.0%}"
     )
-    if test.refined < _BETTER * test.given:
-        hint = "let the probe be refined (`--update_probe`, `--prepare_probe on`), or give a better"
-        return Remark("probe-wrong", seen, hint)
+    if test.refined_helps:
+        return Remark(
+            "probe-wrong",
+            f"{seen}: the given probe is wrong",
+            "let it be refined (`reconstruct` does; `train --prepare_probe on`), or give a better",
+        )
     return Remark(
         "unexplained",
         f"{seen}: neither explains the patterns",
         "the probe is far off, or positions are wrong: their scale (pixel size), order or offsets",
+    )
+
+
+def _background_remark(background: Background) -> Remark:
+    return Remark(
+        "background",
+        f"about {background.counts_per_pixel:.3g} counts a pixel, {background.share:.0%} of all, "
+        "are an even background that did not come through the sample",
+        "subtract a dark measurement, or this number",
+        f"--subtract_background {background.counts_per_pixel:.3g}",
     )

@@ -14,14 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from ptycho_torch.data.scan import Array, ScanData
+from ptycho_torch.data.placement import AS_GIVEN, orientations
+from ptycho_torch.data.scan import ScanData
 from ptycho_torch.physics.scaling import compute_scales
 from ptycho_torch.reconstruct.engine import RpieOptions, run_engine
+from ptycho_torch.reconstruct.trials import central_part
 
 CLEAR_MARGIN = 0.05
 """The best orientation is believed when the next one's R factor is this fraction larger."""
 
 PATTERNS_USED = 400
+"""Of a longer scan those nearest to its middle."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class OrientationTest:
     @property
     def contradicts(self) -> bool:
         """Whether another orientation than the given one fits clearly better."""
-        return self.clear and self.best != "as given"
+        return self.clear and self.best != AS_GIVEN
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -81,7 +84,7 @@ def find_orientation(scan: ScanData, epochs: int = 4, seed: int = 0) -> Orientat
     Raises:
         DivergedError: The object became non-finite.
     """
-    used = central_part(scan)
+    used = central_part(scan, PATTERNS_USED)
     scales = compute_scales(used.amplitude(), used.probe)
     amplitude = torch.from_numpy(used.amplitude() * np.float32(scales.amplitude_scale))
     probe = torch.from_numpy(used.probe * np.complex64(scales.probe_factor))
@@ -94,40 +97,3 @@ def find_orientation(scan: ScanData, epochs: int = 4, seed: int = 0) -> Orientat
     found.sort(key=lambda item: item.r_factor)
     clear = found[1].r_factor > (1 + CLEAR_MARGIN) * found[0].r_factor
     return OrientationTest(tuple(found), clear)
-
-
-def orientations(positions_px: Array) -> list[tuple[str, Array]]:
-    """Return the eight ways to read positions, as given first.
-
-    Args:
-        positions_px: (n, 2) float64, (row, col).
-
-    Returns:
-        Names with (n, 2) float64 positions.
-    """
-    ways = []
-    for swap in (False, True):
-        for rows in (1.0, -1.0):
-            for cols in (1.0, -1.0):
-                read = positions_px[:, ::-1] if swap else positions_px
-                parts = [
-                    *(["swap"] if swap else []),
-                    *(["flip rows"] if rows < 0 else []),
-                    *(["flip cols"] if cols < 0 else []),
-                ]
-                name = ", ".join(parts) or "as given"
-                ways.append((name, np.ascontiguousarray(read * (rows, cols))))
-    return ways
-
-
-def central_part(scan: ScanData) -> ScanData:
-    """Return the patterns nearest to the middle of a scan, `PATTERNS_USED` at most.
-
-    Args:
-        scan: The measurement.
-
-    Returns:
-        A part of it, in order.
-    """
-    distance = np.linalg.norm(scan.positions_px - np.median(scan.positions_px, axis=0), axis=1)
-    return scan.select(np.sort(np.argsort(distance, kind="stable")[:PATTERNS_USED]))

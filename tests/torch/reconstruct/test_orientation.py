@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ptycho_torch.reconstruct.orientation import find_orientation, orientations
+from ptycho_torch.data.placement import orientations
+from ptycho_torch.reconstruct.orientation import find_orientation
 from ptycho_torch.simulation import simulate_scan
 
 
