@@ -17,7 +17,7 @@ from ulid import ULID
 from planctl._files import sha256_file
 from planctl._redaction import Redactor
 from planctl.executors import JobResult
-from planctl.models.plan import Plan, Step, checks_of, contract_digest
+from planctl.models.plan.plan import Plan, Step, checks_of, contract_digest
 from planctl.models.receipt import Receipt, Subject
 from planctl.ops.checks import run_checks
 from planctl.ops.collect import collect

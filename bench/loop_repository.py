@@ -15,9 +15,10 @@ from evidence_repositories import PLANCTL, call, commit, prepare, record_like
 from fast_import import History
 from ulid import ULID
 
-from planctl.models import ledger, turn
-from planctl.models.ledger import Attempt, LedgerItem, Status
-from planctl.models.turn_record import TurnRecord, file_text
+from planctl.models.ledger import document as ledger
+from planctl.models.ledger.document import Attempt, LedgerItem, Status
+from planctl.models.turn import turn
+from planctl.models.turn.record import TurnRecord, file_text
 from planctl.ops.receipts import intact_receipts
 from planctl.workspace import LEDGER, Workspace
 

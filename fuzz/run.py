@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fuzz.mutation import dumped, mutated_bytes, mutated_json
 from fuzz.targets import LIMIT_S, TARGETS, Target, enveloped
 from planctl.errors import PlanctlError
-from planctl.models.envelope import parse_envelope
+from planctl.models.signing.envelope import parse_envelope
 
 ROOT = Path(__file__).resolve().parents[1]
 FOUND = ROOT / "outputs/fuzz"

@@ -16,22 +16,23 @@ from fuzz import data_files
 from planctl._questions import UnanswerableError, look_up, picture
 from planctl._terminal import TerminalFilter
 from planctl.errors import BadFileError, PlanctlError
-from planctl.models import blocker, ledger
+from planctl.models import blocker
 from planctl.models.adoption import parse_record
-from planctl.models.allowed_signers import parse_allowed_signers, parse_revoked
-from planctl.models.envelope import PAYLOAD_TYPE, envelope_text, parse_envelope
-from planctl.models.ledger import Attempt
+from planctl.models.ledger import document as ledger
+from planctl.models.ledger.document import Attempt
 from planctl.models.paths import input_glob, matches
-from planctl.models.plan import contract_digest
-from planctl.models.plan_yaml import parse_plan
-from planctl.models.prose import parse_prose
+from planctl.models.plan.parse import parse_plan
+from planctl.models.plan.plan import contract_digest
+from planctl.models.plan.working import checklist_rows
+from planctl.models.prose.reading import parse_prose
 from planctl.models.receipt import parse_receipt, payload_bytes
 from planctl.models.replay import parse_replay
 from planctl.models.settings import parse_settings
+from planctl.models.signing.allowed_signers import parse_allowed_signers, parse_revoked
+from planctl.models.signing.envelope import PAYLOAD_TYPE, envelope_text, parse_envelope
 from planctl.models.test_outcome import read_outcome
 from planctl.models.timeline import times_in
-from planctl.models.turn import blocks
-from planctl.models.working_plan import checklist_rows
+from planctl.models.turn.turn import blocks
 from planctl.ops.run_log import body
 from ptycho_torch.errors import DataFileError
 

@@ -12,10 +12,10 @@ from planctl._files import behind_link, read_text
 from planctl._git import Repository
 from planctl.clock import Clock, system_clock
 from planctl.errors import BadFileError, NotFoundError, PlanError, UsageError
-from planctl.models.plan import Plan, initiative_id
-from planctl.models.plan_yaml import parse_plan
+from planctl.models.plan.parse import parse_plan
+from planctl.models.plan.plan import Plan, initiative_id
+from planctl.models.plan.working import checklist_rows
 from planctl.models.settings import Settings, parse_settings
-from planctl.models.working_plan import checklist_rows
 
 ACTIVE = "plans/active"
 LEDGER = "docs/fix_plan.md"

@@ -10,7 +10,7 @@ import typer
 from planctl.cli.evidence import Json
 
 if TYPE_CHECKING:
-    from planctl.models.brief import Brief, BriefCheck, BriefProblem
+    from planctl.models.brief.brief import Brief, BriefCheck, BriefProblem
     from planctl.workspace import Workspace
 
 

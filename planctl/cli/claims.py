@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from planctl.models.judged import ClaimsReport, JudgedClaim
+    from planctl.models.claims.judged import ClaimsReport, JudgedClaim
 
 
 def claims(
@@ -34,7 +34,7 @@ def claims(
 ) -> int:
     """Judge every claim of summaries; exit 1 if one is contradicted or unsupported."""
     from planctl.cli import render
-    from planctl.models.judged import KINDS
+    from planctl.models.claims.judged import KINDS
     from planctl.ops.claims import claims as judge
     from planctl.workspace import Workspace
 
@@ -64,7 +64,7 @@ def require_known(kinds: list[str] | None, known: tuple[str, ...]) -> None:
 def _show(report: ClaimsReport, kinds: tuple[str, ...], everything: bool) -> None:
     from planctl._text import count
     from planctl.cli import render
-    from planctl.models.judged import Answer
+    from planctl.models.claims.judged import Answer
 
     counts = report.counts()
     answers = [answer.value for answer in Answer]

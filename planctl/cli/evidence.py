@@ -11,7 +11,7 @@ import typer
 from planctl.cli.formats import Format, FormatOption, chosen
 
 if TYPE_CHECKING:
-    from planctl.models.plan import Plan
+    from planctl.models.plan.plan import Plan
     from planctl.models.timeline import Timeline
     from planctl.models.verdict import VerifyReport
     from planctl.workspace import Workspace
@@ -76,9 +76,9 @@ def verify(
     json_: Json = False,
 ) -> int:
     """Decide what the receipts prove now; exit 0 if every step is fresh or waived, else 1."""
-    from planctl.models.policy import Requirement
+    from planctl.models.signing.policy import Requirement
+    from planctl.ops.signing.trust import Auditor
     from planctl.ops.together import verify_all
-    from planctl.ops.trust import Auditor
     from planctl.ops.verify import verify as judge
     from planctl.workspace import Workspace
 

@@ -9,10 +9,10 @@ import typer
 from planctl.cli.evidence import Json
 
 if TYPE_CHECKING:
+    from planctl.ops.blocking.unblock import Unblocked
+    from planctl.ops.blocking.waits import WaitResult, WaitView
     from planctl.ops.dwell import DwellReport
     from planctl.ops.focus import FocusState
-    from planctl.ops.unblock import Unblocked
-    from planctl.ops.waits import WaitResult, WaitView
 
 Timeout = Annotated[
     str | None,
@@ -22,7 +22,7 @@ Timeout = Annotated[
 
 def _seconds(text: str | None) -> float | None:
     from planctl.errors import UsageError
-    from planctl.models.plan import parse_duration_s
+    from planctl.models.plan.plan import parse_duration_s
 
     try:
         return parse_duration_s(text)
@@ -36,7 +36,7 @@ def blocked(
 ) -> None:
     """Print who is blocked, waiting or locked, on what, and the way out."""
     from planctl.cli import render
-    from planctl.ops.blocked import blocked as look
+    from planctl.ops.blocking.blocked import blocked as look
     from planctl.workspace import Workspace
 
     states = look(Workspace.open(), initiative)
@@ -84,7 +84,7 @@ def unblock(
     """Run the return conditions of the open blockers; exit 0 if they hold, else 1."""
     from planctl.cli import render
     from planctl.errors import UsageError
-    from planctl.ops import unblock as operation
+    from planctl.ops.blocking import unblock as operation
     from planctl.workspace import Workspace
 
     workspace = Workspace.open()
@@ -195,7 +195,7 @@ def wait(
     """Let a focus wait for something outside, end a wait, or list the waits."""
     from planctl.cli import render
     from planctl.errors import UsageError
-    from planctl.ops import waits
+    from planctl.ops.blocking import waits
     from planctl.workspace import Workspace
 
     workspace, asked = Workspace.open(), (what, until, check)

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from planctl.models.annotation import Annotation, Rule
-    from planctl.models.plan import Plan
+    from planctl.models.plan.plan import Plan
     from planctl.models.verdict import VerifyReport
     from planctl.workspace import Workspace
 

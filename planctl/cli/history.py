@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from planctl.models.trail import Trail, Turn
     from planctl.models.way_back import Action, WayBack
     from planctl.ops.bisect import Bisection
-    from planctl.ops.past import PastReport
+    from planctl.ops.past.at import PastReport
 
 _SHOWN = 6
 
@@ -30,7 +30,7 @@ def at(
     Nothing is checked out: the verdicts are those of a clean clone of the commit.
     """
     from planctl.cli import render
-    from planctl.ops.past import at as look
+    from planctl.ops.past.at import at as look
     from planctl.workspace import Workspace
 
     result = look(Workspace.open(), revision, initiative, phase)
@@ -143,7 +143,7 @@ def next_green(
     """
     from planctl.cli import render
     from planctl.errors import UsageError
-    from planctl.models.plan import parse_duration_s
+    from planctl.models.plan.plan import parse_duration_s
     from planctl.ops.next_green import next_green as find
     from planctl.workspace import Workspace
 

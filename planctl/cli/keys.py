@@ -10,7 +10,7 @@ import typer
 from planctl.cli.evidence import Json
 
 if TYPE_CHECKING:
-    from planctl.ops.sign import SignResult
+    from planctl.ops.signing.sign import SignResult
 
 keys_app = typer.Typer(
     help="Keys that receipts are signed with.", no_args_is_help=True, rich_markup_mode=None
@@ -35,7 +35,7 @@ def keys_new(
 
     from planctl.cli import render
     from planctl.cli.passphrase import new_passphrase
-    from planctl.ops import keys
+    from planctl.ops.signing import keys
 
     secret = bytes if no_passphrase else new_passphrase
     made = keys.new_key(path or Path(keys.DEFAULT_PATH), comment, secret)
@@ -52,7 +52,7 @@ def keys_new(
 def keys_list(json_: Json = False) -> None:
     """Print whose keys are trusted here, what each is worth now, and which one signs."""
     from planctl.cli import render
-    from planctl.ops import keys
+    from planctl.ops.signing import keys
     from planctl.workspace import Workspace
 
     found = keys.list_keys(Workspace.open())
@@ -92,7 +92,7 @@ def keys_trust(
 ) -> None:
     """Add a key to the repository's allowed_signers; commit the file to make it known."""
     from planctl.cli import render
-    from planctl.ops import trusted_keys
+    from planctl.ops.signing import trusted_keys
     from planctl.workspace import Workspace
 
     done = trusted_keys.trust_key(Workspace.open(), key, tuple(role), after, before)
@@ -118,7 +118,7 @@ def keys_revoke(
     """Let a key count no more: from now on, from a time on, or (compromised) ever."""
     from planctl.cli import render
     from planctl.errors import UsageError
-    from planctl.ops import trusted_keys
+    from planctl.ops.signing import trusted_keys
     from planctl.workspace import Workspace
 
     if since and compromised:
@@ -146,7 +146,7 @@ def sign(
     """Sign the receipts that are proven; exit 0 if each carries your signature now, else 1."""
     from planctl.cli import render
     from planctl.errors import UsageError
-    from planctl.ops import sign as signing
+    from planctl.ops.signing import sign as signing
     from planctl.workspace import Workspace
 
     if receipt is not None and (initiative or step or restore):

@@ -11,8 +11,8 @@ from planctl.cli.evidence import Json
 from planctl.cli.formats import Format, FormatOption
 
 if TYPE_CHECKING:
-    from planctl.ops.ledger_check import CheckReport
-    from planctl.ops.ledger_next import NextAnswer
+    from planctl.ops.ledger.check import CheckReport
+    from planctl.ops.ledger.next_item import NextAnswer
 
 ledger_app = typer.Typer(
     help="The ledger, docs/fix_plan.md.", no_args_is_help=True, rich_markup_mode=None
@@ -23,7 +23,7 @@ ledger_app = typer.Typer(
 def ledger_show(json_: Json = False) -> None:
     """Print the items of the ledger."""
     from planctl.cli import render
-    from planctl.ops.ledger_file import show
+    from planctl.ops.ledger.file import show
     from planctl.workspace import Workspace
 
     result = show(Workspace.open())
@@ -37,7 +37,7 @@ def ledger_show(json_: Json = False) -> None:
 def ledger_next(json_: Json = False) -> None:
     """Print the item to work on, and why those before it are passed over."""
     from planctl.cli import render
-    from planctl.ops.ledger_next import next_item
+    from planctl.ops.ledger.next_item import next_item
     from planctl.workspace import Workspace
 
     answer = next_item(Workspace.open())
@@ -77,7 +77,7 @@ def ledger_set(
 ) -> None:
     """Set a field of an item; `done` only when every step of the initiative is proven."""
     from planctl.cli import render
-    from planctl.ops.ledger_set import set_field
+    from planctl.ops.ledger.setting import set_field
     from planctl.workspace import Workspace
 
     result = set_field(Workspace.open(), item, field, value)
@@ -96,7 +96,7 @@ def ledger_attempt(
 ) -> None:
     """Add an attempt to an item of the ledger, stamped by planctl's clock."""
     from planctl.cli import render
-    from planctl.ops import ledger
+    from planctl.ops.ledger import items as ledger
     from planctl.workspace import Workspace
 
     item = ledger.attempt(Workspace.open(), initiative, text)
@@ -115,7 +115,7 @@ def ledger_archive(
 ) -> None:
     """Move the oldest attempts of done items to docs/archive/ until the ledger is in its budget."""
     from planctl.cli import render
-    from planctl.ops.ledger_archive import archive
+    from planctl.ops.ledger.archive import archive
     from planctl.workspace import Workspace
 
     report = archive(Workspace.open(), item)
@@ -137,7 +137,7 @@ def ledger_check(json_: Json = False, form: FormatOption = Format.TABLE) -> None
     from planctl.cli import render
     from planctl.cli.formats import chosen, print_findings
     from planctl.models.contradiction import RULES
-    from planctl.ops.ledger_check import check
+    from planctl.ops.ledger.check import check
     from planctl.workspace import Workspace
 
     form = chosen(form, json_)
@@ -182,7 +182,7 @@ def ledger_merge(
 ) -> None:
     """Join two versions of the ledger item by item: git's merge driver. Exit 1 with conflicts."""
     from planctl.cli import render
-    from planctl.ops.ledger_merge import merge
+    from planctl.ops.ledger.merge import merge
     from planctl.workspace import LEDGER
 
     result = merge(base, ours, theirs, path or LEDGER, marker_size)

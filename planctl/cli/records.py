@@ -43,7 +43,7 @@ def block(
     from dataclasses import asdict
 
     from planctl.cli import render
-    from planctl.ops.block import block_by_hand
+    from planctl.ops.blocking.block import block_by_hand
     from planctl.workspace import Workspace
 
     result = block_by_hand(Workspace.open(), initiative, reason, step, until)

@@ -16,7 +16,7 @@ from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
 
 if TYPE_CHECKING:
     # Each command pays only for the operation it shows.
-    from planctl.models.ledger import Ledger
+    from planctl.models.ledger.document import Ledger
     from planctl.models.timeline import Timeline
     from planctl.ops.run_phase import PhaseResult, StepResult
     from planctl.ops.scaffold import Scaffold

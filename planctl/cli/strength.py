@@ -11,9 +11,9 @@ from planctl.cli.formats import Format, FormatOption
 
 if TYPE_CHECKING:
     from planctl.models.lint import Finding
-    from planctl.ops.lint import LintResult
-    from planctl.ops.replay import ReplayResult
-    from planctl.ops.replay_one import StepReplay
+    from planctl.ops.lint.run import LintResult
+    from planctl.ops.replay.one import StepReplay
+    from planctl.ops.replay.run import ReplayResult
 
 
 def replay(
@@ -38,8 +38,8 @@ def replay(
 
     from planctl.cli import render
     from planctl.errors import UsageError
-    from planctl.ops.replay import replay as carry_out
-    from planctl.ops.replay_one import ReplayOptions
+    from planctl.ops.replay.one import ReplayOptions
+    from planctl.ops.replay.run import replay as carry_out
     from planctl.workspace import Workspace
 
     if not 0 < sample <= 1:
@@ -101,7 +101,7 @@ def lint(
     from planctl.cli import render
     from planctl.cli.formats import chosen, print_findings
     from planctl.models.lint import RULES
-    from planctl.ops.lint import lint as look
+    from planctl.ops.lint.run import lint as look
     from planctl.workspace import Workspace
 
     shape = chosen(form, json_)

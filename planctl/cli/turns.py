@@ -9,8 +9,8 @@ import typer
 from planctl.cli.evidence import Json
 
 if TYPE_CHECKING:
-    from planctl.models.turn_prose import TurnProse
-    from planctl.models.turn_record import OpenTurn
+    from planctl.models.turn.prose import TurnProse
+    from planctl.models.turn.record import OpenTurn
     from planctl.ops.turn.closing import ClosedTurn
     from planctl.ops.turn.problems import RefusedTurnError
     from planctl.workspace import Workspace
@@ -152,7 +152,7 @@ def _words(
     from dataclasses import replace
 
     from planctl.errors import UsageError
-    from planctl.models.turn_prose import TurnProse
+    from planctl.models.turn.prose import TurnProse
     from planctl.ops.turn.journal import begun
 
     given = [item for item in (source, from_file, message) if item is not None]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from planctl.mcp.tool import Answer, Call, Name, Tool, require_inside
 from planctl.ops.claims import claims
-from planctl.ops.ledger_next import next_item
+from planctl.ops.ledger.next_item import next_item
 from planctl.ops.next_green import next_green
 from planctl.ops.status import status
 from planctl.ops.together import verify_all

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from planctl.mcp.tool import INITIATIVE, Answer, Call, Name, Tool
-from planctl.ops.blocked import blocked
+from planctl.ops.blocking.blocked import blocked
+from planctl.ops.blocking.unblock import unblock
 from planctl.ops.dwell import dwell_reports
 from planctl.ops.retro import retro
-from planctl.ops.unblock import unblock
 
 
 class BlockedTool(Tool):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from planctl.errors import UsageError
 from planctl.mcp.tool import Answer, Call, Name, Text, Tool, require_inside
-from planctl.models.turn_prose import TurnProse
+from planctl.models.turn.prose import TurnProse
 from planctl.ops.brief.check import check_brief
 from planctl.ops.brief.write import write_brief
 from planctl.ops.turn.closing import close_turn

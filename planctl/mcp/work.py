@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from planctl.mcp.tool import INITIATIVE, Answer, Call, Name, Text, Tool
-from planctl.ops import ledger
-from planctl.ops.block import block_by_hand
+from planctl.ops.blocking.block import block_by_hand
+from planctl.ops.ledger import items as ledger
 from planctl.ops.run_phase import RunOptions, run_phase
 from planctl.ops.sync import sync
 

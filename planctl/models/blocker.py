@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from planctl._text import printable
-from planctl.models.failure_signs import Signature
+from planctl.models.failures.signs import Signature
 
 
 @dataclass(frozen=True)

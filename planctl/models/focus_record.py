@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from planctl import clock
 from planctl.errors import BadFileError
-from planctl.models.plan import Name, canonical_json
+from planctl.models.plan.plan import Name, canonical_json
 from planctl.models.receipt import Fingerprint, GitId, Ulid, UtcTime
 from planctl.models.strict_json import strict_json
 

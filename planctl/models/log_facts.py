@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from planctl.models.claim_tests import TestResult, results_in
+from planctl.models.claims.tests import TestResult, results_in
 
 _HEAD_LINES = 60
 _LOG = re.compile(r"\.(?:log|out|err)(?:\.txt)?$|(?:^|[/_])(?:pytest|unittest)[\w.-]*\.txt$", re.I)

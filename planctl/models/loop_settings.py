@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
-from planctl.models.plan import parse_duration_s
-from planctl.models.turn_settings import subject_template
+from planctl.models.plan.plan import parse_duration_s
+from planctl.models.turn.settings import subject_template
 
 
 def _command(text: str) -> str:

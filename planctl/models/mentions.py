@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from planctl.models.lexicon import CHANGES, PRODUCES, RECORDS, SKIPPED, lemma, word_set, words_of
-from planctl.models.plan import Plan, Step
+from planctl.models.plan.plan import Plan, Step
 from planctl.models.requests import FOLDERS, GENERAL, akin_to_any, is_evidence, stem
 from planctl.models.same_command import Command, commands, difference, within
 

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from planctl.errors import ReceiptError
 from planctl.models.paths import contained_path
-from planctl.models.plan import canonical_json
+from planctl.models.plan.plan import canonical_json
 from planctl.models.strict_json import strict_json
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"

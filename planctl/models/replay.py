@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from planctl.errors import ReceiptError
-from planctl.models.plan import canonical_json
+from planctl.models.plan.plan import canonical_json
 from planctl.models.receipt import STATEMENT_TYPE, ContainedPath, GitId, Sha256, Ulid, UtcTime
 from planctl.models.strict_json import strict_json
 

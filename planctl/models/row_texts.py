@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from planctl.models.working_plan import row_lines
+from planctl.models.plan.working import row_lines
 
 _HEAD = re.compile(r"^[ \t]*[-*+][ \t]+\[[ xX]\][ \t]+")
 _COMMENT = re.compile(r"<!--.*?-->")

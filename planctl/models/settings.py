@@ -14,32 +14,32 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
     from planctl.models.audit_settings import AuditSettings
-    from planctl.models.brief_settings import BriefSettings
+    from planctl.models.brief.settings import BriefSettings
     from planctl.models.diff_kinds import TurnsSettings
     from planctl.models.dwell import DwellSettings, ProgressSettings
-    from planctl.models.ledger_settings import LedgerSettings
+    from planctl.models.ledger.settings import LedgerSettings
     from planctl.models.lint import LintSettings
     from planctl.models.loop_settings import LoopSettings
-    from planctl.models.policy import Policy, SigningSettings
+    from planctl.models.signing.policy import Policy, SigningSettings
     from planctl.models.slurm_settings import SlurmSettings
-    from planctl.models.turn_settings import EvidenceSettings, TurnSettings
+    from planctl.models.turn.settings import EvidenceSettings, TurnSettings
 
 SCHEMA = "planctl/settings/v1"
 # Section: the module below `planctl.models` that has it, and what it is called there.
 _SECTIONS = {
     "slurm": "slurm_settings.SlurmSettings",
-    "signing": "policy.SigningSettings",
-    "policy": "policy.Policy",
+    "signing": "signing.policy.SigningSettings",
+    "policy": "signing.policy.Policy",
     "audit": "audit_settings.AuditSettings",
     "lint": "lint.LintSettings",
     "turns": "diff_kinds.TurnsSettings",
     "dwell": "dwell.DwellSettings",
     "progress": "dwell.ProgressSettings",
-    "turn": "turn_settings.TurnSettings",
-    "evidence": "turn_settings.EvidenceSettings",
+    "turn": "turn.settings.TurnSettings",
+    "evidence": "turn.settings.EvidenceSettings",
     "loop": "loop_settings.LoopSettings",
-    "ledger": "ledger_settings.LedgerSettings",
-    "brief": "brief_settings.BriefSettings",
+    "ledger": "ledger.settings.LedgerSettings",
+    "brief": "brief.settings.BriefSettings",
 }
 _MAX_CHARS = 250_000
 # tomllib takes the square of their number for a dotted key.
@@ -131,7 +131,7 @@ class Settings:
 
 
 def _model(section: str) -> type[BaseModel]:
-    module, _, name = _SECTIONS[section].partition(".")
+    module, _, name = _SECTIONS[section].rpartition(".")
     found: type[BaseModel] = getattr(importlib.import_module(f"planctl.models.{module}"), name)
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from planctl.models.claim_tests import TestResult, results_in
+from planctl.models.claims.tests import TestResult, results_in
 
 _RAN = ("passed", "failed", "error", "xpassed")
 _PUT_ASIDE = ("skipped", "xfailed", "deselected")

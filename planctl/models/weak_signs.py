@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from planctl.models.check import Check, JsonCheck, LogCheck, LogValueCheck, SameCheck
-from planctl.models.plan import Plan, Step, checks_of
+from planctl.models.plan.plan import Plan, Step, checks_of
 
 WORTH_READING = re.compile(
     r"\|\||&|set \+|\bexit\b|\btrue\b|\s:\s*$|\s-\w*c\s|\btrap\b|\$\(|`|\bif\b|!\s|\becho\b|<<|"

@@ -11,9 +11,9 @@ from planctl.errors import PlanctlError, PreconditionError
 from planctl.workspace import Workspace
 
 if TYPE_CHECKING:
-    from planctl.models.allowed_signers import AllowedSigners
     from planctl.models.focus_record import FocusRecord
-    from planctl.ops.signer import Signer
+    from planctl.models.signing.allowed_signers import AllowedSigners
+    from planctl.ops.signing.signer import Signer
 
 # Set by the loop for the agents that it starts.
 _TURN_VARIABLE = "PLANCTL_TURN"
@@ -94,14 +94,14 @@ def trusted(workspace: Workspace) -> AllowedSigners | None:
     settings = workspace.settings().signing
     if not os.path.lexists(workspace.root / settings.allowed_signers):
         return None
-    from planctl.ops.trust import disk_reader, load_signers
+    from planctl.ops.signing.trust import disk_reader, load_signers
 
     signers = load_signers(disk_reader(workspace), settings)
     return signers if signers.entries else None
 
 
 def _by_key(workspace: Workspace, found: Actor, deed: str, signers: AllowedSigners) -> Actor:
-    from planctl.ops.signer import find_signer
+    from planctl.ops.signing.signer import find_signer
 
     settings, signer = workspace.settings().dwell, find_signer(workspace)
     way = "name the key of a person in PLANCTL_SIGNING_KEY; `planctl keys list` shows the roles"
@@ -137,8 +137,8 @@ def discounted(workspace: Workspace, record: FocusRecord) -> str | None:
     signers = trusted(workspace)
     if signers is None:
         return None
-    from planctl.models.envelope import Signature
-    from planctl.ops.trust import Past, Trust
+    from planctl.models.signing.envelope import Signature
+    from planctl.ops.signing.trust import Past, Trust
 
     if record.key is None or record.signature is None:
         return f"is not signed, and `{signers.path}` lists keys"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.receipt import StoredReceipt
 from planctl.ops import hub as hubs
-from planctl.ops import ledger, summary
+from planctl.ops import summary
+from planctl.ops.ledger import items as ledger
 from planctl.ops.record import StepRun
 from planctl.workspace import Hub, Workspace
 
@@ -29,7 +30,7 @@ def after_step(
     hubs.write_inventory(hub, receipts)
     if run.ok or hub.scratch:
         return None
-    from planctl.ops import block
+    from planctl.ops.blocking import block
 
     _, step = plan.step(run.stored.receipt.step)
     log = hub.path / run.stored.receipt.log

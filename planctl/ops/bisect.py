@@ -15,11 +15,11 @@ from planctl.models.verdict import Compared, StepVerdict, Verdict
 from planctl.ops.causes import causes
 from planctl.ops.first_parents import Line, commit_of, line_of, receipts_in, require_on
 from planctl.ops.judge import Judge
-from planctl.ops.line_judge import LineGates
-from planctl.ops.past import Past, known_commit
-from planctl.ops.past_line import ABSENT, Track
-from planctl.ops.past_target import steps_meant
-from planctl.ops.past_tree import CommitTree, temporary_blobs
+from planctl.ops.past.at import Past, known_commit
+from planctl.ops.past.line import ABSENT, Track
+from planctl.ops.past.line_judge import LineGates
+from planctl.ops.past.target import steps_meant
+from planctl.ops.past.tree import CommitTree, temporary_blobs
 from planctl.ops.verify import verify
 from planctl.workspace import Workspace
 

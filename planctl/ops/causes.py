@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from planctl._git import Repository
-from planctl.models.plan import Step
+from planctl.models.plan.plan import Step
 from planctl.models.verdict import Predicate, Verdict
 from planctl.ops.judge import Judge
 from planctl.ops.predicates import name_commits

@@ -19,7 +19,7 @@ from planctl._files import (
 )
 from planctl._text import listed
 from planctl.models.paths import is_utf8
-from planctl.models.plan import Collect, Step
+from planctl.models.plan.plan import Collect, Step
 from planctl.models.receipt import CheckResult, DataFile, Subject
 from planctl.ops.inputs import digest_files, expand
 from planctl.workspace import Hub

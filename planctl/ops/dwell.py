@@ -19,7 +19,7 @@ from planctl.models.dwell import (
     tier_of,
 )
 from planctl.models.focus_record import FocusRecord, Unlock, file_name, waited
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.settings import parse_settings
 from planctl.models.verdict import VerifyReport
 from planctl.ops.focus_records import focus_records, waits_folder

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from planctl import clock
 from planctl.models.blocker import Blocker
-from planctl.models.failure_signs import Failure, Signature, signature
-from planctl.models.plan import Plan
-from planctl.ops import ledger
-from planctl.ops.block import file_blocker, findings_for
+from planctl.models.failures.signs import Failure, Signature, signature
+from planctl.models.plan.plan import Plan
+from planctl.ops.blocking.block import file_blocker, findings_for
+from planctl.ops.blocking.open_blockers import open_blockers
+from planctl.ops.blocking.unblock import DWELL_KIND
 from planctl.ops.dwell import Dwell, advice
 from planctl.ops.focus_records import focus_records
-from planctl.ops.open_blockers import open_blockers
-from planctl.ops.unblock import DWELL_KIND
+from planctl.ops.ledger import items as ledger
 from planctl.workspace import Workspace
 
 TURN_KIND = "turn"

@@ -10,9 +10,9 @@ from typing import Any
 
 from planctl.errors import PlanctlError
 from planctl.models.focus_record import Wait, open_waits
+from planctl.ops.blocking.open_blockers import OpenBlocker, open_blockers
 from planctl.ops.dwell import Dwell, advice
 from planctl.ops.focus_records import focus_records
-from planctl.ops.open_blockers import OpenBlocker, open_blockers
 from planctl.workspace import LEDGER, Workspace
 
 _ENDED = ("done", "archived")
@@ -90,7 +90,7 @@ class FocusBoard:
     def _statuses(self) -> dict[str, str]:
         if not (self._workspace.root / LEDGER).is_file():
             return {}
-        from planctl.ops.ledger_file import show
+        from planctl.ops.ledger.file import show
 
         return {item.id: item.status for item in show(self._workspace).items}
 

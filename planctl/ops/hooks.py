@@ -13,7 +13,7 @@ from typing import Any
 from planctl._files import atomic_write, read_plain
 from planctl.errors import BadFileError
 from planctl.models.hook_part import MARK, HookPart, has_part, snippet, without_part
-from planctl.ops.ledger_driver import Driver, driver_of, install_driver, remove_driver
+from planctl.ops.ledger.driver import Driver, driver_of, install_driver, remove_driver
 from planctl.ops.write_lock import write_lock
 from planctl.workspace import Workspace
 

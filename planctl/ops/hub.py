@@ -12,7 +12,7 @@ from planctl import clock
 from planctl._files import atomic_write, free_name
 from planctl.models import inventory
 from planctl.models.inventory import InventoryRow
-from planctl.models.plan_edit import with_hub
+from planctl.models.plan.edit import with_hub
 from planctl.models.receipt import StoredReceipt
 from planctl.ops.merge_rules import ensure_merge_rules
 from planctl.ops.write_lock import write_lock

@@ -18,7 +18,7 @@ from planctl._git import Entry, Repository
 from planctl._git_index import TreeFiles, tree_files
 from planctl.errors import PreconditionError
 from planctl.models.paths import fixed_start, is_utf8, matches
-from planctl.models.plan import Plan, Step
+from planctl.models.plan.plan import Plan, Step
 from planctl.models.receipt import DataFile, InputFile
 from planctl.workspace import ACTIVE, ARCHIVE, BRIEF, LEDGER
 
@@ -114,7 +114,7 @@ class TreeState:
         before, after = self.content(path, recorded), self.content(path, now)
         if before is None or after is None:
             return False
-        from planctl.models.working_plan import without_marks
+        from planctl.models.plan.working import without_marks
 
         texts = (item.decode("utf-8", "surrogateescape") for item in (before, after))
         first, second = (without_marks(text.replace("\r\n", "\n")) for text in texts)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from planctl._files import behind_link, sha256_file
 from planctl._git import Commit
 from planctl._git_index import IndexedFiles, indexed_files
-from planctl.models.plan import Plan, Step, checks_of, contract_digest
+from planctl.models.plan.plan import Plan, Step, checks_of, contract_digest
 from planctl.models.receipt import DataFile, Receipt, StoredReceipt
 from planctl.models.verdict import Predicate, ReceiptVerdict, Verdict
 from planctl.ops import predicates
@@ -22,13 +22,13 @@ from planctl.ops.gates import GateHistory
 from planctl.ops.inputs import TreeState, moved_files
 from planctl.ops.known_artifacts import KnownArtifacts
 from planctl.ops.receipts import LoadedReceipt, tips
-from planctl.ops.signatures import Signatures
-from planctl.ops.trust import Auditor
+from planctl.ops.signing.signatures import Signatures
+from planctl.ops.signing.trust import Auditor
 from planctl.workspace import Workspace
 
 if TYPE_CHECKING:
     from planctl.ops.adopted import Adopted
-    from planctl.ops.replays import Replays
+    from planctl.ops.replay.store import Replays
 
 ORDER = (
     "intact",
@@ -145,7 +145,7 @@ class Judge:
     @cached_property
     def replays(self) -> Replays:
         """What replays say of the receipts."""
-        from planctl.ops.replays import replays_of
+        from planctl.ops.replay.store import replays_of
 
         return replays_of(self.workspace, self.plan)
 

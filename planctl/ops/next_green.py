@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from statistics import median
 
 from planctl._text import count, listed
-from planctl.models.plan import Plan, Step
+from planctl.models.plan.plan import Plan, Step
 from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
 from planctl.models.way_back import Action, Blocked, WayBack, open_rows, within
 from planctl.ops.inputs import data_paths
 from planctl.ops.judge import Judge
-from planctl.ops.past_tree import BlobStore, temporary_blobs
+from planctl.ops.past.tree import BlobStore, temporary_blobs
 from planctl.ops.restoring import RestoredJudge, Source, evidence_of, sources
 from planctl.ops.schedule import Task, schedule
 from planctl.ops.verify import judge_of, verify

@@ -11,7 +11,7 @@ from planctl import _bounded, _questions
 from planctl._git import Commit, Entry
 from planctl._text import count, listed
 from planctl.errors import BadFileError
-from planctl.models.plan import Plan, Step, checks_of, contract_digest
+from planctl.models.plan.plan import Plan, Step, checks_of, contract_digest
 from planctl.models.receipt import DataFile, Receipt, StoredReceipt
 from planctl.models.verdict import Compared, Predicate, Verdict
 from planctl.ops import checks, run_log

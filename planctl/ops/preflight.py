@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 
 from planctl.errors import GitError, NotFoundError, PlanError, PreconditionError
-from planctl.models.plan import Plan
-from planctl.ops.lint_commands import undeclared
-from planctl.ops.lint_site import Site, sites
+from planctl.models.plan.plan import Plan
+from planctl.ops.lint.commands import undeclared
+from planctl.ops.lint.site import Site, sites
 from planctl.workspace import Workspace
 
 MIN_FREE_BYTES = 256 * 1024 * 1024

@@ -12,8 +12,7 @@ from planctl._files import atomic_write, behind_link, git_blob_id
 from planctl._git import Added, Repository
 from planctl.errors import ReceiptError
 from planctl.models import strict_json
-from planctl.models.envelope import MAX_BYTES, Signature, envelope_text, parse_envelope
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.receipt import (
     Receipt,
     StoredReceipt,
@@ -22,8 +21,9 @@ from planctl.models.receipt import (
     payload_bytes,
     payload_digest,
 )
+from planctl.models.signing.envelope import MAX_BYTES, Signature, envelope_text, parse_envelope
 from planctl.ops.facts import Facts, fact, rules
-from planctl.ops.signer import Signer
+from planctl.ops.signing.signer import Signer
 from planctl.workspace import Hub, Workspace
 
 EVIDENCE = ("*/*/receipts/*.json", "*/*/replays/*.json")

@@ -15,9 +15,9 @@ from planctl._redaction import Redactor
 from planctl._text import listed
 from planctl._version import __version__
 from planctl.executors import Executor, Job, JobResult
-from planctl.models.plan import Plan, Step, checks_of, contract_digest
-from planctl.models.policy import Policy
+from planctl.models.plan.plan import Plan, Step, checks_of, contract_digest
 from planctl.models.receipt import CheckResult, DataFile, Receipt, StoredReceipt, Subject
+from planctl.models.signing.policy import Policy
 from planctl.models.ulids import RANDOM_BYTES, new_ulid
 from planctl.ops.checks import run_checks
 from planctl.ops.collect import Collected, Fingerprints, collect, fingerprints
@@ -33,7 +33,7 @@ from planctl.ops.inputs import (
 from planctl.ops.predicates import check_name, resolver
 from planctl.ops.receipts import tips, write_receipt
 from planctl.ops.run_log import LogFile, LogHeader
-from planctl.ops.signer import SECRETS, Signer
+from planctl.ops.signing.signer import SECRETS, Signer
 from planctl.ops.witness import bear_witness
 from planctl.workspace import Hub, Workspace
 

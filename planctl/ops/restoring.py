@@ -8,19 +8,19 @@ from pathlib import Path
 
 from planctl._git import Added, Entry
 from planctl.errors import BadFileError, ReceiptError
-from planctl.models.envelope import parse_envelope
-from planctl.models.plan import Step
+from planctl.models.plan.plan import Step
 from planctl.models.receipt import Receipt, Subject, file_name, payload_digest
+from planctl.models.signing.envelope import parse_envelope
 from planctl.models.verdict import Predicate
 from planctl.ops import predicates
 from planctl.ops.artifacts import Artifacts, differences
 from planctl.ops.collect import listing_digest
 from planctl.ops.inputs import TreeState
 from planctl.ops.judge import Judge
-from planctl.ops.past_tree import BlobStore
+from planctl.ops.past.tree import BlobStore
 from planctl.ops.receipts import LoadedReceipt
 from planctl.ops.run_log import claims
-from planctl.ops.signatures import Signatures
+from planctl.ops.signing.signatures import Signatures
 
 
 @dataclass(frozen=True)

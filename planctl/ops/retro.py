@@ -12,9 +12,9 @@ from planctl._git_diffs import net_lines
 from planctl.models.diff_kinds import TurnsSettings, is_own, kind_of
 from planctl.models.dwell import TurnWork
 from planctl.models.retro import Retro, RetroTurn, looked_back
+from planctl.ops.blocking.open_blockers import start_of
 from planctl.ops.dwell import Dwell
 from planctl.ops.focus_records import focus_records
-from planctl.ops.open_blockers import start_of
 from planctl.ops.turn_diffs import Filed, TurnDiff
 from planctl.workspace import ACTIVE, Workspace
 

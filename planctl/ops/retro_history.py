@@ -12,12 +12,12 @@ from planctl import clock
 from planctl._git_diffs import Pair, net_lines
 from planctl._git_history import BlobReader, HistoryCommit, subjects, walk
 from planctl.errors import PlanctlError
-from planctl.models.claim import Block
+from planctl.models.claims.claim import Block
 from planctl.models.diff_kinds import Kind, TurnsSettings
 from planctl.models.dwell import Only
 from planctl.models.paths import matches
-from planctl.models.plan import Plan
-from planctl.models.prose import parse_prose
+from planctl.models.plan.plan import Plan
+from planctl.models.prose.reading import parse_prose
 from planctl.models.requests import TurnText, requests
 from planctl.models.retro import Retro, RetroTurn, looked_back
 from planctl.ops.audit.asks import in_time, turn_text

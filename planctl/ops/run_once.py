@@ -13,12 +13,12 @@ from planctl._lock import hold
 from planctl._process import Stop, stop_on_signals
 from planctl.errors import InterruptedRunError, NotFoundError, UsageError
 from planctl.executors.local import LocalExecutor
-from planctl.models.plan import AD_HOC, Step
+from planctl.models.plan.plan import AD_HOC, Step
 from planctl.ops.hub import write_inventory
 from planctl.ops.receipts import intact_receipts
 from planctl.ops.record import Recorder, run_step
 from planctl.ops.run_phase import Reporter
-from planctl.ops.signer import find_signer
+from planctl.ops.signing.signer import find_signer
 from planctl.workspace import Workspace
 
 _WAYS = {

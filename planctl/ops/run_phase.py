@@ -17,21 +17,21 @@ from planctl._text import count
 from planctl.errors import InterruptedRunError, UsageError
 from planctl.executors import Executor
 from planctl.executors.local import LocalExecutor
-from planctl.models.plan import AD_HOC, Plan
+from planctl.models.plan.plan import AD_HOC, Plan
 from planctl.models.receipt import StoredReceipt
 from planctl.models.verdict import VerifyReport
 from planctl.ops.aftermath import after_phase, after_step
 from planctl.ops.judge import Judge
-from planctl.ops.ledger import settle
+from planctl.ops.ledger.items import settle
 from planctl.ops.leftovers import remove_leftovers
 from planctl.ops.merge_rules import ensure_merge_rules
 from planctl.ops.preflight import preflight
 from planctl.ops.record import Recorder, StepRun, run_step
 from planctl.ops.schedule import Task, schedule
-from planctl.ops.signer import Signer, find_signer
+from planctl.ops.signing.signer import Signer, find_signer
+from planctl.ops.signing.trust import disk_reader, load_signers, policy_of
 from planctl.ops.summary import untold_runs
 from planctl.ops.sync import sync
-from planctl.ops.trust import disk_reader, load_signers, policy_of
 from planctl.ops.verify import judge_of, verify
 from planctl.workspace import Hub, Workspace
 

@@ -10,7 +10,7 @@ from planctl import clock
 from planctl._files import atomic_write
 from planctl.errors import PreconditionError, UsageError
 from planctl.models.agents_section import Fate
-from planctl.models.plan import initiative_id
+from planctl.models.plan.plan import initiative_id
 from planctl.ops.agent_documents import AGENTS, WORKFLOW, write_agents_file
 from planctl.ops.merge_rules import MERGE_RULES, append_lines
 from planctl.ops.write_lock import write_lock
@@ -107,7 +107,7 @@ def new(workspace: Workspace, initiative: str, title: str = "") -> Scaffold:
         UsageError: The id cannot name a folder.
         PreconditionError: The initiative is there already.
     """
-    from planctl.ops import ledger
+    from planctl.ops.ledger import items as ledger
 
     try:
         initiative_id(initiative)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from planctl.models.plan import Plan, ordered
+from planctl.models.plan.plan import Plan, ordered
 from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
 from planctl.ops.inputs import absent_or_moved
 

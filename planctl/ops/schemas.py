@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.receipt import Receipt
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,7 +20,7 @@ def _receipt() -> dict[str, Any]:
 
 
 def _turn() -> dict[str, Any]:
-    from planctl.models.turn_record import TurnRecord
+    from planctl.models.turn.record import TurnRecord
 
     return {"$schema": _DIALECT, **TurnRecord.model_json_schema(by_alias=True)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
 from planctl.ops.focus import FocusBoard, FocusState
 from planctl.ops.together import verify_all

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from planctl.models.name_patterns import covers
-from planctl.models.policy import Requirement, Rule
 from planctl.models.receipt import Receipt
-from planctl.models.signed import Judged, author, countersigned, counting
+from planctl.models.signing.name_patterns import covers
+from planctl.models.signing.policy import Requirement, Rule
+from planctl.models.signing.signed import Judged, author, countersigned, counting
 from planctl.models.verdict import Compared, Predicate, Verdict
 
 _UNSAID = "person"  # the role of a run when nobody says one

@@ -10,9 +10,9 @@ from typing import Any
 from planctl import clock
 from planctl._files import atomic_write
 from planctl.errors import NotFoundError
-from planctl.models import turn
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.receipt import Receipt, StoredReceipt
+from planctl.models.turn import turn
 from planctl.ops.merge_rules import ensure_merge_rules
 from planctl.ops.write_lock import write_lock
 from planctl.workspace import Hub, Workspace

@@ -10,10 +10,10 @@ from typing import Any
 
 from planctl._text import printable
 from planctl.errors import BadFileError
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
+from planctl.models.plan.working import RowLine, RowMark, agrees, line_with, with_marks
 from planctl.models.verdict import Predicate, StepVerdict, Verdict, VerifyReport
-from planctl.models.working_plan import RowLine, RowMark, agrees, line_with, with_marks
-from planctl.ops.ledger_file import read_document, write_document
+from planctl.ops.ledger.file import read_document, write_document
 from planctl.ops.write_lock import write_lock
 from planctl.workspace import Workspace
 

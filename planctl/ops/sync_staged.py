@@ -14,13 +14,13 @@ from pathlib import Path
 from planctl._git_run import ENVIRONMENT, RefusedError, run_git
 from planctl.errors import GitError
 from planctl.models.paths import matches
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.verdict import VerifyReport
-from planctl.ops.ledger_file import read_document, write_document
-from planctl.ops.past import Past, past_of
-from planctl.ops.past_judge import PastJudge
+from planctl.ops.ledger.file import read_document, write_document
+from planctl.ops.past.at import Past, past_of
+from planctl.ops.past.judge import PastJudge
 from planctl.ops.receipts import LoadedReceipt, load
-from planctl.ops.replays import replays_of
+from planctl.ops.replay.store import replays_of
 from planctl.ops.sync import RowChange, SyncReport, rows_of
 from planctl.ops.together import Together
 from planctl.ops.verify import decide, name_commits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from planctl.models.plan import Plan, Step
+from planctl.models.plan.plan import Plan, Step
 from planctl.ops.inputs import inputs_among
 
 _SHOWN = 3

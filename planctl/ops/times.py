@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from planctl._git import Added, Commit
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.receipt import Receipt
 from planctl.models.timeline import FoundTime, Timeline, times_in
 from planctl.models.verdict import VerifyReport

@@ -8,16 +8,16 @@ from functools import cache, cached_property
 
 from planctl._git import Added, Commit
 from planctl._git_index import FolderListings, IndexedFiles
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.verdict import VerifyReport
 from planctl.ops.facts import Facts
 from planctl.ops.gates import GateHistory
 from planctl.ops.inputs import TreeState
 from planctl.ops.judge import Judge
 from planctl.ops.receipts import EVIDENCE, LoadedReceipt, receipts_of
-from planctl.ops.replays import replays_of
-from planctl.ops.signatures import Signatures
-from planctl.ops.trust import Auditor, Reader, disk_reader
+from planctl.ops.replay.store import replays_of
+from planctl.ops.signing.signatures import Signatures
+from planctl.ops.signing.trust import Auditor, Reader, disk_reader
 from planctl.ops.verify import decide, name_commits, verify
 from planctl.workspace import ACTIVE, Workspace
 

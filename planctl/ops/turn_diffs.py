@@ -11,7 +11,7 @@ from planctl._files import read_plain
 from planctl._git_diffs import AddedIn, Pair, added_files, net_changes, parents_between
 from planctl._git_history import Change
 from planctl.errors import BadFileError
-from planctl.models.turn_record import MAX_BYTES, TurnRecord, parse_record, record_name
+from planctl.models.turn.record import MAX_BYTES, TurnRecord, parse_record, record_name
 from planctl.workspace import ACTIVE, Workspace
 
 _RECORDS = f"{ACTIVE}/*/turns/*.json"

@@ -13,8 +13,8 @@ from planctl.errors import BadFileError, NotFoundError
 from planctl.models.diff_kinds import Kind, TurnsSettings, is_own, kind_of
 from planctl.models.dwell import TurnWork
 from planctl.models.paths import matches
-from planctl.models.plan import AD_HOC, Plan
-from planctl.models.plan_yaml import parse_plan
+from planctl.models.plan.parse import parse_plan
+from planctl.models.plan.plan import AD_HOC, Plan
 from planctl.models.receipt import Receipt
 from planctl.ops.receipts import receipts_of
 from planctl.ops.turn_diffs import TurnDiff

@@ -10,7 +10,7 @@ from planctl._files import is_temporary
 from planctl._git import Commit
 from planctl.errors import NotFoundError
 from planctl.models.inventory import HUMAN, MACHINE
-from planctl.models.plan import AD_HOC, Plan, Step
+from planctl.models.plan.plan import AD_HOC, Plan, Step
 from planctl.models.verdict import (
     ArtifactVerdict,
     Predicate,
@@ -20,12 +20,13 @@ from planctl.models.verdict import (
     VerifyReport,
 )
 from planctl.models.weak_signs import may_be_weak
-from planctl.ops import predicates, replays
+from planctl.ops import predicates
 from planctl.ops.facts import Facts, fact
 from planctl.ops.gates import eased
 from planctl.ops.judge import Judge, choose, failed_on_same
 from planctl.ops.receipts import LoadedReceipt, receipts_of
-from planctl.ops.trust import Auditor
+from planctl.ops.replay import store as replays
+from planctl.ops.signing.trust import Auditor
 from planctl.workspace import Hub, Workspace
 
 _EVIDENCE_FOLDERS = ("green", "cli", "analysis")
@@ -156,7 +157,7 @@ def _weak(judge: Judge, phase: str, step: Step) -> Iterable[str]:
     """Say what lint finds in the plan; it is loaded only where there may be something."""
     if not may_be_weak(judge.plan, phase, step):
         return ()
-    from planctl.ops.lint_remarks import lint_remarks, plan_findings, remarks_rules
+    from planctl.ops.lint.remarks import lint_remarks, plan_findings, remarks_rules
 
     nothing = fact("lint", remarks_rules(), judge.plan_digest, step.id)
     if judge.facts is not None and nothing in judge.facts:

@@ -13,12 +13,12 @@ from planctl._git import Entry
 from planctl._git_history import subjects
 from planctl._text import listed
 from planctl.errors import NotFoundError
-from planctl.models.plan import Step
+from planctl.models.plan.plan import Step
 from planctl.models.verdict import ArtifactVerdict, Compared, Predicate, StepVerdict, Verdict
 from planctl.models.way_back import WayBack
 from planctl.ops.causes import Cause, causes, named
 from planctl.ops.next_green import Look, look_at, way_of
-from planctl.ops.past_tree import temporary_blobs
+from planctl.ops.past.tree import temporary_blobs
 from planctl.ops.receipts import LoadedReceipt
 from planctl.ops.targets import near, reading, words_of
 from planctl.workspace import Workspace

@@ -10,7 +10,7 @@ from planctl._git_history import subjects
 from planctl.clock import iso
 from planctl.errors import BadFileError, NotFoundError
 from planctl.models.verdict import Verdict
-from planctl.ops.past import Past, known_commit, past_of
+from planctl.ops.past.at import Past, known_commit, past_of
 from planctl.ops.verify import verify
 from planctl.ops.why import Why, why
 from planctl.workspace import Workspace

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from planctl._text import count, listed
 from planctl.models.annotation import Annotation, Level, Place, Rule
 from planctl.models.lint import RULES
-from planctl.models.plan import Plan
-from planctl.models.plan_yaml import step_lines
+from planctl.models.plan.parse import step_lines
+from planctl.models.plan.plan import Plan
 from planctl.models.verdict import ArtifactVerdict, StepVerdict, Verdict, VerifyReport
 from planctl.report.junit import Case, Outcome, Suite
 from planctl.workspace import Workspace

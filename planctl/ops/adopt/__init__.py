@@ -17,7 +17,7 @@ from planctl.models.adoption import (
     Proposal,
     parse_record,
 )
-from planctl.models.plan import initiative_id
+from planctl.models.plan.plan import initiative_id
 from planctl.ops.adopt.looking import look
 from planctl.ops.adopt.places import Candidate, Tree, candidates
 from planctl.ops.write_lock import write_lock

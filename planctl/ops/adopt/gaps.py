@@ -12,10 +12,10 @@ from planctl._git import Added
 from planctl._text import count, listed
 from planctl.clock import find_stamps, iso
 from planctl.models.adoption import AdoptedFile, Gap, GapKind, ProposedStep
-from planctl.models.claim import PathClaim
-from planctl.models.claim_paths import PathIndex, hubs_in, resolve
-from planctl.models.claim_tests import results_in
-from planctl.models.prose import parse_prose
+from planctl.models.claims.claim import PathClaim
+from planctl.models.claims.paths import PathIndex, hubs_in, resolve
+from planctl.models.claims.tests import results_in
+from planctl.models.prose.reading import parse_prose
 from planctl.ops.adopt.logs import Log
 from planctl.ops.adopt.places import LOG_SUFFIXES
 from planctl.ops.adopt.rows import Row

@@ -16,7 +16,7 @@ from planctl.models.adoption import (
     Proposal,
 )
 from planctl.models.paths import is_utf8, relative_path
-from planctl.models.plan_yaml import parse_plan
+from planctl.models.plan.parse import parse_plan
 from planctl.ops.adopt import gaps
 from planctl.ops.adopt.documents import documents_of, text_of
 from planctl.ops.adopt.drafting import plan_text

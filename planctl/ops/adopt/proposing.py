@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from planctl.models.adoption import Gap, GapKind, ProposedStep
-from planctl.models.plan import Step
+from planctl.models.plan.plan import Step
 from planctl.ops.adopt.gaps import gaps_of_failures
 from planctl.ops.adopt.logs import Log
 from planctl.ops.adopt.matching import Made, selectors_of, variables_in

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from planctl.models.working_plan import checklist_rows
+from planctl.models.plan.working import checklist_rows
 from planctl.ops.adopt.matching import Made, selectors_of
 
 _PHASE = re.compile(

@@ -9,8 +9,8 @@ from itertools import accumulate, combinations
 from operator import or_
 
 from planctl.models.audit import AuditFinding, AuditTotal
-from planctl.models.claim import Block, PathClaim
-from planctl.models.claim_paths import resolve
+from planctl.models.claims.claim import Block, PathClaim
+from planctl.models.claims.paths import resolve
 from planctl.models.orders import is_code
 from planctl.models.requests import Request, TurnText, is_evidence, requests
 from planctl.ops.audit.orders import focus_of, orders_in

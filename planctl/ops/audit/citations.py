@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from planctl._git_history import BlobReader
 from planctl._text import count
 from planctl.models.audit import AuditFinding, AuditTotal
-from planctl.models.claim import PathClaim
-from planctl.models.claim_paths import Placed, resolve
+from planctl.models.claims.claim import PathClaim
+from planctl.models.claims.paths import Placed, resolve
 from planctl.models.ignore import Ignored, ignored_by
 from planctl.ops.audit.scene import End, Part, Scene, bases, initiative_of
 from planctl.ops.audit.texts import Written

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from planctl._git_history import BlobReader
 from planctl._text import count
 from planctl.models.audit import AuditFinding, AuditTotal
-from planctl.models.claim import TestClaim
-from planctl.models.claim_tests import fits
+from planctl.models.claims.claim import TestClaim
+from planctl.models.claims.tests import fits
 from planctl.models.log_facts import LogFacts, is_log, log_facts, says_suite
 from planctl.ops.audit.scene import End, Part, Scene, bases, initiative_of
 from planctl.ops.audit.texts import Written

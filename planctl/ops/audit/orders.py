@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from planctl.models.claim import Block
-from planctl.models.prose import parse_prose
+from planctl.models.claims.claim import Block
+from planctl.models.prose.reading import parse_prose
 from planctl.models.statuses import items_in
 from planctl.ops.audit.scene import Order, Scene, initiative_of
 from planctl.ops.audit.texts import Text

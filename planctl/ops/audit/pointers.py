@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planctl._git_history import BlobReader
 from planctl.models.audit import AuditFinding, AuditTotal
-from planctl.models.claim_paths import resolve
+from planctl.models.claims.paths import resolve
 from planctl.ops.audit.scene import End, Part, Scene, bases
 
 _LARGEST = 4 << 20

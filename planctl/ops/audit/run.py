@@ -11,8 +11,8 @@ from planctl._git_history import BlobReader, shallow_commits
 from planctl.errors import BadFileError, NotFoundError, UsageError
 from planctl.models.audit import AuditFinding, AuditReport, AuditTotal
 from planctl.models.audit_settings import AuditSettings
-from planctl.models.claim import Unreadable
-from planctl.models.prose import parse_prose
+from planctl.models.claims.claim import Unreadable
+from planctl.models.prose.reading import parse_prose
 from planctl.models.requests import requests
 from planctl.ops.audit.asks import Asks, finding, in_time, turn_text
 from planctl.ops.audit.citations import Citations

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from planctl._git_history import BlobReader
-from planctl.models.claim import Block, PathClaim, Unreadable
-from planctl.models.claim_paths import hub_of
+from planctl.models.claims.claim import Block, PathClaim, Unreadable
+from planctl.models.claims.paths import hub_of
 from planctl.models.excerpt import regions, thinned
 from planctl.models.linediff import line_diff, not_moved
-from planctl.models.prose import parse_prose, sections
+from planctl.models.prose.reading import parse_prose, sections
 from planctl.ops.audit.trees import Step
 
 MAX_TEXT = 8 << 20

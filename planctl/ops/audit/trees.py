@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from planctl._git import Repository
 from planctl._git_history import Change, HistoryCommit, parents_of, walk
-from planctl.models.claim_paths import PathIndex
+from planctl.models.claims.paths import PathIndex
 
 
 @dataclass

@@ -11,9 +11,9 @@ from planctl._files import read_plain
 from planctl._git import Repository
 from planctl.errors import GitError
 from planctl.models.anchor import Anchor, Found, anchor_at, cited, reanchor
-from planctl.models.brief import BriefProblem
-from planctl.models.brief_reading import BriefText
-from planctl.models.claim_paths import resolve
+from planctl.models.brief.brief import BriefProblem
+from planctl.models.brief.reading import BriefText
+from planctl.models.claims.paths import resolve
 from planctl.ops.brief.scene import Scene
 
 _MAX_BYTES = 4_000_000

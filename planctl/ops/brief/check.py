@@ -9,9 +9,9 @@ from pathlib import Path
 
 from planctl._files import atomic_write, read_plain
 from planctl.errors import BadFileError
-from planctl.models.brief import BriefCheck, BriefProblem
-from planctl.models.brief_block import BriefBlock, anchored, digest_of, parted, with_block
-from planctl.models.brief_reading import read_brief
+from planctl.models.brief.block import BriefBlock, anchored, digest_of, parted, with_block
+from planctl.models.brief.brief import BriefCheck, BriefProblem
+from planctl.models.brief.reading import read_brief
 from planctl.ops.actor import trusted
 from planctl.ops.brief import rules, words
 from planctl.ops.brief.anchors import Pointer, current, mended, pointers

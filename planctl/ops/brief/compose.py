@@ -9,12 +9,12 @@ from planctl import clock
 from planctl._text import listed
 from planctl.errors import NotFoundError
 from planctl.models.anchor import Anchor, cited
-from planctl.models.brief_text import BriefFacts, PointerFacts, StepFacts, summary_of
-from planctl.models.plan import Step
+from planctl.models.brief.text import BriefFacts, PointerFacts, StepFacts, summary_of
+from planctl.models.plan.plan import Step
 from planctl.models.verdict import StepVerdict, Verdict
 from planctl.ops.brief.pointing import pointed_at
 from planctl.ops.brief.task import Task
-from planctl.ops.ledger_next import next_item
+from planctl.ops.ledger.next_item import next_item
 
 _MOST_TOLD = 4
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from planctl.models.brief import BriefProblem
-from planctl.models.brief_reading import BriefSection, BriefText
+from planctl.models.brief.brief import BriefProblem
+from planctl.models.brief.reading import BriefSection, BriefText
 from planctl.models.findings import finding_rows
 from planctl.models.statuses import items_in
 from planctl.ops.targets import near

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from planctl.errors import PlanctlError, PreconditionError, UsageError
-from planctl.models.brief import Proof
+from planctl.models.brief.brief import Proof
 from planctl.workspace import Workspace
 
 PERSON = "person"

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from planctl._text import listed
-from planctl.models.brief import BriefProblem
-from planctl.models.brief_reading import BriefSection, targets_in
-from planctl.models.claim import PathClaim
-from planctl.models.prose_words import has_ending
+from planctl.models.brief.brief import BriefProblem
+from planctl.models.brief.reading import BriefSection, targets_in
+from planctl.models.claims.claim import PathClaim
+from planctl.models.prose.words import has_ending
 from planctl.models.statuses import items_in
 from planctl.ops.brief.scene import Scene
 from planctl.ops.brief.symbols import has_symbol, is_outside, symbols_like

@@ -9,14 +9,14 @@ from typing import Any
 
 from planctl import clock
 from planctl._files import read_text
-from planctl.models.brief import Proof
-from planctl.models.brief_reading import BriefSection, BriefText, read_brief
+from planctl.models.brief.brief import Proof
+from planctl.models.brief.reading import BriefSection, BriefText, read_brief
 from planctl.models.mentions import PlanWords
 from planctl.models.paths import matches
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.row_texts import rows_with_text
 from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
-from planctl.models.wishes import Item, Wish, Wishes, wishes_in
+from planctl.models.wishes.wishes import Item, Wish, Wishes, wishes_in
 from planctl.ops.verify import verify
 from planctl.workspace import Workspace
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from planctl._files import read_text
-from planctl.models.brief_reading import BriefSection, BriefText
-from planctl.models.claim import Block
+from planctl.models.brief.reading import BriefSection, BriefText
+from planctl.models.claims.claim import Block
 from planctl.models.findings import FindingRow, findings_in
 from planctl.models.mentions import PlanWords
-from planctl.models.plan import Plan
-from planctl.models.prose import parse_prose
+from planctl.models.plan.plan import Plan
+from planctl.models.prose.reading import parse_prose
 from planctl.models.verdict import VerifyReport
-from planctl.models.wishes import Item
+from planctl.models.wishes.wishes import Item
 from planctl.ops.brief.satisfied import Satisfied, judge_items, orders_of, plan_words
 from planctl.ops.claims.views import WorktreeView
 from planctl.ops.verify import verify

@@ -12,7 +12,7 @@ from planctl._files import read_plain
 from planctl.models.mentions import PlanWords
 from planctl.models.orders import is_code
 from planctl.models.paths import matches
-from planctl.models.plan import Plan, Step
+from planctl.models.plan.plan import Plan, Step
 from planctl.models.verdict import StepVerdict, Verdict
 from planctl.ops.brief.symbols import has_symbol
 from planctl.ops.run_log import body, body_span

@@ -8,7 +8,7 @@ from functools import cached_property
 from planctl._files import read_text
 from planctl.models.findings import FindingRow, findings_in
 from planctl.models.mentions import PlanWords
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.row_texts import RowText, rows_with_text
 from planctl.models.verdict import StepVerdict
 from planctl.models.way_back import Action

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from planctl.models.brief import BriefProblem
-from planctl.models.brief_reading import BriefSection
+from planctl.models.brief.brief import BriefProblem
+from planctl.models.brief.reading import BriefSection
 from planctl.models.orders import is_code
 from planctl.models.same_command import commands
 from planctl.ops.brief.rules import NEW, is_nothing, named_targets

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from planctl import clock
 from planctl._text import count, listed
-from planctl.models.brief import BriefProblem
-from planctl.models.claim import PathClaim, StampClaim
-from planctl.models.claim_paths import Placed, hubs_in, places, resolve
+from planctl.models.brief.brief import BriefProblem
+from planctl.models.claims.claim import PathClaim, StampClaim
+from planctl.models.claims.paths import Placed, hubs_in, places, resolve
 from planctl.ops.brief.rules import NEW
 from planctl.ops.brief.scene import Scene
 

@@ -9,10 +9,10 @@ from planctl import clock
 from planctl._files import atomic_write, behind_link
 from planctl._text import listed
 from planctl.errors import BadFileError, NotFoundError, PreconditionError, UsageError
-from planctl.models.brief import Brief
-from planctl.models.brief_block import BriefBlock, anchored, digest_of, parted, with_block
-from planctl.models.brief_text import render
-from planctl.models.plan import Plan
+from planctl.models.brief.block import BriefBlock, anchored, digest_of, parted, with_block
+from planctl.models.brief.brief import Brief
+from planctl.models.brief.text import render
+from planctl.models.plan.plan import Plan
 from planctl.models.verdict import StepVerdict, VerifyReport
 from planctl.ops.brief.check import read_text_of
 from planctl.ops.brief.compose import facts_of
@@ -27,9 +27,9 @@ from planctl.ops.brief.selectors import collect
 from planctl.ops.brief.symbols import has_symbol, is_outside, symbols_like
 from planctl.ops.brief.task import Task
 from planctl.ops.focus import focus_state
-from planctl.ops.ledger_next import next_item
+from planctl.ops.ledger.next_item import next_item
 from planctl.ops.next_green import Look, look_at, way_of
-from planctl.ops.past_tree import temporary_blobs
+from planctl.ops.past.tree import temporary_blobs
 from planctl.workspace import BRIEF, Workspace
 
 Form = Literal["long", "short"]

@@ -8,13 +8,13 @@ from functools import cached_property
 
 from planctl._text import count, listed
 from planctl.errors import ReceiptError
-from planctl.models.claim import Claim, NumberClaim, PathClaim, TestClaim
-from planctl.models.claim_numbers import Value, agrees, values_in
-from planctl.models.claim_paths import Placed, places, resolve
-from planctl.models.claim_tests import TestResult, fits, results_in
-from planctl.models.envelope import parse_envelope
-from planctl.models.judged import Answer
+from planctl.models.claims.claim import Claim, NumberClaim, PathClaim, TestClaim
+from planctl.models.claims.judged import Answer
+from planctl.models.claims.numbers import Value, agrees, values_in
+from planctl.models.claims.paths import Placed, places, resolve
+from planctl.models.claims.tests import TestResult, fits, results_in
 from planctl.models.receipt import Receipt, parse_receipt
+from planctl.models.signing.envelope import parse_envelope
 from planctl.ops.audit.scene import bases
 from planctl.ops.audit.texts import Written
 from planctl.ops.claims.views import View

@@ -10,10 +10,10 @@ from typing import TypeGuard
 from planctl._git import Repository
 from planctl._git_history import named_commits, touched_by
 from planctl._text import listed
-from planctl.models.claim import Claim, CommitClaim, NumberClaim, PathClaim, StampClaim
-from planctl.models.claim_paths import PathIndex, resolve
-from planctl.models.claim_times import SLACK, ahead, off, spelled_off
-from planctl.models.judged import Answer, JudgedClaim
+from planctl.models.claims.claim import Claim, CommitClaim, NumberClaim, PathClaim, StampClaim
+from planctl.models.claims.judged import Answer, JudgedClaim
+from planctl.models.claims.paths import PathIndex, resolve
+from planctl.models.claims.times import SLACK, ahead, off, spelled_off
 from planctl.ops.audit.scene import bases
 from planctl.ops.audit.texts import Written
 from planctl.ops.audit.trees import Ever

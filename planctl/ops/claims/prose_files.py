@@ -11,9 +11,9 @@ from pathlib import Path
 from planctl._files import read_text
 from planctl.clock import find_stamps
 from planctl.errors import BadFileError, UsageError
-from planctl.models.claim import Block, Prose
-from planctl.models.prose import parse_prose, sections
-from planctl.models.prose_blocks import is_turn
+from planctl.models.claims.claim import Block, Prose
+from planctl.models.prose.blocks import is_turn
+from planctl.models.prose.reading import parse_prose, sections
 from planctl.ops.audit.texts import MAX_TEXT, Text, TextReader, Written
 from planctl.ops.audit.trees import Step
 from planctl.workspace import Workspace

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from planctl._git_history import BlobReader, shallow_commits
 from planctl.errors import UsageError
-from planctl.models.claim import Unreadable
-from planctl.models.claim_paths import PathIndex
-from planctl.models.judged import Answer, ClaimsReport, JudgedClaim
+from planctl.models.claims.claim import Unreadable
+from planctl.models.claims.judged import Answer, ClaimsReport, JudgedClaim
+from planctl.models.claims.paths import PathIndex
 from planctl.ops.audit.texts import Text, TextReader, Written
 from planctl.ops.audit.trees import Ever, TreeWalk
 from planctl.ops.claims.answers import Judge, Memory

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from planctl._files import behind_link, git_blob_id, read_plain
 from planctl._git_history import BlobReader
-from planctl.models.claim_paths import PathIndex
+from planctl.models.claims.paths import PathIndex
 from planctl.models.ignore import Ignored, ignored_by
 from planctl.ops.audit.trees import Step
 from planctl.workspace import Workspace

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from planctl.models.envelope import parse_envelope
 from planctl.models.export import Exported, ExportedFile, ExportKind, Trouble
+from planctl.models.signing.envelope import parse_envelope
 from planctl.ops.export.bundle import write_bundle
 from planctl.ops.export.crate import write_crate
 from planctl.ops.export.folder import new_folder

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from planctl._files import behind_link, files_below, read_plain
 from planctl.models.adoption import MAX_BYTES as RECORD_BYTES
 from planctl.models.adoption import RECORD, AdoptedFile, parse_record
-from planctl.models.envelope import MAX_BYTES
 from planctl.models.export import FileKind, Trouble
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.receipt import StoredReceipt, Subject
+from planctl.models.signing.envelope import MAX_BYTES
 from planctl.models.verdict import VerifyReport
 from planctl.ops.receipts import LoadedReceipt, receipts_of
 from planctl.ops.verify import verify

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from planctl.models.turn_record import OpenTurn
-from planctl.ops.ledger_file import show
-from planctl.ops.ledger_set import set_field
+from planctl.models.turn.record import OpenTurn
+from planctl.ops.ledger.file import show
+from planctl.ops.ledger.setting import set_field
 from planctl.ops.sync import sync
 from planctl.ops.verify import verify
 from planctl.workspace import LEDGER, Workspace

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planctl._files import atomic_write, read_plain
 from planctl.errors import BadFileError, PreconditionError
-from planctl.models.brief import BriefCheck
+from planctl.models.brief.brief import BriefCheck
 from planctl.ops.brief.check import check_brief
 from planctl.ops.brief.write import write_brief
 from planctl.ops.focus import focus_state

@@ -7,7 +7,7 @@ from typing import Literal
 
 from planctl.models.verdict import VerifyReport
 from planctl.ops.focus import FocusBoard, focus_state
-from planctl.ops.ledger_next import NextAnswer, next_item
+from planctl.ops.ledger.next_item import NextAnswer, next_item
 from planctl.ops.verify import verify
 from planctl.workspace import Workspace
 

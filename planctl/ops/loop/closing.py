@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from planctl._files import atomic_write, read_plain
 from planctl._text import count
 from planctl.errors import PlanctlError, UsageError
-from planctl.models.prose import parse_prose
-from planctl.models.turn_prose import TurnProse
-from planctl.models.turn_record import Outcome, TurnRecord
+from planctl.models.prose.reading import parse_prose
+from planctl.models.turn.prose import TurnProse
+from planctl.models.turn.record import Outcome, TurnRecord
 from planctl.ops.loop.agent import AgentRun
 from planctl.ops.loop.bench import Bench, LoopTurn
 from planctl.ops.loop.evidence import take_back

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planctl._text import count, listed
-from planctl.models.turn_record import OpenTurn
+from planctl.models.turn.record import OpenTurn
 from planctl.ops.loop.state import folder
 from planctl.ops.turn import Problem
 from planctl.workspace import Workspace

@@ -9,7 +9,7 @@ from typing import Any
 from planctl import clock
 from planctl.errors import BadFileError, LockedError
 from planctl.models.loop import LoopRole, LoopState, RunningTurn, other_role
-from planctl.models.turn_record import OpenTurn
+from planctl.models.turn.record import OpenTurn
 from planctl.ops.loop import guard
 from planctl.ops.loop.lease import lease_path, may_not_take, read_lease
 from planctl.ops.loop.state import copy_path, put_aside, read_one, state_path, write_state

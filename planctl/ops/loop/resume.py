@@ -8,7 +8,7 @@ from planctl import clock
 from planctl._process import group_alive
 from planctl.errors import PreconditionError
 from planctl.models.loop import Outcome, RunningTurn, other_role
-from planctl.models.turn_record import OpenTurn, parse_open
+from planctl.models.turn.record import OpenTurn, parse_open
 from planctl.ops.loop import processes
 from planctl.ops.loop.agent import summary_in
 from planctl.ops.loop.bench import Bench, LoopTurn

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from planctl.errors import PlanctlError
-from planctl.models.failure_signs import Failure
+from planctl.models.failures.signs import Failure
 from planctl.ops.escalate import block_turn
 from planctl.ops.loop import briefs
 from planctl.ops.loop.agent import AgentRun

@@ -12,8 +12,8 @@ from planctl import clock
 from planctl._files import atomic_write
 from planctl.errors import PreconditionError
 from planctl.models.loop import LoopRole, RunningTurn
-from planctl.models.plan import Plan
-from planctl.models.turn_record import OpenTurn
+from planctl.models.plan.plan import Plan
+from planctl.models.turn.record import OpenTurn
 from planctl.ops.loop import guard, processes
 from planctl.ops.loop.agent import AgentJob, AgentRun, run_agent
 from planctl.ops.loop.bench import Bench

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from planctl.models.turn_prose import TurnProse as TurnProse
+    from planctl.models.turn.prose import TurnProse as TurnProse
     from planctl.ops.turn.abandoning import abandon_turn as abandon_turn
     from planctl.ops.turn.check import check_turns as check_turns
     from planctl.ops.turn.closing import ClosedTurn as ClosedTurn
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Who only reads records must not wait for everything that judges words.
 _HOMES = {
-    "TurnProse": "planctl.models.turn_prose",
+    "TurnProse": "planctl.models.turn.prose",
     "abandon_turn": "planctl.ops.turn.abandoning",
     "check_turns": "planctl.ops.turn.check",
     "ClosedTurn": "planctl.ops.turn.closing",

@@ -6,7 +6,7 @@ from planctl._git_commit import identity
 from planctl._text import count
 from planctl.errors import BadFileError, GitError, UsageError
 from planctl.models.diff_kinds import DEFAULT_RULES, TurnsSettings
-from planctl.models.turn_record import OpenTurn, Outcome, Skipped, TurnRecord, plain_path
+from planctl.models.turn.record import OpenTurn, Outcome, Skipped, TurnRecord, plain_path
 from planctl.ops.turn.changes import Changes, changes_of
 from planctl.ops.turn.closing import ClosedTurn
 from planctl.ops.turn.edits import Closing, Edit

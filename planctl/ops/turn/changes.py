@@ -9,7 +9,7 @@ from planctl._git import Repository
 from planctl._git_commit import messages
 from planctl._git_history import touched_by
 from planctl.errors import GitError
-from planctl.models.turn_record import OpenTurn
+from planctl.models.turn.record import OpenTurn
 from planctl.ops.turn.state import entries_of
 from planctl.workspace import Workspace
 

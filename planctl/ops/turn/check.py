@@ -12,8 +12,8 @@ from planctl._git_commit import messages
 from planctl._git_history import Change, shallow_commits, walk
 from planctl._text import listed
 from planctl.errors import BadFileError, UsageError
-from planctl.models.turn_check import TurnCheck, TurnFinding, TurnTrailers, read_trailers
-from planctl.models.turn_record import RecordName, TurnRecord, parse_record
+from planctl.models.turn.check import TurnCheck, TurnFinding, TurnTrailers, read_trailers
+from planctl.models.turn.record import RecordName, TurnRecord, parse_record
 from planctl.ops.turn.records import TURNS
 from planctl.workspace import ACTIVE, Workspace
 

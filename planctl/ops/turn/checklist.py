@@ -8,12 +8,12 @@ from datetime import datetime
 
 from planctl import clock
 from planctl._text import count, listed
-from planctl.models.claim_paths import PathIndex, resolve
-from planctl.models.claim_times import SLACK, off
-from planctl.models.prose import parse_prose
-from planctl.models.turn_prose import TurnProse, imitates, says_none
-from planctl.models.turn_record import OpenTurn
-from planctl.models.turn_settings import TurnSettings
+from planctl.models.claims.paths import PathIndex, resolve
+from planctl.models.claims.times import SLACK, off
+from planctl.models.prose.reading import parse_prose
+from planctl.models.turn.prose import TurnProse, imitates, says_none
+from planctl.models.turn.record import OpenTurn
+from planctl.models.turn.settings import TurnSettings
 from planctl.ops.turn.changes import Changes
 from planctl.ops.turn.evidence import TurnEvidence
 from planctl.ops.turn.problems import Problem

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from planctl.errors import UsageError
-from planctl.models.turn_prose import TurnProse
-from planctl.models.turn_record import Outcome, TurnRecord, quoted_path
-from planctl.models.turn_settings import subject_template
+from planctl.models.turn.prose import TurnProse
+from planctl.models.turn.record import Outcome, TurnRecord, quoted_path
+from planctl.models.turn.settings import subject_template
 from planctl.ops.merge_rules import MERGE_RULES, with_lines
 from planctl.ops.turn.again import again_problems
 from planctl.ops.turn.checklist import checklist_problems, form_problems, stamp_problems

@@ -14,7 +14,7 @@ from planctl._git_commit import (
     update_index,
 )
 from planctl._text import listed
-from planctl.models.turn_record import unquoted_path
+from planctl.models.turn.record import unquoted_path
 from planctl.ops.turn.edits import Closing, Edit, edited
 from planctl.ops.turn.records import record_path
 from planctl.workspace import ACTIVE, Workspace

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from planctl import clock
 from planctl._git_history import named_commits
-from planctl.models.claim import CommitClaim, StampClaim
-from planctl.models.claim_times import SLACK, off
-from planctl.models.plan import Plan
-from planctl.models.proof_claims import ProofClaim, run_claims
+from planctl.models.claims.claim import CommitClaim, StampClaim
+from planctl.models.claims.proof import ProofClaim, run_claims
+from planctl.models.claims.times import SLACK, off
+from planctl.models.plan.plan import Plan
 from planctl.ops.summary import is_test
 from planctl.ops.turn.evidence import TurnEvidence
 from planctl.ops.turn.problems import Problem

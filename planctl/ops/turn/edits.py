@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from planctl import clock
-from planctl.models import turn as blocks
-from planctl.models.ledger import Attempt
-from planctl.models.turn_record import TurnRecord
-from planctl.ops.ledger import attempt_edit
+from planctl.models.ledger.document import Attempt
+from planctl.models.turn import turn as blocks
+from planctl.models.turn.record import TurnRecord
+from planctl.ops.ledger.items import attempt_edit
 from planctl.ops.merge_rules import MERGE_RULES, with_lines
 from planctl.workspace import Workspace
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planctl._files import behind_link, sha256_file
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.receipt import StoredReceipt
-from planctl.models.turn_record import OpenTurn
+from planctl.models.turn.record import OpenTurn
 from planctl.models.verdict import VerifyReport
 from planctl.ops.receipts import LoadedReceipt
 from planctl.ops.turn.changes import Changes

@@ -20,7 +20,7 @@ from planctl._git_commit import HookRefusedError, remove_own_indexes
 from planctl._lock import hold
 from planctl.errors import BadFileError
 from planctl.models.strict_json import strict_json
-from planctl.models.turn_record import file_text
+from planctl.models.turn.record import file_text
 from planctl.ops.leftovers import remove_written_by_halves
 from planctl.ops.turn.committing import commit, follow
 from planctl.ops.turn.edits import Closing, edited, without

@@ -7,8 +7,8 @@ from itertools import islice
 from posixpath import basename, dirname
 
 from planctl._text import printable
-from planctl.models.claim import NumberClaim, PathClaim, TestClaim
-from planctl.models.claim_paths import PathIndex, places
+from planctl.models.claims.claim import NumberClaim, PathClaim, TestClaim
+from planctl.models.claims.paths import PathIndex, places
 from planctl.ops.claims.answers import Memory
 from planctl.ops.claims.views import View
 

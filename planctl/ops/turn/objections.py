@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planctl._text import listed
-from planctl.models.claim import Claim, NumberClaim, PathClaim, TestClaim
-from planctl.models.claim_paths import places, resolve
-from planctl.models.judged import Answer
-from planctl.models.turn_record import Skipped
+from planctl.models.claims.claim import Claim, NumberClaim, PathClaim, TestClaim
+from planctl.models.claims.judged import Answer
+from planctl.models.claims.paths import places, resolve
+from planctl.models.turn.record import Skipped
 from planctl.ops.claims.answers import is_order
 from planctl.ops.turn.nearest import nearest_number, nearest_path, nearest_test
 from planctl.ops.turn.problems import Problem

@@ -9,7 +9,7 @@ from pathlib import Path
 from planctl._files import read_plain
 from planctl._text import listed
 from planctl.errors import BadFileError, GitError, NotFoundError, PreconditionError, UsageError
-from planctl.models.turn_record import OpenTurn, quoted_path, role_name
+from planctl.models.turn.record import OpenTurn, quoted_path, role_name
 from planctl.models.ulids import RANDOM_BYTES, new_ulid
 from planctl.ops.focus import require_unlocked
 from planctl.ops.turn.journal import closing_lock, settle
@@ -132,7 +132,7 @@ def require_branch(workspace: Workspace) -> str:
 
 
 def _next_focus(workspace: Workspace) -> str:
-    from planctl.ops.ledger_next import next_item
+    from planctl.ops.ledger.next_item import next_item
 
     answer = next_item(workspace)
     if answer.empty:

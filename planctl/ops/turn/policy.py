@@ -10,8 +10,8 @@ from pathlib import Path
 
 from planctl._files import is_temporary, read_plain
 from planctl.errors import UsageError
-from planctl.models.turn_record import Skipped, plain_path
-from planctl.models.turn_settings import EvidenceSettings
+from planctl.models.turn.record import Skipped, plain_path
+from planctl.models.turn.settings import EvidenceSettings
 from planctl.ops.turn.changes import Changes
 from planctl.workspace import ACTIVE, Workspace
 

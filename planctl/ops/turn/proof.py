@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from planctl.models.plan import Plan
-from planctl.models.proof_claims import Known, ProofClaim, proof_claims
+from planctl.models.claims.proof import Known, ProofClaim, proof_claims
+from planctl.models.plan.plan import Plan
 from planctl.models.verdict import StepVerdict, Verdict, VerifyReport
 from planctl.ops.turn.changes import Changes
 from planctl.ops.turn.evidence import TurnEvidence

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from planctl._files import read_plain
 from planctl.errors import BadFileError
-from planctl.models.turn_record import (
+from planctl.models.turn.record import (
     MAX_BYTES,
     RecordName,
     TurnRecord,

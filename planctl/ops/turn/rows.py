@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from planctl.models.paths import matches
+from planctl.models.plan.working import checklist_rows
 from planctl.models.verdict import Verdict, VerifyReport
-from planctl.models.working_plan import checklist_rows
-from planctl.ops.ledger_file import read_document
+from planctl.ops.ledger.file import read_document
 from planctl.ops.sync import rows_of
 from planctl.ops.turn.edits import Edit
 from planctl.ops.turn.problems import Problem

@@ -10,9 +10,9 @@ from planctl._git_commit import identity, index_entries, store_files
 from planctl._redaction import Redactor
 from planctl._text import listed
 from planctl.errors import GitError, PreconditionError
-from planctl.models.plan import Plan
-from planctl.models.turn_prose import TurnProse
-from planctl.models.turn_record import OpenTurn
+from planctl.models.plan.plan import Plan
+from planctl.models.turn.prose import TurnProse
+from planctl.models.turn.record import OpenTurn
 from planctl.ops.turn.changes import Changes, changes_of
 from planctl.ops.turn.evidence import TurnEvidence, evidence_of
 from planctl.ops.turn.opening import require_branch

@@ -8,11 +8,11 @@ from functools import cached_property
 from posixpath import basename
 
 from planctl import clock
-from planctl.models.claim import Claim
-from planctl.models.prose import parse_prose
-from planctl.models.turn import flat
-from planctl.models.turn_prose import HEADING, TurnProse
-from planctl.models.turn_record import OpenTurn
+from planctl.models.claims.claim import Claim
+from planctl.models.prose.reading import parse_prose
+from planctl.models.turn.prose import HEADING, TurnProse
+from planctl.models.turn.record import OpenTurn
+from planctl.models.turn.turn import flat
 from planctl.ops.audit.scene import bases
 from planctl.ops.audit.texts import Text, Written
 from planctl.ops.turn.changes import Changes

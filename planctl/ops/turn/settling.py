@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from planctl.models.turn_prose import TurnProse
-from planctl.models.turn_record import Accepted, Struck
+from planctl.models.turn.prose import TurnProse
+from planctl.models.turn.record import Accepted, Struck
 from planctl.ops.turn.problems import Problem, RefusedTurnError
 
 # What no words can mend: it refuses even where sentences are struck out.

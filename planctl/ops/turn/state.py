@@ -10,7 +10,7 @@ from pathlib import Path
 from planctl._files import atomic_write, read_plain
 from planctl._git import Repository
 from planctl.errors import BadFileError
-from planctl.models.turn_record import MAX_BYTES, OpenTurn, file_text, parse_open
+from planctl.models.turn.record import MAX_BYTES, OpenTurn, file_text, parse_open
 from planctl.ops.turn.records import record_names
 from planctl.workspace import Workspace
 

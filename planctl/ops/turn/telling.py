@@ -11,10 +11,10 @@ from planctl import clock
 from planctl._text import count, printable
 from planctl.models.diff_kinds import TurnsSettings, by_kind
 from planctl.models.receipt import StoredReceipt
-from planctl.models.turn import TurnSummary, braced, render
-from planctl.models.turn_prose import TurnProse
-from planctl.models.turn_record import TurnRecord, plain_path
-from planctl.models.turn_settings import filled
+from planctl.models.turn.prose import TurnProse
+from planctl.models.turn.record import TurnRecord, plain_path
+from planctl.models.turn.settings import filled
+from planctl.models.turn.turn import TurnSummary, braced, render
 from planctl.ops.summary import is_test, test_run
 from planctl.ops.turn.changes import Changes
 from planctl.ops.turn.evidence import TurnEvidence

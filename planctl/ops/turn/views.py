@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
-from planctl.models.claim_paths import PathIndex
+from planctl.models.claims.paths import PathIndex
 from planctl.ops.claims.views import LARGEST, WorktreeView
 from planctl.ops.turn.changes import Changes
 from planctl.ops.turn.policy import Chosen

@@ -11,12 +11,12 @@ from planctl._git import Entry
 from planctl._text import listed
 from planctl.errors import BadFileError
 from planctl.models.dwell import loosened
-from planctl.models.plan import Plan
-from planctl.models.plan_yaml import parse_plan
-from planctl.models.policy import Rule
+from planctl.models.plan.parse import parse_plan
+from planctl.models.plan.plan import Plan
+from planctl.models.signing.policy import Rule
 from planctl.models.weakening import Guard, guards, is_test_file, weaker_checks, weaker_tests
-from planctl.ops.lint_plan import cheap_findings
-from planctl.ops.lint_site import Site
+from planctl.ops.lint.plan import cheap_findings
+from planctl.ops.lint.site import Site
 from planctl.ops.turn.changes import Changes
 from planctl.ops.turn.evidence import InitiativeEvidence, TurnEvidence
 from planctl.ops.turn.problems import Problem

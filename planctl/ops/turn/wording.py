@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from planctl._git_history import shallow_commits
-from planctl.models.claim import Claim, NumberClaim, PathClaim, TestClaim
-from planctl.models.claim_numbers import agrees
-from planctl.models.claim_paths import PathIndex, places, resolve
-from planctl.models.judged import Answer, JudgedClaim
+from planctl.models.claims.claim import Claim, NumberClaim, PathClaim, TestClaim
+from planctl.models.claims.judged import Answer, JudgedClaim
+from planctl.models.claims.numbers import agrees
+from planctl.models.claims.paths import PathIndex, places, resolve
 from planctl.ops.audit.trees import Ever
 from planctl.ops.claims.answers import Found, Judge, Memory, is_order
 from planctl.ops.claims.ends import Ends, Late, distinct, is_name, is_stamp, spelled, stamp_found

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from planctl._signing import PrivateKey, generate
-from planctl.models.envelope import pae
+from planctl.models.signing.envelope import pae
 from tests.planctl.functional.conftest import ID, Project
 
 SIGNERS = ".planctl/allowed_signers"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planctl.models.adoption import ProposedStep, Source
-from planctl.models.plan_yaml import parse_plan
+from planctl.models.plan.parse import parse_plan
 from planctl.ops.adopt.drafting import plan_text, scalar
 from tests.planctl.conftest import Repo
 from tests.planctl.functional.conftest import Project

@@ -10,7 +10,7 @@ import pytest
 
 from bench.fast_import import Content, History
 from planctl.cli.app import run
-from planctl.models.prose import parse_prose
+from planctl.models.prose.reading import parse_prose
 
 FIXTURE = Path(__file__).resolve().parents[4] / "shared" / "fixtures" / "forward_parity_summary.md"
 SUMMARY = "plans/active/FIX-PYTORCH-FORWARD-PARITY-001/summary.md"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from planctl.models.brief_block import parted
+from planctl.models.brief.block import parted
 from tests.planctl.functional.conftest import ID, Project
 
 HUB = "plans/active/X-001/reports/2025-11-13T000000Z/small"

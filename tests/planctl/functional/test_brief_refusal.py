@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from planctl.cli.app import run
-from planctl.models.brief import BriefCheck
+from planctl.models.brief.brief import BriefCheck
 from planctl.ops.brief.check import check_brief
 from planctl.ops.brief.satisfied import satisfied
 from planctl.workspace import Workspace

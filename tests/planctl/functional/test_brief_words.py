@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from planctl.cli.app import run
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.verdict import VerifyReport
 from planctl.ops.brief.satisfied import Satisfied, satisfied
 from planctl.ops.verify import verify

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from planctl.cli.app import run
-from planctl.models.prose import parse_prose
+from planctl.models.prose.reading import parse_prose
 from tests.planctl.conftest import Repo
 from tests.planctl.functional.conftest import Project
 

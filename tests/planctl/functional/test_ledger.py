@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planctl.models import ledger
+from planctl.models.ledger import document as ledger
 from planctl.workspace import LEDGER
 from tests.planctl.conftest import PLAN, phase
 from tests.planctl.functional.conftest import Project

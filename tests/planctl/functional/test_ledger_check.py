@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from planctl.models import ledger
 from planctl.models.contradiction import RULES
-from planctl.models.ledger import LedgerItem
+from planctl.models.ledger import document as ledger
+from planctl.models.ledger.document import LedgerItem
 from planctl.workspace import LEDGER
 from tests.planctl.functional.conftest import Project
 

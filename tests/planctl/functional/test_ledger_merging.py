@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from planctl.cli.app import run as planctl
-from planctl.models import ledger
-from planctl.models.ledger import Ledger, LedgerItem
-from planctl.ops.ledger_driver import driver_of, install_driver, remove_driver
+from planctl.models.ledger import document as ledger
+from planctl.models.ledger.document import Ledger, LedgerItem
+from planctl.ops.ledger.driver import driver_of, install_driver, remove_driver
 from planctl.ops.merge_rules import ensure_merge_rules
 from planctl.workspace import LEDGER, Workspace
 from tests.planctl.conftest import Repo

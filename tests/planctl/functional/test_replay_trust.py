@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from planctl.models.plan import canonical_json
+from planctl.models.plan.plan import canonical_json
 from planctl.models.receipt import payload_digest
 from tests.planctl.functional.conftest import Project
 

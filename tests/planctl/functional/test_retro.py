@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from planctl.models.dwell import TurnWork, dwell_of, row_progress
-from planctl.ops.block import block_by_hand
+from planctl.ops.blocking.block import block_by_hand
 from planctl.ops.retro import retro
 from tests.planctl.conftest import Repo
 from tests.planctl.functional.conftest import ID, Project

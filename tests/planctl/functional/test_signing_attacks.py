@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from planctl._signing import generate
-from planctl.models.envelope import MAX_SIGNATURES
+from planctl.models.signing.envelope import MAX_SIGNATURES
 from tests.planctl.functional.conftest import ID, Project
 from tests.planctl.functional.signers import (
     SIGNERS,

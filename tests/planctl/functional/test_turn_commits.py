@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from planctl._git import Repository
-from planctl.models.turn_prose import TurnProse
+from planctl.models.turn.prose import TurnProse
 from planctl.ops.turn import close_turn, open_turn
 from planctl.workspace import Workspace
 from tests.planctl.functional.liar import HUB, ID, Engineer

@@ -430,7 +430,7 @@ def test_citing_what_is_not_committed_is_refused(engineer: Engineer) -> None:
 
 
 def test_striking_leaves_sentences_out_and_says_so(engineer: Engineer) -> None:
-    from planctl.models.turn_prose import TurnProse
+    from planctl.models.turn.prose import TurnProse
     from planctl.ops.turn import close_turn
     from planctl.workspace import Workspace
 
@@ -447,7 +447,7 @@ def test_striking_leaves_sentences_out_and_says_so(engineer: Engineer) -> None:
 
 
 def test_striking_takes_out_an_order_for_what_is_proven(engineer: Engineer) -> None:
-    from planctl.models.turn_prose import TurnProse
+    from planctl.models.turn.prose import TurnProse
     from planctl.ops.turn import close_turn
     from planctl.workspace import Workspace
 
@@ -460,7 +460,7 @@ def test_striking_takes_out_an_order_for_what_is_proven(engineer: Engineer) -> N
 
 
 def test_striking_everything_still_closes(engineer: Engineer) -> None:
-    from planctl.models.turn_prose import TurnProse
+    from planctl.models.turn.prose import TurnProse
     from planctl.ops.turn import close_turn
     from planctl.workspace import Workspace
 

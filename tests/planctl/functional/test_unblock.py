@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from planctl.errors import PreconditionError
-from planctl.models.failure_signs import Failure
+from planctl.models.failures.signs import Failure
+from planctl.ops.blocking.unblock import unlock
 from planctl.ops.dwell import dwell_report
 from planctl.ops.escalate import block_turn, escalate
 from planctl.ops.focus import FocusLockedError, focus_state, require_unlocked
 from planctl.ops.turn import open_turn
-from planctl.ops.unblock import unlock
 from planctl.workspace import Workspace
 from tests.planctl.functional.conftest import ID, Project
 from tests.planctl.functional.signers import Signers

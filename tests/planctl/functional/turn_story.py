@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ulid import ULID
 
-from planctl.models.turn_record import TurnRecord, file_text
+from planctl.models.turn.record import TurnRecord, file_text
 from planctl.workspace import Workspace
 from tests.planctl.conftest import Repo
 

@@ -12,7 +12,7 @@ import pytest
 from fuzz.mutation import dumped, mutated_bytes, mutated_json
 from fuzz.run import fuzz
 from fuzz.targets import TARGETS, enveloped
-from planctl.models.envelope import parse_envelope
+from planctl.models.signing.envelope import parse_envelope
 from tests.planctl.functional.conftest import ID, Project
 
 

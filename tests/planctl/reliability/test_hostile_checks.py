@@ -16,7 +16,7 @@ import pytest
 
 from planctl import _bounded
 from planctl.models.check import Check
-from planctl.models.plan import _typed_check
+from planctl.models.plan.plan import _typed_check
 from planctl.models.receipt import CheckResult
 from planctl.ops.checks import run_checks
 

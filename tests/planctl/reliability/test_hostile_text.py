@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from planctl.errors import BadFileError, PlanError, ReceiptError
-from planctl.models import ledger
-from planctl.models.envelope import MAX_BYTES, PAYLOAD_TYPE, parse_envelope
-from planctl.models.plan_yaml import parse_plan
+from planctl.models.ledger import document as ledger
+from planctl.models.plan.parse import parse_plan
+from planctl.models.plan.working import checklist_rows
 from planctl.models.receipt import parse_receipt
 from planctl.models.settings import parse_settings
+from planctl.models.signing.envelope import MAX_BYTES, PAYLOAD_TYPE, parse_envelope
 from planctl.models.timeline import times_in
-from planctl.models.turn import blocks
-from planctl.models.working_plan import checklist_rows
+from planctl.models.turn.turn import blocks
 from tests.planctl.functional.conftest import ID, Project
 
 pytestmark = pytest.mark.timeout(60)

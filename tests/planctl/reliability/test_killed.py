@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from planctl._files import is_temporary
-from planctl.models import ledger
-from planctl.models.envelope import parse_envelope
+from planctl.models.ledger import document as ledger
 from planctl.models.receipt import Receipt, parse_receipt
+from planctl.models.signing.envelope import parse_envelope
 from tests.planctl.functional.conftest import ID, Project
 from tests.planctl.reliability.kill_points import run_until
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from planctl._signing import KeyFileError, generate
 from planctl.errors import PlanctlError
-from planctl.models.allowed_signers import (
+from planctl.models.signing.allowed_signers import (
     AllowedSigner,
     AllowedSignersError,
     parse_allowed_signers,
@@ -23,8 +23,8 @@ from planctl.models.allowed_signers import (
     parse_time,
     spell_time,
 )
-from planctl.models.allowed_signers_edit import ended, entry_line, with_line
-from planctl.models.name_patterns import covers, meet, overlap
+from planctl.models.signing.allowed_signers_edit import ended, entry_line, with_line
+from planctl.models.signing.name_patterns import covers, meet, overlap
 
 KEY = generate("a comment")  # another one each time: no test may be named after it
 LINE = KEY.public.line

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from planctl.models.blocker import Blocker, facts, render
-from planctl.models.failure_signs import Failure, Signature, signature
+from planctl.models.failures.signs import Failure, Signature, signature
 
 
 def sign(output: str, exit_code: int = 1, **more: object) -> Signature:

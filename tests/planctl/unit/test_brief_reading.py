@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planctl.models.brief_block import BriefBlock, digest_of, parted, with_block
-from planctl.models.brief_reading import read_brief
+from planctl.models.brief.block import BriefBlock, digest_of, parted, with_block
+from planctl.models.brief.reading import read_brief
 
 FORMS = {
     "labels": "Focus: X-001\nBranch: main\nDo Now:\nRun it.\nIf Blocked: say so\n",

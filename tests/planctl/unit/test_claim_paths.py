@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planctl.models.claim import PathClaim
-from planctl.models.claim_paths import PathIndex, hub_of, hubs_in, places, resolve
-from planctl.models.prose import parse_prose
+from planctl.models.claims.claim import PathClaim
+from planctl.models.claims.paths import PathIndex, hub_of, hubs_in, places, resolve
+from planctl.models.prose.reading import parse_prose
 
 HUB = "plans/active/X-001/reports/2025-11-13T000000Z/first"
 TREE = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planctl.models.claim import PathClaim
+from planctl.models.claims.claim import PathClaim
 from planctl.models.excerpt import regions, thinned
-from planctl.models.prose import parse_prose
+from planctl.models.prose.reading import parse_prose
 
 LEDGER = """\
 ## [beam-drift] Drift

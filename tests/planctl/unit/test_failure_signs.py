@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from planctl.models.failure_signs import Failure, Signature, is_telling, signature
-from planctl.models.failure_table import DETECTORS, KINDS
+from planctl.models.failures.signs import Failure, Signature, is_telling, signature
+from planctl.models.failures.table import DETECTORS, KINDS
 
 SAMPLES: dict[str, tuple[str, ...]] = {
     "disk-full": (

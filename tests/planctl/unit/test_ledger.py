@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planctl.errors import BadFileError
-from planctl.models.ledger import (
+from planctl.models.ledger.document import (
     Attempt,
     LedgerItem,
     parse,

@@ -9,9 +9,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planctl.models import ledger, ledger_archive
-from planctl.models.ledger import Attempt, LedgerItem, Status
-from planctl.ops.ledger_merge import merge
+from planctl.models.ledger import archive as ledger_archive
+from planctl.models.ledger import document as ledger
+from planctl.models.ledger.document import Attempt, LedgerItem, Status
+from planctl.ops.ledger.merge import merge
 
 PATH = "docs/fix_plan.md"
 IDS = ("X-001", "Y-002", "Z-003")

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planctl.models import ledger, ledger_archive
-from planctl.models.ledger import Attempt, LedgerItem, Status
-from planctl.models.ledger_regions import plain_of, regions
+from planctl.models.ledger import archive as ledger_archive
+from planctl.models.ledger import document as ledger
+from planctl.models.ledger.document import Attempt, LedgerItem, Status
+from planctl.models.ledger.regions import plain_of, regions
 
 PATH = "docs/fix_plan.md"
 IDS = ("X-001", "Y-002.F1", "lower-case")

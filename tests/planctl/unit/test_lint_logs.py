@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from planctl.models.lint import Finding
-from planctl.ops.lint_logs import loose_log_findings
+from planctl.ops.lint.logs import loose_log_findings
 from planctl.ops.run_log import END, OUTPUT, TITLE
 
 TESTS = {

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from planctl.models.lint import RULES
-from planctl.models.plan import Plan
+from planctl.models.plan.plan import Plan
 from planctl.models.weak_signs import may_be_weak
-from planctl.ops.lint_commands import undeclared
-from planctl.ops.lint_plan import _secrets, _waiver, cheap_findings
-from planctl.ops.lint_site import Site
+from planctl.ops.lint.commands import undeclared
+from planctl.ops.lint.plan import _secrets, _waiver, cheap_findings
+from planctl.ops.lint.site import Site
 
 
 def site(run: str = "work > $OUT/x", env: dict[str, str] | None = None, **step: Any) -> Site:

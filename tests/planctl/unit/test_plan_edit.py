@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from planctl.errors import PlanError
-from planctl.models.plan_edit import with_hub, with_value
-from planctl.models.plan_yaml import parse_plan
+from planctl.models.plan.edit import with_hub, with_value
+from planctl.models.plan.parse import parse_plan
 
 REST = 'title: "t: #1"  # a note\nphases: {A: {steps: [{id: s, run: "true", log: cli/s.log}]}}\n'
 NEW = "2025-11-14T024800Z/x"

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from planctl.errors import PlanError
-from planctl.models.plan import contract_digest, ordered
-from planctl.models.plan_yaml import parse_plan
+from planctl.models.plan.parse import parse_plan
+from planctl.models.plan.plan import contract_digest, ordered
 
 GOOD = """\
 schema: planctl/plan/v1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from planctl.errors import BadFileError
-from planctl.models.policy import Policy, Requirement, Rule
 from planctl.models.settings import parse_settings
+from planctl.models.signing.policy import Policy, Requirement, Rule
 
 
 def policy(text: str) -> Policy:

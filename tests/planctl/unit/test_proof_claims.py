@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from planctl.models.proof_claims import Known, proof_claims, run_claims
+from planctl.models.claims.proof import Known, proof_claims, run_claims
 
 KNOWN = Known(
     phases=("A", "B"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from planctl.models.claim import Block, PathClaim
-from planctl.models.prose import parse_prose
+from planctl.models.claims.claim import Block, PathClaim
+from planctl.models.prose.reading import parse_prose
 
 
 def block(text: str) -> Block:

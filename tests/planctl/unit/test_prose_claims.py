@@ -7,10 +7,10 @@ import datetime as dt
 import pytest
 
 from planctl.clock import find_stamps
-from planctl.models.claim import Block
-from planctl.models.claim_numbers import agrees, same_digits, values_in
-from planctl.models.claim_tests import fits, results_in
-from planctl.models.prose import parse_prose
+from planctl.models.claims.claim import Block
+from planctl.models.claims.numbers import agrees, same_digits, values_in
+from planctl.models.claims.tests import fits, results_in
+from planctl.models.prose.reading import parse_prose
 
 
 def block(text: str) -> Block:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from planctl.models.claim import Block
-from planctl.models.prose import parse_prose, sections
-from planctl.models.prose_braces import TooMuch, expand
+from planctl.models.claims.claim import Block
+from planctl.models.prose.braces import TooMuch, expand
+from planctl.models.prose.reading import parse_prose, sections
 
 EXAMPLES = int(os.environ.get("PLANCTL_FUZZ_EXAMPLES", "150"))
 # Marks of every kind a block can have, in any order; `¶` stands between them.

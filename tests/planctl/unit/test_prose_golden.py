@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from planctl.models.claim import Block
-from planctl.models.prose import parse_prose, sections
+from planctl.models.claims.claim import Block
+from planctl.models.prose.reading import parse_prose, sections
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "forward_parity_claims.json"
 SAMPLE = Path(__file__).resolve().parents[4] / "shared/fixtures/forward_parity_summary.md"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from planctl.errors import ReceiptError
-from planctl.models.plan import canonical_json
+from planctl.models.plan.plan import canonical_json
 from planctl.models.receipt import Receipt, parse_receipt, payload_bytes
 from tests.planctl.functional.conftest import Project
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from planctl._shell import read_shell
 from planctl.errors import ReceiptError
 from planctl.models.json_difference import first_difference
-from planctl.models.plan import canonical_json
+from planctl.models.plan.plan import canonical_json
 from planctl.models.replay import (
     ArtifactReplay,
     Replay,
@@ -26,7 +26,7 @@ from planctl.models.replay import (
 )
 from planctl.models.test_outcome import read_outcome
 from planctl.models.weakening import guards
-from planctl.ops.replay import sample
+from planctl.ops.replay.run import sample
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 WHEN = dt.datetime(2025, 11, 14, tzinfo=dt.UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planctl.models.turn import TurnSummary, blocks, prepended, render
+from planctl.models.turn.turn import TurnSummary, blocks, prepended, render
 
 SHARED = ("The same words.", "In every turn.", "Of two branches.", "Four lines.", "Or five.")
 

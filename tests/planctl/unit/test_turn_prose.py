@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planctl.errors import UsageError
-from planctl.models.prose import sections
-from planctl.models.turn_prose import TurnProse, imitates, says_none, sentences_in
+from planctl.models.prose.reading import sections
+from planctl.models.turn.prose import TurnProse, imitates, says_none, sentences_in
 
 FIXTURE = Path(__file__).resolve().parents[3] / "../shared/fixtures/forward_parity_summary.md"
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from planctl.errors import BadFileError
 from planctl.models.settings import parse_settings
-from planctl.models.turn import TurnSummary, prepended, render
-from planctl.models.turn_check import read_trailers
-from planctl.models.turn_record import (
+from planctl.models.turn.check import read_trailers
+from planctl.models.turn.record import (
     OpenTurn,
     file_text,
     parse_open,
@@ -23,7 +22,8 @@ from planctl.models.turn_record import (
     role_name,
     unquoted_path,
 )
-from planctl.models.turn_settings import EvidenceSettings, filled, subject_template
+from planctl.models.turn.settings import EvidenceSettings, filled, subject_template
+from planctl.models.turn.turn import TurnSummary, prepended, render
 from planctl.ops.turn.edits import Edit, without
 
 ID = "01M83T695GF5XF4DRTKTJT0BT1"

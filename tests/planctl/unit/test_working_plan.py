@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planctl.models.working_plan import (
+from planctl.models.plan.working import (
     RowLine,
     RowMark,
     agrees,

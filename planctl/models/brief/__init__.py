@@ -1,0 +1,1 @@
+"""Briefs: what they order, and how they read."""

@@ -1,0 +1,1 @@
+"""Claims of prose, and how each kind is held against what there is."""

@@ -1,0 +1,1 @@
+"""What failures look like in logs."""

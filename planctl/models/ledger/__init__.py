@@ -1,0 +1,1 @@
+"""The ledger as text and items, without a file system."""

@@ -1,0 +1,1 @@
+"""Reading prose that nobody wrote for a parser."""

@@ -1,0 +1,1 @@
+"""Keys, signatures and policies as data."""

@@ -1,0 +1,1 @@
+"""Turns: summaries, records, settings."""

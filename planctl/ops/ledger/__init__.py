@@ -1,0 +1,1 @@
+"""The ledger `docs/fix_plan.md`: read, written, checked, merged, archived."""

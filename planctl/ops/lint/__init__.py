@@ -1,0 +1,1 @@
+"""Lint: the rules about what makes evidence weak."""

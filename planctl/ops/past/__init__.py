@@ -1,0 +1,1 @@
+"""What was proven at a commit, told without a checkout."""

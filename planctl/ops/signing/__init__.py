@@ -1,0 +1,1 @@
+"""Signatures of receipts: made, looked at, trusted, revoked."""
