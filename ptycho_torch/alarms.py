@@ -16,13 +16,8 @@ _MISFIT_R = 0.03
 """With very many photons also a fine object lies far above noise, and no higher than this."""
 _FEW_PHOTONS = 25.0
 """Fewer on an object pixel leave it noise of more than a fifth."""
-_WRONG_START = (
-    "the probe or the positions are probably wrong: see `ptycho-torch check`, or give more epochs"
-)
-_MISFIT_HINT = (
-    "something is not described: try --correct_positions, --modes 2 or 3, more epochs, or "
-    "another seed, and look whether the object changes"
-)
+_NOISY = 1.1
+"""Up to this many times the photon noise a loss is mostly noise."""
 _TELLING = 0.05
 """The flat object must leave this fraction of its loss above the noise, or nothing can be told."""
 
@@ -83,13 +78,16 @@ def training_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[R
     return tuple(alarms)
 
 
-def object_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[Remark, ...]:
+def object_alarms(
+    loss: float, flat_loss: float, noise_loss: float, scan: str = "SCAN"
+) -> tuple[Remark, ...]:
     """Judge a finished object by its amplitude loss on the patterns, the square of its R factor.
 
     Args:
         loss: Of the object with its probe.
         flat_loss: Of the flat object with the same probe.
         noise_loss: Of photon noise alone.
+        scan: Its file as a shell reads it, for a command to paste.
 
     Returns:
         `unexplained` for an object hardly better than the flat one, else `misfit` for one that
@@ -106,12 +104,42 @@ def object_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[Rem
     left = share_left(loss, flat_loss, noise_loss)
     if left is not None and left > POOR_RATIO:
         message = f"object and probe leave {left:.2f} of the flat object's loss above photon noise"
-        return (Remark("unexplained", message, _WRONG_START),)
+        hint = f"the probe or the positions are probably wrong: run `ptycho-torch check {scan}`"
+        return (Remark("unexplained", message, hint),)
     found, noise = math.sqrt(loss), math.sqrt(noise_loss)
     if found < max(_MISFIT_FACTOR * noise, _MISFIT_R):
         return ()
     message = f"R={found:.3f} is {found / noise:.1f} times what photon noise leaves"
-    return (Remark("misfit", message, _MISFIT_HINT),)
+    hint = (
+        f"something is not described: first run `ptycho-torch check {scan}`; if it finds nothing, "
+        "try --correct_positions, --modes 2 or 3, or more --epochs"
+    )
+    return (Remark("misfit", message, hint),)
+
+
+def control_alarms(loss: float, control_loss: float, noise_loss: float) -> tuple[Remark, ...]:
+    """Judge a finished object by what single-pattern projections explain without any iteration.
+
+    Projections fit every pattern on its own, its noise included; so where photon noise is most of
+    what is left, a lower R of theirs means nothing.
+
+    Args:
+        loss: Of the object with its probe, the square of its R factor.
+        control_loss: Of the projections.
+        noise_loss: Of photon noise alone.
+
+    Returns:
+        `no-gain`, if the projections explain more and it is not noise that they explain.
+    """
+    if loss <= control_loss or control_loss <= _NOISY * noise_loss:
+        return ()
+    found, control = math.sqrt(loss), math.sqrt(control_loss)
+    message = f"R={found:.3g} is no better than the {control:.3g} of projections without a network"
+    hint = (
+        "the patterns do not agree with each other: positions or probe may be wrong, or the run "
+        "too short (--epochs, --train_steps)"
+    )
+    return (Remark("no-gain", message, hint),)
 
 
 def dose_alarms(photons_per_pixel: float) -> tuple[Remark, ...]:

@@ -183,12 +183,13 @@ def stitch_prediction(
     assembly = assemble(
         prediction.patches, positions, probe, amplitude, measured_mask(scan), inference.sync
     )
+    scales = info.scales.with_probe_in_data_unit()
     result = Reconstruction(
         canvas=assembly.canvas,
-        probe=probe.numpy() / np.complex64(info.scales.probe_factor),
+        probe=probe.numpy() / np.complex64(scales.probe_factor),
         positions_px=positions,
         patterns=chosen.numpy(),
-        scales=info.scales,
+        scales=scales,
     )
     if inference.refine_epochs > 0:
         options = RpieOptions(epochs=inference.refine_epochs, seed=info.training.seed)

@@ -16,12 +16,15 @@ from ptycho_torch.iterative import (
     InferenceResult,
     IterativeOutcome,
     IterativeSettings,
+    chosen_likelihood,
     run_stages,
 )
 from ptycho_torch.methods.choice import AskedMethod, Choice, Facts, Method, choose_method
 from ptycho_torch.methods.network import misfit, predicted_object
 from ptycho_torch.methods.prior import bettered_outcome, given_prior
-from ptycho_torch.methods.report import as_records, judged_object, object_remarks, write_run
+from ptycho_torch.methods.reading import noise_r_factor, object_remarks, reading
+from ptycho_torch.methods.remedies import Tried, try_remedies
+from ptycho_torch.methods.report import as_records, judged_object, write_run
 from ptycho_torch.methods.scene import Scene, flat_object, prepare_scene, projected_object
 from ptycho_torch.methods.training import choose_preset, train_here
 from ptycho_torch.pretrained import Pretrained, load_pretrained, shipped_bundle
@@ -121,19 +124,25 @@ def reconstruct(
     choice = choose_method(settings.method, _facts(scene, bundle, prior))
     logger.info("method %s: %s", choice.method, choice.reason)
     control = projected_object(scene)
+    dose, noise = scene.scales.nphotons, noise_r_factor(control, scene)
+    logger.info("%.3g photons a pattern: their noise alone leaves R of about %.2g", dose, noise)
     found = _run(choice, scene, bundle, prior, settings, execution)
+    figures = judged_object(found.outcome.reconstruction, control, scene)
+    tried = _tried(choice, found, scene, settings, figures)
     metrics = {
         "method": choice.method,
         "method_asked": settings.method,
         "method_reason": choice.reason,
         "network": choice.network,
-        "told": [*scene.inspection.lines(), *_told(choice, settings, found)],
-        **judged_object(found.outcome.reconstruction, control, scene),
+        "told": [*scene.inspection.lines(), *_told(choice, settings, found, figures)],
+        "reading": reading(figures),
+        **figures,
+        "trials": tried.as_dict(),
         **found.outcome.facts,
         **found.facts,
         "inspection": scene.inspection.as_dict(),
     }
-    remarks = (*found.remarks, *object_remarks(metrics, scene))
+    remarks = (*found.remarks, *object_remarks(metrics, scene.scan.source), *tried.remarks)
     for remark in remarks:
         logger.warning(remark.line())
     metrics["warnings"] = as_records([*scene.inspection.remarks, *remarks])
@@ -148,20 +157,44 @@ def reconstruct(
     )
 
 
-def _told(choice: Choice, settings: MethodSettings, found: Found) -> list[str]:
+def _tried(
+    choice: Choice, found: Found, scene: Scene, settings: MethodSettings, figures: dict[str, Any]
+) -> Tried:
+    """Try what may lower R, unless a network alone made the object or it explains nothing."""
+    r_factor, noise = figures["r_factor"], figures["noise_r_factor"]
+    if not found.outcome.epochs or r_factor > figures["flat_r_factor"]:
+        return Tried({})
+    how = settings.passes(choice.method)
+    return try_remedies(found.outcome.reconstruction, scene, how, r_factor, noise)
+
+
+def _told(
+    choice: Choice, settings: MethodSettings, found: Found, figures: dict[str, Any]
+) -> list[str]:
     """What was done, in a line or two for a person."""
     done = []
     if choice.network != "none":
         done.append(_NETWORKS[choice.network])
-    if choice.method != "net" or choice.network == "pretrained":
+    outcome = found.outcome
+    if outcome.epochs:
         how = settings.passes("pie" if choice.network == "pretrained" else choice.method)
+        likelihood = chosen_likelihood(how.likelihood, outcome.reconstruction.scales.nphotons)
         probe = "refined" if how.update_probe else "as given"
-        positions = "refined first" if how.correct_positions else "as given"
         done.append(
-            f"{len(found.outcome.epochs)} passes of the engine; likelihood {how.likelihood}, "
-            f"probe {probe}, positions {positions}"
+            f"{len(outcome.epochs)} passes of the engine; likelihood {likelihood}, "
+            f"probe {probe}, {_moves(figures['position_correction_px'])}"
         )
+    powers = figures["probe_mode_powers"]
+    if len(powers) > 1:
+        done.append(f"light in the probe's modes: {', '.join(f'{p:.1%}' for p in powers)}")
     return done
+
+
+def _moves(moved: dict[str, float] | None) -> str:
+    """How far the positions went."""
+    if moved is None:
+        return "positions as given"
+    return f"positions moved by {moved['median']:.2f} px (median), {moved['largest']:.2f} at most"
 
 
 def _decided(

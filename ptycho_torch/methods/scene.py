@@ -20,7 +20,6 @@ from ptycho_torch.reconstruct.assemble import assemble
 from ptycho_torch.reconstruct.probe_modes import with_modes
 from ptycho_torch.reconstruct.result import Reconstruction
 from ptycho_torch.reconstruct.stitch import Canvas
-from ptycho_torch.runtime import log_scales
 
 UNKNOWN_DOSE_PHOTONS = 1e6
 """Taken where values are in no known unit: enough for the likelihood of many photons."""
@@ -104,12 +103,7 @@ def prepare_scene(scan: ScanData, modes: int | None = None, nphotons: float | No
     # Whatever power the file's probe has: with this one, probe times object are the data.
     probe = with_modes(torch.from_numpy(scan.probe), modes or len(scan.probe)).numpy()
     scan = replace(scan, probe=probe / np.complex64(scales.amplitude_scale))
-    scales = replace(
-        scales,
-        probe_factor=scales.amplitude_scale,
-        origins={**scales.origins, "probe_factor": "amplitude_scale: probe x object are the data"},
-    )
-    log_scales(scales)
+    scales = scales.with_probe_in_data_unit()
     amplitude = torch.from_numpy(scan.amplitude() * np.float32(scales.amplitude_scale))
     return Scene(given, scan, inspection, scales, amplitude, measured_mask(scan))
 
