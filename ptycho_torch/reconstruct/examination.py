@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ptycho_torch.data.amendments import Amendments
 from ptycho_torch.data.inspection import Inspection, inspect_scan
 from ptycho_torch.data.placement import orientations, scaled
 from ptycho_torch.data.remark import Remark
@@ -50,9 +51,14 @@ class Examination:
     source: str
 
     @property
+    def wrong(self) -> bool:
+        """Whether anything looks wrong, advice aside."""
+        return any(not remark.advice for remark in self.remarks)
+
+    @property
     def cure(self) -> str | None:
         """The command that undoes all that can be undone, or None."""
-        flags = " ".join(remark.cure for remark in self.remarks if remark.cure)
+        flags = " ".join(dict.fromkeys(remark.cure for remark in self.remarks if remark.cure))
         if not flags:
             return None
         path = Path(self.source)
@@ -91,6 +97,7 @@ def examine(scan: ScanData, epochs: int = 4, seed: int = 0) -> Examination:
     nothing = Examination(inspection, None, None, None, None, inspection.remarks, scan.source)
     if inspection.unit_remark is not None or inspection.step_px is None:
         return nothing
+    scan = _mended(scan, inspection)
     orientation = find_orientation(scan, epochs, seed)
     remarks = [*inspection.remarks]
     if orientation.contradicts:
@@ -100,10 +107,35 @@ def examine(scan: ScanData, epochs: int = 4, seed: int = 0) -> Examination:
         return found
     name = orientation.best if orientation.contradicts else "as given"
     turned = dict(orientations(scan.positions_px))[name]
-    return _with_trials(found, Trials(replace(scan, positions_px=turned), seed))
+    return _with_trials(found, replace(scan, positions_px=turned), seed)
 
 
-def _with_trials(found: Examination, trials: Trials) -> Examination:
+def _mended(scan: ScanData, inspection: Inspection) -> ScanData:
+    """Take out of a scan what would disturb the trials."""
+    cures = {remark.cure for remark in inspection.remarks}
+    wanted = Amendments(
+        mask_defects="--mask_defects" in cures,
+        recentre="--recentre" in cures,
+        drop_empty="--drop_empty" in cures,
+    )
+    return wanted.onto(scan)
+
+
+def _with_trials(found: Examination, scan: ScanData, seed: int) -> Examination:
+    trials = Trials(scan, seed)
+    frame, probe, background = _tried(trials)
+    if frame.clear and background.noticed:  # which may have moved the frame
+        less = Amendments(subtract_background=background.counts_per_pixel)
+        frame, probe, _ = _tried(Trials(less.onto(scan), seed))
+    remarks = [*found.remarks, *_frame_remarks(frame)]
+    if probe.wrong:
+        remarks.append(_probe_remark(probe))
+    if background.noticed:
+        remarks.append(_background_remark(background))
+    return replace(found, frame=frame, probe=probe, background=background, remarks=tuple(remarks))
+
+
+def _tried(trials: Trials) -> tuple[FrameTest, ProbeTest, Background]:
     positions = trials.scan.positions_px
     frame = find_frame(trials, positions)
     right = scaled(positions, frame.scale, frame.rotation_deg) if frame.clear else positions
@@ -111,13 +143,7 @@ def _with_trials(found: Examination, trials: Trials) -> Examination:
     if frame.clear and probe.refined > _EXPLAINED:
         frame = replace(frame, clear=False)
         probe, refined = try_probe(trials, positions)
-    background = find_background(trials, refined)
-    remarks = [*found.remarks, *_frame_remarks(frame)]
-    if probe.wrong:
-        remarks.append(_probe_remark(probe))
-    if background.noticed:
-        remarks.append(_background_remark(background))
-    return replace(found, frame=frame, probe=probe, background=background, remarks=tuple(remarks))
+    return frame, probe, find_background(trials, refined)
 
 
 def _orientation_remark(test: OrientationTest) -> Remark:

@@ -97,6 +97,11 @@ class Trials:
         self.light = float(mean.sum() if self.mask is None else mean[self.mask].sum())
         self.probe = torch.from_numpy(self.scan.probe * np.complex64(self.scales.probe_factor))
 
+    @property
+    def count_unit(self) -> float:
+        """One photon in the intensity of the scan's file."""
+        return self.scales.mean_intensity / self.scales.nphotons
+
     def run(self, positions_px: Array, *, epochs: int = 6, update_probe: bool = True) -> Trial:
         """Reconstruct from most patterns and predict the others.
 
