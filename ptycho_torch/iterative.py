@@ -103,7 +103,15 @@ def run_stages(
         PreconditionError: The checkpoint to resume from is another run's.
     """
     stages = settings.stages(start.scales.nphotons)
-    outcome = run_options(start, amplitude, mask, stages, checkpoint, resume=settings.resume)
+    outcome = run_options(
+        start,
+        amplitude,
+        mask,
+        stages,
+        checkpoint,
+        resume=settings.resume,
+        search_probe=settings.search_probe and settings.update_probe,
+    )
     return replace(outcome, facts={"engine": settings.engine, **outcome.facts})
 
 

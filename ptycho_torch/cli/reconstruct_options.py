@@ -43,6 +43,10 @@ UpdateProbe = Annotated[bool, opt.flag("update_probe", "Refine the probe.", True
 CorrectPositions = Annotated[
     bool, opt.flag("correct_positions", "Refine the positions first.", False)
 ]
+SearchProbe = Annotated[
+    bool,
+    opt.flag("search_probe", "Look for another start probe when a refined one fails.", True),
+]
 Likelihood = Annotated[
     Literal["auto", "amplitude", "poisson"],
     opt.flag("likelihood", "What steps follow; auto is Poisson at low dose.", "auto"),

@@ -41,6 +41,8 @@ class IterativeSettings:
             `auto`, or a number, 0 for none.
         stop: `auto` stops once further epochs change less than the noise, `never` runs all.
         resume: Whether to go on from what a killed run left.
+        search_probe: Whether another start probe is looked for when a run that refines the probe
+            goes badly.
     """
 
     epochs: int = 24
@@ -53,6 +55,7 @@ class IterativeSettings:
     regularisation: str = "auto"
     stop: str = "auto"
     resume: bool = False
+    search_probe: bool = True
 
     def stages(self, nphotons: float) -> tuple[RpieOptions | GradientOptions, ...]:
         """Choose the engine's settings.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,14 @@ from ptycho_torch.reconstruct.checkpoint import (
 )
 from ptycho_torch.reconstruct.engine import Journal, run_engine
 from ptycho_torch.reconstruct.options import Epoch, GradientOptions, RpieOptions
+from ptycho_torch.reconstruct.probe_doubt import (
+    PROBE_SEARCH,
+    ProbeDoubt,
+    searched_as_array,
+    searched_before,
+)
 from ptycho_torch.reconstruct.result import Reconstruction
+from ptycho_torch.reconstruct.state import RunState
 from ptycho_torch.reconstruct.stitch import Canvas
 
 logger = logging.getLogger(__name__)
@@ -50,8 +57,9 @@ def run_options(
     path: Path | None = None,
     *,
     resume: bool = False,
+    search_probe: bool = False,
 ) -> IterativeOutcome:
-    """Run stages of given options; see `run_stages`.
+    """Run stages of given options.
 
     Args:
         start: What to start from.
@@ -60,6 +68,8 @@ def run_options(
         stages: One after the other, each from what the one before left.
         path: File to keep the run in, or None.
         resume: Whether to go on from that file.
+        search_probe: Whether another start probe is looked for when the first stage goes badly.
+            All stages then start anew, from the flat object.
 
     Returns:
         The reconstruction after the last stage, and the epochs of all stages.
@@ -71,17 +81,29 @@ def run_options(
     """
     outcome, checkpoint, left = IterativeOutcome(start), None, None
     if path is not None:
-        checkpoint = _checkpoint(path, start, amplitude, mask, stages)
+        known_by = f"{list(stages)!r} {search_probe}"
+        checkpoint = _checkpoint(path, start, amplitude, mask, known_by)
         left = _left(checkpoint, resume=resume)
     if left is not None:
-        outcome = IterativeOutcome(_began(start, left), left.before)
-    for number in range(0 if left is None else left.stage, len(stages)):
+        outcome = IterativeOutcome(_began(start, left), left.before, searched_before(left.begin))
+    number = 0 if left is None else left.stage
+    # Stages that began anew are numbered on, so that a resumed run does not search twice.
+    while number < (2 if PROBE_SEARCH in outcome.facts else 1) * len(stages):
         journal = None
         if checkpoint is not None:
-            begin = _beginning(outcome.reconstruction)
+            begin = _beginning(outcome.reconstruction) | searched_as_array(outcome.facts)
             journal = StageJournal(checkpoint, number, outcome.epochs, begin, left)
-        after = improved(outcome.reconstruction, amplitude, mask, stages[number], journal)
-        outcome, left = replace(after, epochs=outcome.epochs + after.epochs), None
+        options = stages[number % len(stages)]
+        doubt = ProbeDoubt(outcome.reconstruction.unit_probe()) if search_probe else None
+        asked = doubt if number == 0 else None
+        after = improved(outcome.reconstruction, amplitude, mask, options, journal, asked)
+        epochs, left = outcome.epochs + after.epochs, None
+        if asked is not None and asked.found is not None:
+            outcome = IterativeOutcome(_anew(start, asked.found.probe), epochs, asked.facts())
+            number = len(stages)
+            continue
+        outcome = replace(after, epochs=epochs, facts={**outcome.facts, **after.facts})
+        number += 1
     if checkpoint is not None:
         checkpoint.clear()
     return replace(outcome, facts={**outcome.facts, "stopped_after": len(outcome.epochs)})
@@ -93,6 +115,7 @@ def improved(
     mask: torch.Tensor | None,
     options: RpieOptions | GradientOptions,
     journal: Journal | None = None,
+    doubt: Callable[[RunState], bool] | None = None,
 ) -> IterativeOutcome:
     """Go on from a reconstruction with the iterative engine.
 
@@ -102,6 +125,7 @@ def improved(
         mask: (row, col) bool, True where a pixel was measured, or None.
         options: Epochs, step sizes, what moves.
         journal: Keeps the run while it goes on, or None.
+        doubt: Asked half-way whether the run is to be given up, or None.
 
     Returns:
         The reconstruction with a new object, and a new probe and positions where they move.
@@ -117,7 +141,9 @@ def improved(
             tell(epoch.number, f"R={epoch.r_factor:.4f}{moved}")
 
         given, probe = start.positions_px, start.unit_probe()
-        found = run_engine(amplitude, given, probe, options, start.canvas, mask, watch, journal)
+        found = run_engine(
+            amplitude, given, probe, options, start.canvas, mask, watch, journal, doubt
+        )
     result = replace(
         start,
         canvas=found.canvas,
@@ -135,7 +161,7 @@ def improved(
         "stopped_after": len(found.epochs),
         "stop_reason": "settled" if found.settled else "epochs",
     }
-    if found.settled:
+    if found.settled and not found.given_up:
         logger.info("settled after %d of %d epochs", len(found.epochs), options.epochs)
     return IterativeOutcome(result, found.epochs, facts)
 
@@ -145,12 +171,12 @@ def _checkpoint(
     start: Reconstruction,
     amplitude: torch.Tensor,
     mask: torch.Tensor | None,
-    stages: Sequence[RpieOptions | GradientOptions],
+    settings: str,
 ) -> Checkpoint:
     """The checkpoint of a run, which knows the run by its data and settings."""
     measured = None if mask is None else mask.numpy()
     arrays = [amplitude.numpy(), measured, *_beginning(start).values()]
-    return Checkpoint(path, fingerprint(arrays, repr(stages)))
+    return Checkpoint(path, fingerprint(arrays, settings))
 
 
 def _left(checkpoint: Checkpoint, *, resume: bool) -> Progress | None:
@@ -178,6 +204,13 @@ def _beginning(start: Reconstruction) -> dict[str, Array]:
     }
     given = start.given_positions_px
     return begin if given is None else {**begin, "given": given}
+
+
+def _anew(start: Reconstruction, probe: torch.Tensor) -> Reconstruction:
+    """The flat object with another probe of unit energy."""
+    canvas = replace(start.canvas, object=np.ones_like(start.canvas.object))
+    scaled = probe.numpy() / np.complex64(start.scales.probe_factor)
+    return replace(start, canvas=canvas, probe=scaled)
 
 
 def _began(start: Reconstruction, left: Progress) -> Reconstruction:
