@@ -190,6 +190,7 @@ def stitch_prediction(
         positions_px=positions,
         patterns=chosen.numpy(),
         scales=scales,
+        pixel_size_m=scan.pixel_size_m,
     )
     if inference.refine_epochs > 0:
         options = RpieOptions(epochs=inference.refine_epochs, seed=info.training.seed)
