@@ -11,9 +11,10 @@ POOR_RATIO = 0.7
 """What leaves more of the flat object's loss than this has found next to nothing."""
 FITS_NOISE_BELOW = 0.5
 """A loss below this fraction of the expected photon noise is a fit to the noise."""
-_MISFIT_FACTOR = 4.0
-_MISFIT_R = 0.03
-"""With very many photons also a fine object lies far above noise, and no higher than this."""
+_ABOVE_NOISE = 1.2
+"""Sound scans of up to 10^7 photons a pattern end below this many times photon noise."""
+_EXCESS_R = 0.02
+"""With more photons also a fine object leaves up to this part of the amplitudes beside noise."""
 _FEW_PHOTONS = 25.0
 """Fewer on an object pixel leave it noise of more than a fifth."""
 _NOISY = 1.1
@@ -101,18 +102,20 @@ def object_alarms(
             f"the object's R factor is {math.sqrt(loss):.3g}: no light at all would fit better",
             "try --no_update_probe or other positions, and look at `ptycho-torch check`",
         )
+    found, noise = math.sqrt(loss), math.sqrt(noise_loss)
+    if found < _ABOVE_NOISE * noise:
+        return ()
     left = share_left(loss, flat_loss, noise_loss)
     if left is not None and left > POOR_RATIO:
         message = f"object and probe leave {left:.2f} of the flat object's loss above photon noise"
         hint = f"the probe or the positions are probably wrong: run `ptycho-torch check {scan}`"
         return (Remark("unexplained", message, hint),)
-    found, noise = math.sqrt(loss), math.sqrt(noise_loss)
-    if found < max(_MISFIT_FACTOR * noise, _MISFIT_R):
+    if loss - noise_loss < _EXCESS_R**2:
         return ()
     message = f"R={found:.3f} is {found / noise:.1f} times what photon noise leaves"
     hint = (
         f"something is not described: first run `ptycho-torch check {scan}`; if it finds nothing, "
-        "try --correct_positions, --modes 2 or 3, or more --epochs"
+        "try more --epochs, --correct_positions, or --modes 2 or 3"
     )
     return (Remark("misfit", message, hint),)
 
@@ -163,3 +166,20 @@ def dose_alarms(photons_per_pixel: float) -> tuple[Remark, ...]:
     )
     hint = "contrast weaker than that is noise: trust larger features only, or expose longer"
     return (Remark("few-photons", message, hint),)
+
+
+def settling_alarms(falling: float | None, epochs: int) -> tuple[Remark, ...]:
+    """Judge whether iterations ended before they had settled.
+
+    Args:
+        falling: Share by which what is unexplained fell in the last three epochs; None where the
+            run has settled.
+        epochs: How many there were.
+
+    Returns:
+        `not-settled`, if it is true.
+    """
+    if falling is None:
+        return ()
+    message = f"R still falls after {epochs} epochs: {falling:.0%} of what is above photon noise"
+    return (Remark("not-settled", f"{message} in the last 3", f"try --epochs {3 * epochs}"),)

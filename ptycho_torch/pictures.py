@@ -263,8 +263,9 @@ def _panel(axes: Axes, part: _Part, values: Array) -> Any:
     """An image without ticks: what it shows is told by its neighbours and one scale bar."""
     axes.set_xticks([])
     axes.set_yticks([])
-    colours = {"cmap": part.colours, "vmin": part.low, "vmax": part.high}
-    return axes.imshow(values, **colours, interpolation="nearest")
+    return axes.imshow(
+        values, cmap=part.colours, vmin=part.low, vmax=part.high, interpolation="nearest"
+    )
 
 
 def _correlation(axes: Axes, shown: Comparison) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ptycho_torch.alarms import control_alarms, dose_alarms, object_alarms
+from ptycho_torch.alarms import control_alarms, dose_alarms, object_alarms, settling_alarms
 from ptycho_torch.data.remark import Remark
 from ptycho_torch.losses import photon_noise
 from ptycho_torch.methods.scene import Scene
@@ -71,7 +71,8 @@ def object_remarks(metrics: Mapping[str, Any], source: str) -> tuple[Remark, ...
     loss, flat, noise, control = (float(metrics[name]) ** 2 for name in names)
     alarms = object_alarms(loss, flat, noise, shlex.quote(source))
     few = dose_alarms(metrics["photons_per_object_pixel"])
-    return (*alarms, *control_alarms(loss, control, noise), *few)
+    unsettled = settling_alarms(metrics.get("falling"), metrics.get("stopped_after", 0))
+    return (*alarms, *control_alarms(loss, control, noise), *few, *unsettled)
 
 
 def reading(metrics: Mapping[str, Any]) -> str:

@@ -31,8 +31,10 @@ PATTERNS = 100
 PASSES = 6
 MOST_MODES = 8
 """More are not tried: so many take up whatever is wrong."""
-_EXCESS = 1.1
-"""Trials begin where the square of R is this many times what photon noise leaves."""
+_ABOVE_NOISE = 1.1
+_EXCESS_R = 0.01
+"""Trials begin where R is so many times what photon noise leaves, and this far beside it: sound
+scans of few photons end nearer to the one, of very many photons nearer to the other."""
 _SHARE = 0.3
 """Of the excess over photon noise; a sound scan's remedies take less than a tenth."""
 _LEAST_GAIN = 0.05
@@ -102,7 +104,8 @@ def try_remedies(
     Returns:
         R factors of the trials, and the remedy that takes most of the excess away.
     """
-    if r_factor**2 <= _EXCESS * noise_r_factor**2:
+    excess = r_factor**2 - noise_r_factor**2
+    if r_factor < _ABOVE_NOISE * noise_r_factor or excess < _EXCESS_R**2:
         return Tried({})
     trial = _Trial(found, scene, settings)
     plain = Remedy("", _AS_IS, "", len(found.probe), settings.correct_positions)
@@ -111,7 +114,6 @@ def try_remedies(
     r_factors = {remedy.label: trial.run(remedy) for remedy in remedies}
     best = min(remedies, key=lambda remedy: r_factors[remedy.label], default=None)
     remarks: tuple[Remark, ...] = ()
-    excess = r_factor**2 - noise_r_factor**2
     if best is not None and helps(
         before**2 - r_factors[best.label] ** 2, excess, noise_r_factor**2, trial.patterns
     ):

@@ -53,11 +53,11 @@ def judged_object(found: Reconstruction, control: Reconstruction, scene: Scene) 
         Figures for `metrics.json`; `rows` has the rows of the table, and last the R factor that
         photon noise alone leaves of the true object.
     """
-    metrics = judged(found, scene.scan)
-    without, noise = measure(control, scene.scan), noise_r_factor(found, scene)
+    metrics = judged(found, scene.given)
+    without, noise = measure(control, scene.given), noise_r_factor(found, scene)
     logger.info("%s: R=%.4f", CONTROL_ROW, without["r_factor"])
-    if "reconstruction" in metrics and scene.scan.object is not None:
-        without |= compare(control, scene.scan.object)
+    if "reconstruction" in metrics and scene.given.object is not None:
+        without |= compare(control, scene.given.object)
     return {
         **metrics,
         "projections_r_factor": without["r_factor"],
@@ -115,7 +115,7 @@ def _pictures(
 ) -> list[Path]:
     """Draw the probe, and the course of the iterations where there were any."""
     files = [folder / PROBE_PICTURE]
-    draw_probe(files[0], found.probe)
+    draw_probe(files[0], found.probe, found.pixel_size_m)
     (folder / CURVE_PICTURE).unlink(missing_ok=True)
     if epochs:
         files.append(folder / CURVE_PICTURE)

@@ -16,7 +16,6 @@ from ptycho_torch.iterative import (
     InferenceResult,
     IterativeOutcome,
     IterativeSettings,
-    chosen_likelihood,
     run_stages,
 )
 from ptycho_torch.methods.choice import AskedMethod, Choice, Facts, Method, choose_method
@@ -26,6 +25,7 @@ from ptycho_torch.methods.reading import noise_r_factor, object_remarks, reading
 from ptycho_torch.methods.remedies import Tried, try_remedies
 from ptycho_torch.methods.report import as_records, judged_object, write_run
 from ptycho_torch.methods.scene import Scene, flat_object, prepare_scene, projected_object
+from ptycho_torch.methods.telling import told
 from ptycho_torch.methods.training import choose_preset, train_here
 from ptycho_torch.pretrained import Pretrained, load_pretrained, shipped_bundle
 from ptycho_torch.reconstruct.checkpoint import CHECKPOINT_FILE
@@ -34,12 +34,6 @@ from ptycho_torch.runtime import prepare_torch
 
 FEW_EPOCHS = 9
 """Passes over all patterns after a network: three of each size of batch."""
-
-_NETWORKS = {
-    "bundle": "network of the bundle, applied to every pattern and stitched",
-    "trained here": "network trained on this scan, applied to every pattern and stitched",
-    "pretrained": "pretrained network, applied to the engine's object",
-}
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +73,7 @@ class MethodSettings:
             The settings with the number of passes.
         """
         if self.epochs is not None:
-            return replace(self.iterative, epochs=self.epochs)
+            return replace(self.iterative, epochs=self.epochs, go_on=False)
         return replace(self.iterative, epochs=FEW_EPOCHS) if method == "hybrid" else self.iterative
 
 
@@ -128,13 +122,14 @@ def reconstruct(
     logger.info("%.3g photons a pattern: their noise alone leaves R of about %.2g", dose, noise)
     found = _run(choice, scene, bundle, prior, settings, execution)
     figures = judged_object(found.outcome.reconstruction, control, scene)
-    tried = _tried(choice, found, scene, settings, figures)
+    how = settings.passes("pie" if choice.network == "pretrained" else choice.method)
+    tried = _tried(found, scene, how, figures)
     metrics = {
         "method": choice.method,
         "method_asked": settings.method,
         "method_reason": choice.reason,
         "network": choice.network,
-        "told": [*scene.inspection.lines(), *_told(choice, settings, found, figures)],
+        "told": [*scene.inspection.lines(), *told(choice, how, found.outcome, figures, scan)],
         "reading": reading(figures),
         **figures,
         "trials": tried.as_dict(),
@@ -157,44 +152,12 @@ def reconstruct(
     )
 
 
-def _tried(
-    choice: Choice, found: Found, scene: Scene, settings: MethodSettings, figures: dict[str, Any]
-) -> Tried:
+def _tried(found: Found, scene: Scene, how: IterativeSettings, figures: dict[str, Any]) -> Tried:
     """Try what may lower R, unless a network alone made the object or it explains nothing."""
     r_factor, noise = figures["r_factor"], figures["noise_r_factor"]
     if not found.outcome.epochs or r_factor > figures["flat_r_factor"]:
         return Tried({})
-    how = settings.passes(choice.method)
     return try_remedies(found.outcome.reconstruction, scene, how, r_factor, noise)
-
-
-def _told(
-    choice: Choice, settings: MethodSettings, found: Found, figures: dict[str, Any]
-) -> list[str]:
-    """What was done, in a line or two for a person."""
-    done = []
-    if choice.network != "none":
-        done.append(_NETWORKS[choice.network])
-    outcome = found.outcome
-    if outcome.epochs:
-        how = settings.passes("pie" if choice.network == "pretrained" else choice.method)
-        likelihood = chosen_likelihood(how.likelihood, outcome.reconstruction.scales.nphotons)
-        probe = "refined" if how.update_probe else "as given"
-        done.append(
-            f"{len(outcome.epochs)} passes of the engine; likelihood {likelihood}, "
-            f"probe {probe}, {_moves(figures['position_correction_px'])}"
-        )
-    powers = figures["probe_mode_powers"]
-    if len(powers) > 1:
-        done.append(f"light in the probe's modes: {', '.join(f'{p:.1%}' for p in powers)}")
-    return done
-
-
-def _moves(moved: dict[str, float] | None) -> str:
-    """How far the positions went."""
-    if moved is None:
-        return "positions as given"
-    return f"positions moved by {moved['median']:.2f} px (median), {moved['largest']:.2f} at most"
 
 
 def _decided(

@@ -96,10 +96,8 @@ def write_reconstruction(
     if not pictures:
         return [path]
     inside = scan_window(canvas, result.positions_px)
-    return [
-        path,
-        *draw_field(folder, "reconstruction", canvas.object[inside], canvas.covered()[inside]),
-    ]
+    shown = canvas.object[inside], canvas.covered()[inside]
+    return [path, *draw_field(folder, "reconstruction", *shown, result.pixel_size_m)]
 
 
 def read_reconstruction(path: Path) -> Reconstruction:

@@ -56,11 +56,11 @@ def test_a_lower_r_of_projections_is_told_apart_from_a_better_object() -> None:
 
 
 def test_an_object_that_explains_less_than_projections_is_named_unless_noise_decides() -> None:
-    (alarm, *_) = object_remarks(figures(0.025, 0.022, 0.01), "scan.npz")
+    (alarm, *_) = object_remarks(figures(0.021, 0.019, 0.01), "scan.npz")
     assert alarm.slug == "no-gain"
     assert object_remarks(figures(0.34, 0.32, 0.33), "scan.npz") == ()
     assert object_remarks(replace_control(0.4), "scan.npz") == ()
 
 
 def replace_control(control: float) -> dict[str, float]:
-    return {**figures(0.025, 0.022, 0.01), "projections_r_factor": control}
+    return {**figures(0.021, 0.019, 0.01), "projections_r_factor": control}

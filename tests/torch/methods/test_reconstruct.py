@@ -212,7 +212,7 @@ def test_flags_without_effect_or_sense_are_refused(
 
 
 def test_quiet_says_nothing_of_a_sound_run(tiny: Any, tmp_path: Path) -> None:
-    result = run(tiny.test, "--out", tmp_path, "--epochs", 9, "--quiet", "--no-pictures")
+    result = run(tiny.test, "--out", tmp_path, "--epochs", 24, "--quiet", "--no-pictures")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
@@ -282,7 +282,7 @@ class TestOddScans:
         self, write: Callable[..., Path], tmp_path: Path
     ) -> None:
         scan = simulate_scan(seed=8, n_pixel=32, n_patterns=25, step_px=4.5, nphotons=None)
-        said = metrics_of(write(scan), "--out", tmp_path / "a", "--epochs", 6)
+        said = metrics_of(write(scan), "--out", tmp_path / "a", "--epochs", 24)
         assert slugs(said) == {"dose-unknown"}
         assert said["r_factor"] < 0.1
         given = metrics_of(write(scan), "--out", tmp_path / "b", "--epochs", 6, "--nphotons", 1e7)
@@ -296,6 +296,23 @@ class TestOddScans:
         # 25 patterns of 200 photons on a window of about 20 x 20 px, and some beyond its rim.
         assert 6 < said["photons_per_object_pixel"] < 14
         assert "few-photons" in slugs(said)
+
+    @pytest.mark.parametrize("method", ["pie", "net"])
+    def test_patterns_without_light_are_left_out(
+        self, method: str, tiny_scan: ScanData, write: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        dark = tiny_scan.diffraction.copy()
+        dark[[3, 11]] = 0
+        more = () if method == "pie" else ("--train-steps", 25)
+        file = write(tiny_scan, diffraction=dark)
+        said = metrics_of(file, "--out", tmp_path / "o", "--method", method, *more)
+        assert "empty-patterns" in slugs(said)
+        assert said["patterns"] == 23
+        assert said["r_factor"] < (0.02 if method == "pie" else 0.6 * said["flat_r_factor"])
+        with np.load(tmp_path / "o" / "reconstruction.npz") as found:
+            assert not {3, 11} & set(found["patterns"].tolist())
+            kept = tiny_scan.positions_px[found["patterns"]]
+            assert np.array_equal(found["positions"], kept)
 
     def test_several_modes_are_used_by_the_network_too(
         self, write: Callable[..., Path], tmp_path: Path
