@@ -15,6 +15,7 @@ A remark that is advice (a regular raster) is no alarm.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -276,6 +277,9 @@ def main() -> int:
     parser.add_argument("--scenes", choices=list(DRAWN), default="own")
     parser.add_argument("--scans", type=int, default=200)
     parser.add_argument("--tried", type=int, default=20)
+    parser.add_argument(
+        "--largest", type=int, default=128, help="edge of a pattern; others skipped"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--verbose", action="store_true")
@@ -283,9 +287,10 @@ def main() -> int:
     torch.set_num_threads(1)
     false, found, asked = Counter[str](), Counter[str](), Counter[str]()
     began = time.process_time()
-    for number in range(chosen.scans):
+    drawn = (DRAWN[chosen.scenes](chosen.seed * 100_000 + n) for n in itertools.count())
+    small = (scan for scan in drawn if scan.n_pixel <= chosen.largest)
+    for number, scan in enumerate(itertools.islice(small, chosen.scans)):
         seed = chosen.seed * 100_000 + number
-        scan = DRAWN[chosen.scenes](seed)
         tried = number < chosen.tried
         alarms = slugs(scan, tried)
         false.update(set(alarms))

@@ -34,6 +34,8 @@ _SATURATED_VALUES = 10
 _FEW_COUNTS = 100
 _NEAR_THE_TOP = 0.03
 _STOPPED = 0.3
+_ALIKE = 0.7
+"""Correlation of the light's amplitude outside a stop with what the probe alone gives there."""
 _LIT_RING_COUNTS = 200
 _ELSE = "or the object explains light that is not missing"
 _CURE = "--mask_defects"
@@ -212,7 +214,19 @@ def _beam_stop(light: Light, usable: Array, far_field: Array) -> float | None:
         expected = far_field[edge].mean() > 0.7 * far_field[ring].mean()
         if dark and expected and light.total[inside].mean() < 2 * beyond:
             found = float(radius)
-    return found
+    return found if found is not None and _alike(light, usable, far_field, found) else None
+
+
+def _alike(light: Light, usable: Array, far_field: Array, stopped: float) -> bool:
+    """Whether the given probe tells where the light is beside a dark middle.
+
+    Another probe than that of the scan may expect light in the dark middle of a ring-shaped pupil.
+    """
+    outside = usable & (_from_centre(usable.shape) > stopped + 1)
+    seen, expected = np.sqrt(light.total[outside]), np.sqrt(far_field[outside])
+    if seen.std() == 0 or expected.std() == 0:
+        return False
+    return bool(np.corrcoef(seen, expected)[0, 1] > _ALIKE)
 
 
 def _from_centre(shape: tuple[int, ...]) -> Array:

@@ -154,6 +154,17 @@ def test_the_dark_middle_of_a_ring_shaped_pupil_is_no_beam_stop():
     assert slugs(simulate_scan(seed=5, n_patterns=64, nphotons=1e4, probe=probe)) == []
 
 
+def test_a_ring_shaped_pupil_handed_with_another_probe_has_no_beam_stop():
+    rows, cols = np.indices((64, 64)) - 32
+    ring = (np.hypot(rows, cols) > 5) & (np.hypot(rows, cols) < 14)
+    probes = [
+        np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(wave)))[None].astype(np.complex64)
+        for wave in (ring * np.exp(0.15j * (rows**2 + cols**2)), np.exp(-(rows**2 + cols**2) / 30))
+    ]
+    made = simulate_scan(seed=5, n_patterns=64, nphotons=1e6, probe=probes[0])
+    assert "beam-stop" not in slugs(replace(made, probe=probes[1]))
+
+
 def test_a_pinhole_has_zeros_that_are_no_dead_pixels():
     rows, cols = np.indices((64, 64)) - 32
     disc = (np.hypot(rows, cols) < 12).astype(np.complex64)[None]
