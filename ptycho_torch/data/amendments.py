@@ -14,11 +14,9 @@ from ptycho_torch.data.defects import find_defects
 from ptycho_torch.data.formats.geometry import placed
 from ptycho_torch.data.inspection import far_field, frame_shift
 from ptycho_torch.data.light import gather
-from ptycho_torch.data.placement import STEPS, scaled, turned_about
+from ptycho_torch.data.placement import STEPS, UNITS_M, scaled, turned_about
 from ptycho_torch.data.scan import Array, ScanData
 from ptycho_torch.errors import ConfigError, DataFileError
-
-UNITS_M = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9}
 
 logger = logging.getLogger(__name__)
 

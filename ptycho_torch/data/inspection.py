@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from ptycho_torch.data.defects import detector_remarks, find_defects
 from ptycho_torch.data.formats.geometry import even_diameter_px
 from ptycho_torch.data.light import Light, gather
-from ptycho_torch.data.placement import is_raster
+from ptycho_torch.data.placement import UNITS_M, is_raster
 from ptycho_torch.data.remark import Remark
 from ptycho_torch.data.repeats import repeated_remarks
 from ptycho_torch.data.scan import Array, ScanData
@@ -34,6 +34,8 @@ _LARGE_CANVAS = 2**24
 _OFF_CENTRE = 1 / 16
 _ENOUGH_PATTERNS = 10
 _SMALLEST_STEP_PX = 0.25
+_USUAL_STEP = (0.05, 0.7)
+"""In widths of the probe."""
 _SMALLEST_EXTENT = 0.25
 """In widths of the probe: what is scanned less is no scan."""
 
@@ -156,6 +158,7 @@ def _position_remarks(
             f"all positions lie within {float(extent.max()):.2g} px, {step:.2g} px apart, where "
             f"the probe is {diameter:.3g} px wide",
             "they are probably in another unit than object pixels, such as metres or micrometres",
+            _unit_cure(scan, step, diameter),
         )
     elif step > diameter:
         yield Remark(
@@ -163,6 +166,7 @@ def _position_remarks(
             f"neighbours are {step:.3g} px apart, farther than the probe is wide "
             f"({diameter:.3g} px)",
             "positions are probably in another unit, or the pixel size is wrong",
+            _unit_cure(scan, step, diameter),
         )
     elif canvas > max(_LARGE_CANVAS, _SPREAD * len(scan) * scan.n_pixel**2):
         yield Remark(
@@ -181,6 +185,17 @@ def _position_remarks(
                 "distrust features of that period; scan along a spiral, or with some jitter",
                 advice=True,
             )
+
+
+def _unit_cure(scan: ScanData, step: float, diameter: float) -> str:
+    """The one factor between units that makes a scan of usual overlap, as a flag; else nothing."""
+    if scan.pixel_size_m is None:
+        return ""
+    flags = {f"--position_scale 1e{power}": 10.0**power for power in (-9, -6, -3, 3, 6, 9)}
+    flags |= {f"--position_unit {unit}": m / scan.pixel_size_m for unit, m in UNITS_M.items()}
+    low, high = _USUAL_STEP
+    fitting = [f for f, factor in flags.items() if low < factor * step / diameter < high]
+    return fitting[0] if len(fitting) == 1 else ""
 
 
 def _coverage_remarks(step: float, diameter: float, parts: int, patterns: int) -> Iterator[Remark]:

@@ -9,6 +9,8 @@ from scipy.spatial import cKDTree
 
 from ptycho_torch.data.scan import Array
 
+UNITS_M = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9}
+"""Lengths that positions may be in, in metres."""
 AS_GIVEN = "as given"
 STEPS = ("swap", "flip rows", "flip cols")
 """What an orientation is made of, in this order: rows and columns are exchanged first."""

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from ptycho_torch.cli.app import app
-from ptycho_torch.data.formats import read_scan, write_npz
+from ptycho_torch.data.formats import read_scan, write_npz, write_scan
 from ptycho_torch.data.placement import scaled
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.simulation import simulate_scan
@@ -149,3 +150,20 @@ def test_amendments_that_cannot_be_made_are_refused(
     assert result.exit_code == 2
     assert match in result.stderr
     assert not (tmp_path / "t.npz").exists()
+
+
+def test_micrometres_where_a_cxi_file_has_metres_are_mended(
+    sound: ScanData, tmp_path: Path
+) -> None:
+    known = replace(sound, pixel_size_m=2e-8, energy_ev=9000.0, distance_m=1.5)
+    write_scan(tmp_path / "um.cxi", known)
+    with h5py.File(tmp_path / "um.cxi", "r+") as file:
+        file["entry_1/sample_1/geometry_1/translation"][...] *= 1e6
+    said = run("check", tmp_path / "um.cxi", "--json")
+    assert said.exit_code == 1
+    found = json.loads(said.stdout)
+    assert [remark["slug"] for remark in found["remarks"]] == ["positions-unit"]
+    assert found["cure"].endswith("--position_scale 1e-6")
+    assert run(*shlex.split(found["cure"])[1:]).exit_code == 0
+    steps = np.diff(read_scan(tmp_path / "um-cured.npz").positions_px, axis=0)
+    np.testing.assert_allclose(steps, np.diff(sound.positions_px, axis=0), atol=1e-3)
