@@ -111,6 +111,7 @@ def run_stages(
         checkpoint,
         resume=settings.resume,
         search_probe=settings.search_probe and settings.update_probe,
+        go_on=settings.go_on,
     )
     return replace(outcome, facts={"engine": settings.engine, **outcome.facts})
 

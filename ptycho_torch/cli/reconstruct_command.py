@@ -24,7 +24,6 @@ def reconstruct(
     modes: rec.Modes = None,
     update_probe: rec.UpdateProbe = True,
     search_probe: rec.SearchProbe = True,
-    search_probe: rec.SearchProbe = True,
     correct_positions: rec.CorrectPositions = False,
     likelihood: rec.Likelihood = "auto",
     engine: rec.Engine = "rpie",

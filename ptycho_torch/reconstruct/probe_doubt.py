@@ -12,8 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from ptycho_torch.data.scan import Array
+from ptycho_torch.reconstruct.judge import Judge
 from ptycho_torch.reconstruct.options import RpieOptions
-from ptycho_torch.reconstruct.probe_search import FoundStart, Judge, ProbeSearch
+from ptycho_torch.reconstruct.probe_search import FoundStart, ProbeSearch
 from ptycho_torch.reconstruct.state import RunState
 
 PROBE_SEARCH = "probe_search"
@@ -32,13 +33,14 @@ class ProbeDoubt:
 
     Args:
         given: (mode, N, N) complex64 of unit energy, the run's start.
+        judge: Of the run's patterns.
 
     Attributes:
         found: The better start, once there is one.
     """
 
-    def __init__(self, given: Tensor) -> None:
-        self._given = given
+    def __init__(self, given: Tensor, judge: Judge) -> None:
+        self._given, self._judge = given, judge
         self.found: FoundStart | None = None
 
     def __call__(self, state: RunState) -> bool:
@@ -53,8 +55,7 @@ class ProbeDoubt:
         options = state.options
         if not options.update_probe or not isinstance(options, RpieOptions):
             return False
-        judge = Judge(state.amplitude, state.mask, options.nphotons)
-        left = judge.left(state.r_factor)
+        left = self._judge.left(state.r_factor)
         if left < TOO_MUCH_LEFT:
             return False
         logger.info(

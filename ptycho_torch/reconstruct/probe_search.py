@@ -22,10 +22,10 @@ from torch import Tensor
 
 from ptycho_torch.data.scan import Array
 from ptycho_torch.errors import DivergedError
-from ptycho_torch.losses.diffraction import photon_noise
 from ptycho_torch.physics.aberrations import aberrated, aberration_basis, defocus_phase, pupil_axes
 from ptycho_torch.physics.probe import probe_energy
 from ptycho_torch.reconstruct.engine import run_engine
+from ptycho_torch.reconstruct.judge import Judge
 from ptycho_torch.reconstruct.options import RpieOptions
 from ptycho_torch.reconstruct.probe_modes import with_modes
 
@@ -37,9 +37,8 @@ _MOST_STEPS = 6
 _WIDEST = 1 / 4
 _ZOOMS = (0.5, 0.7, 1.4, 2.0)
 _POLISH_RAD = (0.75, 0.4)
-_GOOD = 0.05
+_GOOD = 0.1
 _BETTER = 0.8
-_LEAST_ROOM = 0.05
 
 
 @dataclass(frozen=True)
@@ -83,38 +82,6 @@ class Tried:
     start: StartProbe
     r_factor: float
     refined: Tensor
-
-
-class Judge:
-    """What a misfit means for given patterns.
-
-    A probe that knows nothing of the object predicts the same pattern everywhere. What the mean
-    pattern leaves is therefore 1, what photon noise leaves is 0.
-
-    Args:
-        amplitude: (n, N, N) unit-dose amplitude.
-        mask: (row, col) bool, True where a pixel was measured, or None.
-        nphotons: Photons per pattern.
-    """
-
-    def __init__(self, amplitude: Tensor, mask: Tensor | None, nphotons: float) -> None:
-        light = amplitude.square().mean(dim=0)
-        usable = torch.ones_like(light) if mask is None else mask.to(light.dtype)
-        whole = float((light * usable).sum())
-        constant = float(((light - amplitude.mean(dim=0).square()) * usable).sum()) / whole
-        self.noise = photon_noise("amplitude", nphotons, light, mask) / whole
-        self.room = max(constant - self.noise, _LEAST_ROOM * constant)
-
-    def left(self, r_factor: float) -> float:
-        """Share of what can be explained that is not.
-
-        Args:
-            r_factor: Of an epoch.
-
-        Returns:
-            0 for photon noise alone, about 1 for what the mean pattern leaves, more for worse.
-        """
-        return max(0.0, r_factor**2 - self.noise) / self.room
 
 
 class ProbeSearch:
@@ -163,6 +130,8 @@ class ProbeSearch:
         best = min((as_given, so_far), key=lambda tried: tried.r_factor)
         for start in starts(given, self.modulus):
             best = min((best, self.trial(start)), key=lambda tried: tried.r_factor)
+            if self.judge.left(best.r_factor) < _GOOD:
+                break
         best = self._polished(best)
         known = min(as_given.r_factor, so_far.r_factor)
         if self.judge.left(best.r_factor) > _BETTER * self.judge.left(known):

@@ -43,6 +43,8 @@ class IterativeSettings:
         resume: Whether to go on from what a killed run left.
         search_probe: Whether another start probe is looked for when a run that refines the probe
             goes badly.
+        go_on: Whether the last epochs are run again, up to three times, while the run has plainly
+            not settled.
     """
 
     epochs: int = 24
@@ -56,6 +58,7 @@ class IterativeSettings:
     stop: str = "auto"
     resume: bool = False
     search_probe: bool = True
+    go_on: bool = True
 
     def stages(self, nphotons: float) -> tuple[RpieOptions | GradientOptions, ...]:
         """Choose the engine's settings.

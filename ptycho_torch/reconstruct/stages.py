@@ -20,6 +20,7 @@ from ptycho_torch.reconstruct.checkpoint import (
     fingerprint,
 )
 from ptycho_torch.reconstruct.engine import Journal, run_engine
+from ptycho_torch.reconstruct.judge import Judge
 from ptycho_torch.reconstruct.options import Epoch, GradientOptions, RpieOptions
 from ptycho_torch.reconstruct.probe_doubt import (
     PROBE_SEARCH,
@@ -30,6 +31,9 @@ from ptycho_torch.reconstruct.probe_doubt import (
 from ptycho_torch.reconstruct.result import Reconstruction
 from ptycho_torch.reconstruct.state import RunState
 from ptycho_torch.reconstruct.stitch import Canvas
+
+MOST_ROUNDS = 3
+"""How often the last stage runs at most while it has not settled."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +62,7 @@ def run_options(
     *,
     resume: bool = False,
     search_probe: bool = False,
+    go_on: bool = False,
 ) -> IterativeOutcome:
     """Run stages of given options.
 
@@ -70,6 +75,8 @@ def run_options(
         resume: Whether to go on from that file.
         search_probe: Whether another start probe is looked for when the first stage goes badly.
             All stages then start anew, from the flat object.
+        go_on: Whether a last stage of rPIE is run again, up to `MOST_ROUNDS` times in all, while
+            it has plainly not settled.
 
     Returns:
         The reconstruction after the last stage, and the epochs of all stages.
@@ -81,29 +88,35 @@ def run_options(
     """
     outcome, checkpoint, left = IterativeOutcome(start), None, None
     if path is not None:
-        known_by = f"{list(stages)!r} {search_probe}"
-        checkpoint = _checkpoint(path, start, amplitude, mask, known_by)
+        settings = f"{list(stages)!r} {search_probe} {go_on}"
+        checkpoint = _checkpoint(path, start, amplitude, mask, settings)
         left = _left(checkpoint, resume=resume)
     if left is not None:
         outcome = IterativeOutcome(_began(start, left), left.before, searched_before(left.begin))
     number = 0 if left is None else left.stage
-    # Stages that began anew are numbered on, so that a resumed run does not search twice.
-    while number < (2 if PROBE_SEARCH in outcome.facts else 1) * len(stages):
-        journal = None
+    most = len(stages) - 1 + (MOST_ROUNDS if go_on and isinstance(stages[-1], RpieOptions) else 1)
+    judge = Judge(amplitude, mask, stages[-1].nphotons)
+    while number < most:
+        journal, known = None, outcome.facts
         if checkpoint is not None:
-            begin = _beginning(outcome.reconstruction) | searched_as_array(outcome.facts)
+            begin = _beginning(outcome.reconstruction) | searched_as_array(known)
             journal = StageJournal(checkpoint, number, outcome.epochs, begin, left)
-        options = stages[number % len(stages)]
-        doubt = ProbeDoubt(outcome.reconstruction.unit_probe()) if search_probe else None
-        asked = doubt if number == 0 else None
-        after = improved(outcome.reconstruction, amplitude, mask, options, journal, asked)
+        doubt = None
+        if search_probe and number == 0 and PROBE_SEARCH not in known:
+            doubt = ProbeDoubt(outcome.reconstruction.unit_probe(), judge)
+        options = stages[min(number, len(stages) - 1)]
+        after = improved(outcome.reconstruction, amplitude, mask, options, journal, doubt)
         epochs, left = outcome.epochs + after.epochs, None
-        if asked is not None and asked.found is not None:
-            outcome = IterativeOutcome(_anew(start, asked.found.probe), epochs, asked.facts())
-            number = len(stages)
+        if doubt is not None and doubt.found is not None:
+            outcome = IterativeOutcome(_anew(start, doubt.found.probe), epochs, doubt.facts())
             continue
-        outcome = replace(after, epochs=epochs, facts={**outcome.facts, **after.facts})
+        falls = judge.falling(after.epochs)
+        outcome = replace(after, epochs=epochs, facts={**known, **after.facts, "falling": falls})
         number += 1
+        if number >= len(stages) and falls is None:
+            break
+        if len(stages) <= number < most:
+            logger.info("not settled, R=%.4f still falls: going on", epochs[-1].r_factor)
     if checkpoint is not None:
         checkpoint.clear()
     return replace(outcome, facts={**outcome.facts, "stopped_after": len(outcome.epochs)})

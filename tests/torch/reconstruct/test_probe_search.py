@@ -16,9 +16,9 @@ from ptycho_torch.metrics import evaluate
 from ptycho_torch.physics.aberrations import aberrated, defocus_phase
 from ptycho_torch.reconstruct import checkpoint as module
 from ptycho_torch.reconstruct.checkpoint import Checkpoint
+from ptycho_torch.reconstruct.judge import Judge
 from ptycho_torch.reconstruct.probe_doubt import PROBE_SEARCH, told_start
 from ptycho_torch.reconstruct.probe_search import (
-    Judge,
     ladder,
     placed_like,
     pupil_modulus,

@@ -1,0 +1,64 @@
+"""What the misfit of a run means: how much is left that photon noise does not explain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, ones_like
+
+from ptycho_torch.losses.diffraction import photon_noise
+from ptycho_torch.reconstruct.options import Epoch
+
+_LEAST_ROOM = 0.05
+_SETTLED_BELOW = 0.002
+_STILL_FALLS = 0.9
+_EPOCHS_BACK = 3
+
+
+class Judge:
+    """What a misfit means for given patterns.
+
+    A probe that knows nothing of the object predicts the same pattern everywhere. What the mean
+    pattern leaves is therefore 1, what photon noise leaves is 0.
+
+    Args:
+        amplitude: (n, N, N) unit-dose amplitude.
+        mask: (row, col) bool, True where a pixel was measured, or None.
+        nphotons: Photons per pattern.
+    """
+
+    def __init__(self, amplitude: Tensor, mask: Tensor | None, nphotons: float) -> None:
+        light = amplitude.square().mean(dim=0)
+        usable = ones_like(light) if mask is None else mask.to(light.dtype)
+        whole = float((light * usable).sum())
+        constant = float(((light - amplitude.mean(dim=0).square()) * usable).sum()) / whole
+        self.noise = photon_noise("amplitude", nphotons, light, mask) / whole
+        self.room = max(constant - self.noise, _LEAST_ROOM * constant)
+
+    def left(self, r_factor: float) -> float:
+        """Share of what can be explained that is not.
+
+        Args:
+            r_factor: Of an epoch.
+
+        Returns:
+            0 for photon noise alone, about 1 for what the mean pattern leaves, more for worse.
+        """
+        return max(0.0, r_factor**2 - self.noise) / self.room
+
+    def falling(self, epochs: Sequence[Epoch]) -> float | None:
+        """Say how fast a run still goes on at its end.
+
+        Args:
+            epochs: Of its last stage.
+
+        Returns:
+            By which share what is left fell in the last three epochs; None where that is less
+            than a tenth, or next to nothing is left: the run has settled.
+        """
+        if len(epochs) <= _EPOCHS_BACK:
+            return None
+        now, before = (self.left(epochs[-back].r_factor) for back in (1, 1 + _EPOCHS_BACK))
+        if now < _SETTLED_BELOW or now > _STILL_FALLS * before:
+            return None
+        return 1 - now / before
