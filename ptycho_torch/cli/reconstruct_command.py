@@ -53,8 +53,10 @@ def reconstruct(
 
     scan = read_scan(scan_file, measurement)
     from ptycho_torch.methods.run import reconstruct as run
+    from ptycho_torch.reconstruct.checkpoint import CHECKPOINT_FILE
 
-    result = run(scan, _settings(flags), execution)
+    with edge.resumable(execution.output_dir / CHECKPOINT_FILE):
+        result = run(scan, _settings(flags), execution)
     if as_json:
         show(result.summary(), as_json)
     elif not execution.quiet:
