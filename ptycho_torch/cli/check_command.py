@@ -98,7 +98,7 @@ def _trials(found: Examination) -> dict[str, str]:
         )
     if found.probe is not None:
         rows["given probe"] = (
-            f"leaves {found.probe.given:.0%} of the flat object's misfit, a refined one "
+            f"leaves {found.probe.given:.0%} of the mean pattern's misfit, a refined one "
             f"{found.probe.refined:.0%}"
             + ("" if found.probe.telling else "; photon noise leaves no room to judge")
         )

@@ -21,7 +21,7 @@ from scipy import ndimage
 from ptycho_torch.data.scan import Array
 from ptycho_torch.reconstruct.trials import Trial, Trials
 
-NOTICED = 0.01
+NOTICED = 0.03
 """Share of all counts below which a background does little."""
 _DARKEST = 0.3
 _DARKER_THAN_MOST = 0.02

@@ -25,7 +25,7 @@ from ptycho_torch.reconstruct.probe_trial import ProbeTest, try_probe
 from ptycho_torch.reconstruct.trials import FEWEST, Trials
 
 _EXPLAINED = 0.5
-"""A frame is believed where it leaves less than this share of the flat object's misfit."""
+"""A frame is believed where it leaves less than this share of the mean pattern's misfit."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def _frame_remarks(test: FrameTest) -> Iterator[Remark]:
 
 def _probe_remark(test: ProbeTest) -> Remark:
     seen = (
-        f"the given probe leaves {test.given:.0%} of the flat object's misfit unexplained, a "
+        f"the given probe leaves {test.given:.0%} of the misfit that the mean pattern has, a "
         f"refined one {test.refined:.0%}"
     )
     if test.refined_helps:

@@ -40,7 +40,7 @@ def two_dead_columns(scan: ScanData) -> ScanData:
 
 
 def a_background(scan: ScanData) -> ScanData:
-    light = np.random.default_rng(0).poisson(100, scan.diffraction.shape)
+    light = np.random.default_rng(0).poisson(200, scan.diffraction.shape)
     return with_counts(scan, scan.diffraction + light)
 
 
