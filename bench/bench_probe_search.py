@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -109,7 +110,7 @@ def rows_of(scene: Scene) -> Iterator[Row]:
         before, before_s = after, after_s
         told = outcome.facts.get(PROBE_SEARCH)
         if told is not None or len(outcome.epochs) > EPOCHS:
-            before, _, _, before_s = _run(measured, start, search_probe=False, go_on=False)
+            before, _, _, before_s = _run(measured, start, search_probe="never", go_on=False)
         found = "" if told is None else f"{told['start']} {told['defocus_rad']:+.0f}"
         likeness = _likeness(measured.probe[0], start)
         numbers = (likeness, flat, true, before, after)
@@ -123,7 +124,7 @@ def _likeness(first: Array, second: Array) -> float:
 
 
 def _run(
-    measured: Measured, probe: Array, **asked: bool
+    measured: Measured, probe: Array, **asked: Any
 ) -> tuple[float, float, IterativeOutcome, float]:
     """Reconstruct as the command does; error, the flat object's, outcome and CPU seconds."""
     with tempfile.TemporaryDirectory() as folder:

@@ -20,6 +20,7 @@ from ptycho_torch.data.scan import ScanData
 from ptycho_torch.errors import PreconditionError
 from ptycho_torch.reconstruct.checkpoint import CHECKPOINT_FILE
 from ptycho_torch.reconstruct.options import GradientOptions, RpieOptions
+from ptycho_torch.reconstruct.probe_doubt import DOUBT_ABOVE
 from ptycho_torch.reconstruct.result import (
     Reconstruction,
     compare,
@@ -110,7 +111,7 @@ def run_stages(
         stages,
         checkpoint,
         resume=settings.resume,
-        search_probe=settings.search_probe and settings.update_probe,
+        doubt_above=DOUBT_ABOVE[settings.search_probe] if settings.update_probe else None,
         go_on=settings.go_on,
     )
     return replace(outcome, facts={"engine": settings.engine, **outcome.facts})

@@ -23,7 +23,7 @@ def reconstruct(
     epochs: rec.Epochs = None,
     modes: rec.Modes = None,
     update_probe: rec.UpdateProbe = True,
-    search_probe: rec.SearchProbe = True,
+    search_probe: rec.SearchProbe = "auto",
     correct_positions: rec.CorrectPositions = False,
     likelihood: rec.Likelihood = "auto",
     engine: rec.Engine = "rpie",

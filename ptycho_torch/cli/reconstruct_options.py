@@ -44,8 +44,8 @@ CorrectPositions = Annotated[
     bool, opt.flag("correct_positions", "Refine the positions first.", False)
 ]
 SearchProbe = Annotated[
-    bool,
-    opt.flag("search_probe", "Look for another start probe when a refined one fails.", True),
+    Literal["auto", "always", "never"],
+    opt.flag("search_probe", "Another start probe; auto when a refined one fails.", "auto"),
 ]
 Likelihood = Annotated[
     Literal["auto", "amplitude", "poisson"],

@@ -20,10 +20,11 @@ from ptycho_torch.reconstruct.state import RunState
 PROBE_SEARCH = "probe_search"
 """Name of what a search found among the facts of a run."""
 
-TOO_MUCH_LEFT = 0.3
-"""A run that leaves more than this share of what the mean pattern leaves has a wrong probe, or
+DOUBT_ABOVE: Mapping[str, float | None] = {"auto": 0.3, "always": 0.02, "never": None}
+"""A run that leaves more than this of what the mean pattern leaves has a wrong probe, or
 wrong positions. On simulated scans right probes leave below 0.05 after half of the epochs and
-wrong ones 0.35 to 20; real scans with faults of their own leave up to 0.2."""
+wrong ones 0.15 to 20; real scans with faults of their own leave up to 0.2, and a search that finds
+nothing there costs more than their run, so it must be asked for."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +35,14 @@ class ProbeDoubt:
     Args:
         given: (mode, N, N) complex64 of unit energy, the run's start.
         judge: Of the run's patterns.
+        above: What a run must leave to be doubted.
 
     Attributes:
         found: The better start, once there is one.
     """
 
-    def __init__(self, given: Tensor, judge: Judge) -> None:
-        self._given, self._judge = given, judge
+    def __init__(self, given: Tensor, judge: Judge, above: float) -> None:
+        self._given, self._judge, self._above = given, judge, above
         self.found: FoundStart | None = None
 
     def __call__(self, state: RunState) -> bool:
@@ -56,7 +58,7 @@ class ProbeDoubt:
         if not options.update_probe or not isinstance(options, RpieOptions):
             return False
         left = self._judge.left(state.r_factor)
-        if left < TOO_MUCH_LEFT:
+        if left < self._above:
             return False
         logger.info(
             "R=%.4f is %.2g of what the mean pattern leaves above photon noise: "

@@ -61,7 +61,7 @@ def run_options(
     path: Path | None = None,
     *,
     resume: bool = False,
-    search_probe: bool = False,
+    doubt_above: float | None = None,
     go_on: bool = False,
 ) -> IterativeOutcome:
     """Run stages of given options.
@@ -73,8 +73,9 @@ def run_options(
         stages: One after the other, each from what the one before left.
         path: File to keep the run in, or None.
         resume: Whether to go on from that file.
-        search_probe: Whether another start probe is looked for when the first stage goes badly.
-            All stages then start anew, from the flat object.
+        doubt_above: What the first stage must leave half-way, as `Judge.left` measures it, so that
+            another start probe is looked for; None never looks. With one all stages start anew,
+            from the flat object.
         go_on: Whether a last stage of rPIE is run again, up to `MOST_ROUNDS` times in all, while
             it has plainly not settled.
 
@@ -88,7 +89,7 @@ def run_options(
     """
     outcome, checkpoint, left = IterativeOutcome(start), None, None
     if path is not None:
-        settings = f"{list(stages)!r} {search_probe} {go_on}"
+        settings = f"{list(stages)!r} {doubt_above} {go_on}"
         checkpoint = _checkpoint(path, start, amplitude, mask, settings)
         left = _left(checkpoint, resume=resume)
     if left is not None:
@@ -102,8 +103,8 @@ def run_options(
             begin = _beginning(outcome.reconstruction) | searched_as_array(known)
             journal = StageJournal(checkpoint, number, outcome.epochs, begin, left)
         doubt = None
-        if search_probe and number == 0 and PROBE_SEARCH not in known:
-            doubt = ProbeDoubt(outcome.reconstruction.unit_probe(), judge)
+        if doubt_above is not None and number == 0 and PROBE_SEARCH not in known:
+            doubt = ProbeDoubt(outcome.reconstruction.unit_probe(), judge, doubt_above)
         options = stages[min(number, len(stages) - 1)]
         after = improved(outcome.reconstruction, amplitude, mask, options, journal, doubt)
         epochs, left = outcome.epochs + after.epochs, None

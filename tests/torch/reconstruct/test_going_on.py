@@ -35,7 +35,7 @@ def scan() -> ScanData:
 
 def run(scan: ScanData, path: Path | None = None, **settings: object) -> IterativeOutcome:
     scene = prepare_scene(scan)
-    asked = IterativeSettings(**{"search_probe": False, **settings})
+    asked = IterativeSettings(**{"search_probe": "never", **settings})
     return run_stages(flat_object(scene), scene.amplitude, scene.mask, asked, path)
 
 

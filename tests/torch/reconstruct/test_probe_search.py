@@ -75,7 +75,7 @@ def searched(spoilt) -> IterativeOutcome:
 
 
 def test_a_gaussian_for_a_zone_plate_is_found_out_and_replaced(scan, spoilt, searched):
-    assert error(run(spoilt, search_probe=False), scan) > 0.5
+    assert error(run(spoilt, search_probe="never"), scan) > 0.5
     assert error(searched, scan) < 0.02
     told = searched.facts[PROBE_SEARCH]
     assert told["start"].startswith("the mean pattern")
@@ -86,7 +86,7 @@ def test_a_gaussian_for_a_zone_plate_is_found_out_and_replaced(scan, spoilt, sea
 
 
 def test_a_sound_probe_costs_no_search_and_changes_nothing(scan):
-    with_search, without = run(scan), run(scan, search_probe=False)
+    with_search, without = run(scan), run(scan, search_probe="never")
     assert PROBE_SEARCH not in with_search.facts
     assert np.array_equal(
         with_search.reconstruction.canvas.object, without.reconstruction.canvas.object
@@ -186,3 +186,18 @@ def test_what_was_found_is_told_in_millimetres_where_they_are_known():
     }
     assert "+34 rad at the detector's edge: R 0.410 -> 0.090" in told_start(values)
     assert "+1.3 mm along the beam" in told_start(values, 1.3e-3)
+
+
+def test_a_search_that_is_asked_for_helps_where_the_misfit_alone_does_not_say():
+    rows, cols = np.indices((SIZE, SIZE)) - SIZE // 2
+    square = rows**2 + cols**2
+    beam = np.exp(-square / (2 * 3.0**2) + 0.1j * square)[None]
+    wide = np.exp(-square / (2 * 4.5**2) + 0.05j * square)[None]
+    sound = simulate_scan(
+        seed=4, n_pixel=32, n_patterns=64, nphotons=1e7, step_px=2.4, kind="siemens", probe=beam
+    )
+    given = replace(sound, probe=wide.astype(np.complex64))
+    by_itself = run(given, go_on=False)
+    asked_for = run(given, go_on=False, search_probe="always")
+    assert PROBE_SEARCH not in by_itself.facts
+    assert error(asked_for, sound) < 0.5 * error(by_itself, sound)
