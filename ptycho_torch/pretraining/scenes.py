@@ -25,7 +25,7 @@ from ptycho_torch.pretraining.probes import radius_px, random_probe
 from ptycho_torch.reconstruct.engine import GradientOptions, RpieOptions, run_engine
 
 LONG_EXPOSURE_PHOTONS = 1e8
-_RAW_SHARE = 0.2
+_RAW_SHARE = 0.6
 
 
 @dataclass(frozen=True)
