@@ -304,8 +304,11 @@ def main() -> int:
                 continue
             seen = slugs(spoiled, name in TRIED)
             asked[name] += 1
-            hit = slug in seen or (name == "another probe" and "unexplained" in seen)
-            found[name] += hit
+            # A probe out of focus to the other side is the twin of one at turned positions.
+            hit = slug in seen or (
+                name == "another probe" and {"unexplained", "orientation"} & {*seen}
+            )
+            found[name] += bool(hit)
             if not hit and chosen.verbose:
                 print(f"missed {name} {seed}: {seen}")
     report: dict[str, Any] = {

@@ -90,12 +90,14 @@ def _trials(found: Examination) -> dict[str, str]:
             f"next `{second.name}` {second.r_factor:.3g}"
         )
     if found.frame is not None:
-        rows["position scale"] = f"best factor {found.frame.scale:.2f}" + _verdict(
-            found.frame.scale_wrong
-        )
-        rows["position rotation"] = f"best angle {found.frame.rotation_deg:.1f} degrees" + _verdict(
+        scale, angle = found.frame.scale, found.frame.rotation_deg
+        rows["position scale"] = f"best factor {scale:.2f}" + _verdict(found.frame.scale_wrong)
+        rows["position rotation"] = f"best angle {angle:.1f} degrees" + _verdict(
             found.frame.rotation_wrong
         )
+        if not found.frame.clear:
+            rows["position scale"] = f"nothing fits clearly better than as given ({scale:.2f})"
+            rows["position rotation"] = f"likewise ({angle:.1f} degrees)"
     if found.probe is not None:
         rows["given probe"] = (
             f"leaves {found.probe.given:.0%} of the mean pattern's misfit, a refined one "

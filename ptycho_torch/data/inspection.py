@@ -31,6 +31,7 @@ UNIT_SLUG = "positions-unit"
 _SPREAD = 16
 """A canvas of more than this many times all patterns' pixels is nearly empty."""
 _LARGE_CANVAS = 2**24
+_LONG = 1e5
 _OFF_CENTRE = 1 / 16
 _ENOUGH_PATTERNS = 10
 _SMALLEST_STEP_PX = 0.25
@@ -83,10 +84,11 @@ class Inspection:
         """Return what was found in a few lines for a person, remarks not among them."""
         where = "one position"
         if self.step_px is not None and self.overlap is not None:
-            where = (
-                f"positions {self.step_px:.2f} px apart over {self.extent_px[0]:.0f} x "
-                f"{self.extent_px[1]:.0f} px: overlap {self.overlap:.2f}"
+            overlap = f"overlap {self.overlap:.2f}" if self.overlap > 0 else "no overlap"
+            height, width = (
+                f"{edge:.0f}" if edge < _LONG else f"{edge:.3g}" for edge in self.extent_px
             )
+            where = f"positions {self.step_px:.3g} px apart over {height} x {width} px: {overlap}"
         stored = "counts each" if self.measurement == "counts" else "each when squared"
         unit = f"{stored} (stored as {self.measurement})"
         modes = "1 mode" if self.probe_modes == 1 else f"{self.probe_modes} modes"

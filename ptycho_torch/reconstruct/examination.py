@@ -24,8 +24,13 @@ from ptycho_torch.reconstruct.orientation import OrientationTest, find_orientati
 from ptycho_torch.reconstruct.probe_trial import ProbeTest, try_probe
 from ptycho_torch.reconstruct.trials import FEWEST, Trials
 
-_EXPLAINED = 0.5
-"""A frame is believed where it leaves less than this share of the mean pattern's misfit."""
+_EXPLAINED = 0.15
+"""A frame is believed where it leaves less than this share of the mean pattern's misfit: a wrong
+probe fits some wrong scale better than the right one, but none well."""
+
+_UNBELIEVED = 0.5
+"""An orientation that leaves more than this is none, however much the others leave."""
+_TWIN = "flip rows, flip cols"
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,10 @@ def examine(scan: ScanData, epochs: int = 4, seed: int = 0) -> Examination:
         return found
     name = orientation.best if orientation.contradicts else "as given"
     turned = dict(orientations(scan.positions_px))[name]
-    return _with_trials(found, replace(scan, positions_px=turned), seed)
+    tried = _with_trials(found, replace(scan, positions_px=turned), seed)
+    if orientation.contradicts and tried.probe is not None and tried.probe.refined > _UNBELIEVED:
+        return _with_trials(replace(found, remarks=inspection.remarks), scan, seed)
+    return tried
 
 
 def _mended(scan: ScanData, inspection: Inspection) -> ScanData:
@@ -152,7 +160,13 @@ def _orientation_remark(test: OrientationTest) -> Remark:
         "orientation",
         f"the positions explain the patterns better after `{test.best}`: R factor "
         f"{factors[test.best]:.3g} instead of {factors['as given']:.3g}",
-        "swap exchanges rows and columns, flip changes the sign of one of them",
+        "swap exchanges rows and columns, flip changes the sign of one of them"
+        + (
+            "; or the given probe is the twin of the true one, such as out of focus to the other "
+            "side: patterns alone cannot tell these two apart"
+            if test.best == _TWIN
+            else ""
+        ),
         f"--orientation {test.best.replace(', ', ',').replace(' ', '-')}",
     )
 
