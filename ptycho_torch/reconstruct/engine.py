@@ -101,6 +101,3 @@ def run_engine(
         if watch is not None:
             watch(epochs[-1])
     return state.result(epochs)
-
-
-run_rpie = run_engine
