@@ -10,6 +10,7 @@ from ptycho_torch.losses.diffraction import photon_noise
 from ptycho_torch.reconstruct.options import Epoch
 
 _LEAST_ROOM = 0.05
+_SAME_PATTERNS = 1e-6
 _SETTLED_BELOW = 0.002
 _STILL_FALLS = 0.9
 _EPOCHS_BACK = 3
@@ -42,8 +43,11 @@ class Judge:
             r_factor: Of an epoch.
 
         Returns:
-            0 for photon noise alone, about 1 for what the mean pattern leaves, more for worse.
+            0 for photon noise alone, about 1 for what the mean pattern leaves, more for worse; 0
+            where all patterns are the same, which says nothing of an object.
         """
+        if self.room < _SAME_PATTERNS:
+            return 0.0
         return max(0.0, r_factor**2 - self.noise) / self.room
 
     def falling(self, epochs: Sequence[Epoch]) -> float | None:

@@ -142,6 +142,11 @@ def test_the_mean_pattern_leaves_one_and_noise_leaves_nothing():
     assert Judge(amplitude, None, 1.0).left(constant) < 1.0
 
 
+def test_one_pattern_says_nothing_of_the_probe():
+    assert Judge(torch.rand(1, 8, 8), None, 1e9).left(0.5) == 0.0
+    assert Judge(torch.ones(7, 8, 8) / 8, None, 1e3).left(2.0) == 0.0
+
+
 def test_steps_of_the_ladder_are_as_fine_as_the_pupil_asks_for():
     rows, cols = np.indices((64, 64)) - 32
     pupils = [(np.hypot(rows, cols) < radius).astype(np.float32) for radius in (6, 18)]
