@@ -232,7 +232,7 @@ def require_size(bundle: InferenceBundle, scan: ScanData) -> None:
     if scan.n_pixel != size:
         raise PreconditionError(
             f"`{scan.source}` has patterns of {scan.n_pixel} px, the model needs {size} px",
-            "crop or pad the scan, or train a model for it",
+            "train a model for it; `ptycho-torch reconstruct SCAN --pretrained` needs none",
         )
 
 

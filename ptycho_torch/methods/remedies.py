@@ -27,7 +27,9 @@ from ptycho_torch.reconstruct.result import Reconstruction
 from ptycho_torch.reconstruct.trials import central_part
 
 PATTERNS = 100
-"""Neighbouring patterns of a trial."""
+FEWEST = 80
+SHARE = 1 / 3
+"""A trial takes this part of a scan's patterns, neighbours around the middle, within limits."""
 PASSES = 6
 MOST_MODES = 8
 """More are not tried: so many take up whatever is wrong."""
@@ -164,7 +166,8 @@ class _Trial:
     """Neighbouring patterns and the object that was found for them."""
 
     def __init__(self, found: Reconstruction, scene: Scene, settings: IterativeSettings) -> None:
-        part = central_part(replace(scene.scan, positions_px=found.positions_px), PATTERNS)
+        wanted = min(PATTERNS, max(FEWEST, round(SHARE * len(found.positions_px))))
+        part = central_part(replace(scene.scan, positions_px=found.positions_px), wanted)
         scale = np.float32(found.scales.amplitude_scale)
         self.patterns = len(part)
         self.amplitude = torch.from_numpy(part.amplitude() * scale)

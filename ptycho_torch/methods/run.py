@@ -26,7 +26,6 @@ from ptycho_torch.methods.remedies import Tried, try_remedies
 from ptycho_torch.methods.report import as_records, judged_object, write_run
 from ptycho_torch.methods.scene import Scene, flat_object, prepare_scene, projected_object
 from ptycho_torch.methods.telling import told
-from ptycho_torch.methods.training import choose_preset, train_here
 from ptycho_torch.pretrained import Pretrained, load_pretrained, shipped_bundle
 from ptycho_torch.reconstruct.checkpoint import CHECKPOINT_FILE
 from ptycho_torch.reconstruct.result import Reconstruction
@@ -137,10 +136,11 @@ def reconstruct(
         **found.facts,
         "inspection": scene.inspection.as_dict(),
     }
-    remarks = (*found.remarks, *object_remarks(metrics, scene.scan.source), *tried.remarks)
-    for remark in remarks:
+    remarks = (*object_remarks(metrics, scene.scan.source), *tried.remarks)
+    for remark in remarks:  # the others were said when they came up
         logger.warning(remark.line())
-    metrics["warnings"] = as_records([*scene.inspection.remarks, *remarks])
+    said = (*scene.inspection.remarks, *found.remarks, *remarks)
+    metrics["warnings"] = as_records(said)
     outcome, decided = found.outcome, _decided(choice, scene, settings, execution)
     return write_run(
         execution.output_dir,
@@ -234,6 +234,9 @@ def _iterated(
 def _trained(
     scene: Scene, settings: MethodSettings, execution: ExecutionConfig
 ) -> tuple[InferenceBundle, tuple[Remark, ...], dict[str, Any]]:
+    # Lightning takes seconds to load, and most runs train nothing.
+    from ptycho_torch.methods.training import choose_preset, train_here
+
     preset = choose_preset(scene.inspection, settings.train_steps)
     logger.info("training on this scan: gridsize %d, %s", preset.gridsize, preset.reason)
     model = train_here(

@@ -148,7 +148,9 @@ class TestBundle:
         said = metrics_of(*fixed)
         assert said["method"] == "pie"
         assert "another probe" in said["method_reason"]
-        assert "bundle-probe" in slugs(metrics_of(*fixed, "--method", "net"))
+        used = run(*fixed, "--method", "net", "--json", "--no-pictures")
+        assert "bundle-probe" in slugs(json.loads(used.stdout)["metrics"])
+        assert used.stderr.count("[bundle-probe]") == 1
 
     def test_a_bundle_for_another_size_is_refused_or_left_alone(
         self, trained: Any, tmp_path: Path
@@ -160,6 +162,27 @@ class TestBundle:
         refused = run(*fixed, "--method", "net")
         assert refused.exit_code == 4
         assert "the model needs 32 px" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"weights", "no ZIP archive"), ("scan", "it holds `"), ("folder", "cannot read bundle")],
+)
+def test_what_is_no_bundle_is_refused_with_the_way_out(
+    content: bytes | str, message: str, tiny: Any, tmp_path: Path
+) -> None:
+    given = tmp_path / "given"
+    if content == "scan":
+        given = tiny.test
+    elif isinstance(content, bytes):
+        given.write_bytes(content)
+    else:
+        given.mkdir()
+    refused = run(tiny.test, "--method", "hybrid", "--bundle", given, "--out", tmp_path / "out")
+    assert refused.exit_code == 4
+    assert message in refused.stderr
+    assert "hint: " in refused.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")
@@ -285,7 +308,7 @@ class TestOddScans:
         said = metrics_of(write(scan), "--out", tmp_path / "a", "--epochs", 24)
         assert slugs(said) == {"dose-unknown"}
         assert said["r_factor"] < 0.1
-        given = metrics_of(write(scan), "--out", tmp_path / "b", "--epochs", 6, "--nphotons", 1e7)
+        given = metrics_of(write(scan), "--out", tmp_path / "b", "--epochs", 24, "--nphotons", 1e7)
         assert slugs(given) == set()
 
     def test_the_photons_of_an_object_pixel_are_counted_and_few_are_named(
