@@ -12,6 +12,8 @@ from ptycho_torch.reconstruct.options import Epoch
 _LEAST_ROOM = 0.05
 _SAME_PATTERNS = 1e-6
 _SETTLED_BELOW = 0.002
+_ABOVE_NOISE = 1.1
+_EXCESS_R = 0.01
 _STILL_FALLS = 0.9
 _EPOCHS_BACK = 3
 
@@ -50,6 +52,21 @@ class Judge:
             return 0.0
         return max(0.0, r_factor**2 - self.noise) / self.room
 
+    def plain(self, r_factor: float) -> bool:
+        """Say whether a misfit is plainly more than photon noise.
+
+        An object of little contrast leaves hardly more than the mean pattern does, and `left` of a
+        sound run is large then.
+
+        Args:
+            r_factor: Of an epoch.
+
+        Returns:
+            Whether it is above 1.1 times noise, and 0.01 of the amplitudes beside it.
+        """
+        excess = r_factor**2 - self.noise
+        return r_factor**2 > _ABOVE_NOISE**2 * self.noise and excess > _EXCESS_R**2
+
     def falling(self, epochs: Sequence[Epoch]) -> float | None:
         """Say how fast a run still goes on at its end.
 
@@ -58,9 +75,9 @@ class Judge:
 
         Returns:
             By which share what is left fell in the last three epochs; None where that is less
-            than a tenth, or next to nothing is left: the run has settled.
+            than a tenth, or hardly more than photon noise is left: the run has settled.
         """
-        if len(epochs) <= _EPOCHS_BACK:
+        if len(epochs) <= _EPOCHS_BACK or not self.plain(epochs[-1].r_factor):
             return None
         now, before = (self.left(epochs[-back].r_factor) for back in (1, 1 + _EPOCHS_BACK))
         if now < _SETTLED_BELOW or now > _STILL_FALLS * before:

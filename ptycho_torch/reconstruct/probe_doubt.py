@@ -58,7 +58,7 @@ class ProbeDoubt:
         if not options.update_probe or not isinstance(options, RpieOptions):
             return False
         left = self._judge.left(state.r_factor)
-        if left < self._above:
+        if left < self._above or not self._judge.plain(state.r_factor):
             return False
         logger.info(
             "R=%.4f is %.2g of what the mean pattern leaves above photon noise: "

@@ -147,6 +147,16 @@ def test_one_pattern_says_nothing_of_the_probe():
     assert Judge(torch.ones(7, 8, 8) / 8, None, 1e3).left(2.0) == 0.0
 
 
+def test_a_misfit_near_photon_noise_is_not_plain_however_much_the_mean_pattern_explains():
+    judge = Judge(torch.ones(7, 8, 8) / 8, None, 1e3)
+    noise = math.sqrt(judge.noise)
+    assert not judge.plain(1.05 * noise)
+    assert judge.plain(1.2 * noise)
+    faint = Judge(torch.ones(7, 8, 8) / 8, None, 1e9)
+    assert not faint.plain(0.009)
+    assert faint.plain(0.02)
+
+
 def test_steps_of_the_ladder_are_as_fine_as_the_pupil_asks_for():
     rows, cols = np.indices((64, 64)) - 32
     pupils = [(np.hypot(rows, cols) < radius).astype(np.float32) for radius in (6, 18)]
