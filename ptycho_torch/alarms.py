@@ -115,7 +115,7 @@ def object_alarms(
     message = f"R={found:.3f} is {found / noise:.1f} times what photon noise leaves"
     hint = (
         f"something is not described: first run `ptycho-torch check {scan}`; if it finds nothing, "
-        "try more --epochs, --correct_positions, or --modes 2 or 3"
+        "try --search_probe always, --correct_positions, --modes 2 or 3, or more --epochs"
     )
     return (Remark("misfit", message, hint),)
 
