@@ -16,7 +16,7 @@ SECONDS_EACH ?= 20
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run setup test test-slurm test-reliability demo-desync fuzz slurm-packages lint evidence verify bench bench-recipe bench-recon bench-scenes bench-peers bench-verify bench-audit bench-bisect bench-loop clean
+.PHONY: run setup test test-slurm test-reliability demo-desync fuzz slurm-packages lint evidence verify bench bench-recipe bench-recon bench-scenes bench-probe-search bench-peers bench-verify bench-audit bench-bisect bench-loop clean
 
 run: setup  ## Train, reconstruct and verify, into a new folder below outputs/runs/
 	@echo "Data: $(or $(DATA),the built-in simulation; DATA=path/to/scan.npz takes a scan)"
@@ -79,6 +79,9 @@ bench-recon: setup  ## Error against CPU seconds of iterative reconstruction, be
 
 bench-scenes: setup  ## Error and CPU of every method on held-out scenes, beside a textbook rPIE
 	$(BIN)/python bench/bench_scenes.py
+
+bench-probe-search: setup  ## Wrong start probes: errors with and without the search for another
+	$(BIN)/python bench/bench_probe_search.py
 
 bench-peers: setup  ## The reconstruction beside pty-chi, PtyLab, CDTools, py4DSTEM (bench/peers/install.py first)
 	$(BIN)/python bench/bench_peers.py

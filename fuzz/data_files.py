@@ -21,6 +21,8 @@ import numpy as np
 import tifffile
 
 from ptycho_torch.data.formats import read_file, write_scan
+from ptycho_torch.data.formats.hdf5 import FAILURES as HDF5_FAILURES
+from ptycho_torch.data.formats.npz_archive import FAILURES as NPZ_FAILURES
 from ptycho_torch.data.formats.product import product_of
 from ptycho_torch.data.formats.stack import read_positions, read_stack
 from ptycho_torch.data.scan import ScanData
@@ -123,7 +125,7 @@ def _mutated_npz(data: bytes, random_: random.Random) -> bytes | None:
     try:
         with np.load(io.BytesIO(data)) as archive:
             arrays = dict(archive)
-    except Exception:  # noqa: BLE001 - bytes that were mutated before
+    except NPZ_FAILURES:  # bytes that were mutated before
         return None
     for _ in range(random_.randint(1, 3)):
         if not arrays:
@@ -145,7 +147,7 @@ def _mutated_hdf5(data: bytes, random_: random.Random) -> bytes | None:
             names = [name for name in names if isinstance(file.get(name), h5py.Dataset)]
             for _ in range(random_.randint(1, 3)):
                 _mutate_dataset(file, random_.choice(names), random_)
-    except Exception:  # noqa: BLE001 - bytes that were mutated before
+    except (*HDF5_FAILURES, MemoryError, IndexError):  # bytes that were mutated before
         return None
     return stream.getvalue()
 

@@ -11,18 +11,14 @@ POOR_RATIO = 0.7
 """What leaves more of the flat object's loss than this has found next to nothing."""
 FITS_NOISE_BELOW = 0.5
 """A loss below this fraction of the expected photon noise is a fit to the noise."""
-_MISFIT_FACTOR = 4.0
-_MISFIT_R = 0.03
-"""With very many photons also a fine object lies far above noise, and no higher than this."""
+_ABOVE_NOISE = 1.2
+"""Sound scans of up to 10^7 photons a pattern end below this many times photon noise."""
+_EXCESS_R = 0.02
+"""With more photons also a fine object leaves up to this part of the amplitudes beside noise."""
 _FEW_PHOTONS = 25.0
 """Fewer on an object pixel leave it noise of more than a fifth."""
-_WRONG_START = (
-    "the probe or the positions are probably wrong: see `ptycho-torch check`, or give more epochs"
-)
-_MISFIT_HINT = (
-    "something is not described: try --correct_positions, --modes 2 or 3, more epochs, or "
-    "another seed, and look whether the object changes"
-)
+_NOISY = 1.1
+"""Up to this many times the photon noise a loss is mostly noise."""
 _TELLING = 0.05
 """The flat object must leave this fraction of its loss above the noise, or nothing can be told."""
 
@@ -83,13 +79,16 @@ def training_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[R
     return tuple(alarms)
 
 
-def object_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[Remark, ...]:
+def object_alarms(
+    loss: float, flat_loss: float, noise_loss: float, scan: str = "SCAN"
+) -> tuple[Remark, ...]:
     """Judge a finished object by its amplitude loss on the patterns, the square of its R factor.
 
     Args:
         loss: Of the object with its probe.
         flat_loss: Of the flat object with the same probe.
         noise_loss: Of photon noise alone.
+        scan: Its file as a shell reads it, for a command to paste.
 
     Returns:
         `unexplained` for an object hardly better than the flat one, else `misfit` for one that
@@ -103,15 +102,47 @@ def object_alarms(loss: float, flat_loss: float, noise_loss: float) -> tuple[Rem
             f"the object's R factor is {math.sqrt(loss):.3g}: no light at all would fit better",
             "try --no_update_probe or other positions, and look at `ptycho-torch check`",
         )
+    found, noise = math.sqrt(loss), math.sqrt(noise_loss)
+    if found < _ABOVE_NOISE * noise:
+        return ()
     left = share_left(loss, flat_loss, noise_loss)
     if left is not None and left > POOR_RATIO:
         message = f"object and probe leave {left:.2f} of the flat object's loss above photon noise"
-        return (Remark("unexplained", message, _WRONG_START),)
-    found, noise = math.sqrt(loss), math.sqrt(noise_loss)
-    if found < max(_MISFIT_FACTOR * noise, _MISFIT_R):
+        hint = f"the probe or the positions are probably wrong: run `ptycho-torch check {scan}`"
+        return (Remark("unexplained", message, hint),)
+    if loss - noise_loss < _EXCESS_R**2:
         return ()
     message = f"R={found:.3f} is {found / noise:.1f} times what photon noise leaves"
-    return (Remark("misfit", message, _MISFIT_HINT),)
+    hint = (
+        f"something is not described: first run `ptycho-torch check {scan}`; if it finds nothing, "
+        "try --search_probe always, --correct_positions, --modes 2 or 3, or more --epochs"
+    )
+    return (Remark("misfit", message, hint),)
+
+
+def control_alarms(loss: float, control_loss: float, noise_loss: float) -> tuple[Remark, ...]:
+    """Judge a finished object by what single-pattern projections explain without any iteration.
+
+    Projections fit every pattern on its own, its noise included; so where photon noise is most of
+    what is left, a lower R of theirs means nothing.
+
+    Args:
+        loss: Of the object with its probe, the square of its R factor.
+        control_loss: Of the projections.
+        noise_loss: Of photon noise alone.
+
+    Returns:
+        `no-gain`, if the projections explain more and it is not noise that they explain.
+    """
+    if loss <= control_loss or control_loss <= _NOISY * noise_loss:
+        return ()
+    found, control = math.sqrt(loss), math.sqrt(control_loss)
+    message = f"R={found:.3g} is no better than the {control:.3g} of projections without a network"
+    hint = (
+        "the patterns do not agree with each other: positions or probe may be wrong, or the run "
+        "too short (--epochs, --train_steps)"
+    )
+    return (Remark("no-gain", message, hint),)
 
 
 def dose_alarms(photons_per_pixel: float) -> tuple[Remark, ...]:
@@ -135,3 +166,20 @@ def dose_alarms(photons_per_pixel: float) -> tuple[Remark, ...]:
     )
     hint = "contrast weaker than that is noise: trust larger features only, or expose longer"
     return (Remark("few-photons", message, hint),)
+
+
+def settling_alarms(falling: float | None, epochs: int) -> tuple[Remark, ...]:
+    """Judge whether iterations ended before they had settled.
+
+    Args:
+        falling: Share by which what is unexplained fell in the last three epochs; None where the
+            run has settled.
+        epochs: How many there were.
+
+    Returns:
+        `not-settled`, if it is true.
+    """
+    if falling is None:
+        return ()
+    message = f"R still falls after {epochs} epochs: {falling:.0%} of what is above photon noise"
+    return (Remark("not-settled", f"{message} in the last 3", f"try --epochs {3 * epochs}"),)

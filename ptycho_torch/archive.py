@@ -27,6 +27,8 @@ SCHEMA_VERSION = 1
 MAX_JSON_BYTES = 1 << 20
 MAX_TENSOR_BYTES = 1 << 30
 
+_ZIP_MAGIC = b"PK"
+_NO_BUNDLE = "give what `ptycho-torch train` or `pretrain` wrote, or drop --bundle for --pretrained"
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.(json|safetensors)")
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".dill", ".pt", ".pth", ".ckpt", ".joblib")
@@ -92,6 +94,8 @@ def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             members = {info.filename: _read_member(path, archive, info) for info in _infos(archive)}
     except _ZIP_FAILURES as error:
+        if not raw.startswith(_ZIP_MAGIC):
+            raise BundleError(f"`{path}` is no bundle: no ZIP archive", _NO_BUNDLE) from error
         raise BundleError(f"`{path}` is damaged: {error}", _RETRY) from error
     manifest = _checked_manifest(path, members.pop(MANIFEST, None))
     _check_members(path, manifest, members)
@@ -191,7 +195,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
             "only bundles written by ptycho_torch are read; train again",
         )
     if not _NAME.fullmatch(name):
-        raise BundleError(f"member `{name}` of `{path}` is not part of a bundle")
+        raise BundleError(f"`{path}` is no bundle: it holds `{name}`", _NO_BUNDLE)
     limit = MAX_JSON_BYTES if name.endswith(".json") else MAX_TENSOR_BYTES
     if info.file_size > limit:
         raise BundleError(

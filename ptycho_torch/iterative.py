@@ -20,6 +20,7 @@ from ptycho_torch.data.scan import ScanData
 from ptycho_torch.errors import PreconditionError
 from ptycho_torch.reconstruct.checkpoint import CHECKPOINT_FILE
 from ptycho_torch.reconstruct.options import GradientOptions, RpieOptions
+from ptycho_torch.reconstruct.probe_doubt import DOUBT_ABOVE
 from ptycho_torch.reconstruct.result import (
     Reconstruction,
     compare,
@@ -103,7 +104,16 @@ def run_stages(
         PreconditionError: The checkpoint to resume from is another run's.
     """
     stages = settings.stages(start.scales.nphotons)
-    outcome = run_options(start, amplitude, mask, stages, checkpoint, resume=settings.resume)
+    outcome = run_options(
+        start,
+        amplitude,
+        mask,
+        stages,
+        checkpoint,
+        resume=settings.resume,
+        doubt_above=DOUBT_ABOVE[settings.search_probe] if settings.update_probe else None,
+        go_on=settings.go_on,
+    )
     return replace(outcome, facts={"engine": settings.engine, **outcome.facts})
 
 

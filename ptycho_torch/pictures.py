@@ -122,7 +122,7 @@ def draw_field(
         name: Start of their names.
         field: (row, col) complex.
         covered: (row, col) bool, True where the scan says something about the field.
-        pixel_size_m: Edge of a pixel in metres, for a scale bar and axes; None draws pixels.
+        pixel_size_m: Edge of a pixel in metres, for the scale bar; None counts pixels.
 
     Returns:
         The two pictures, amplitude first.
@@ -131,7 +131,8 @@ def draw_field(
     for part in _parts_of(field, covered):
         figure = _figure(4.6, 4.0)
         axes = figure.add_subplot(1, 1, 1)
-        _image(axes, part, part.values, pixel_size_m)
+        _image(axes, part, part.values)
+        _scale_bar(axes, part.values.shape, pixel_size_m)
         axes.set_title(part.name, fontsize=_TITLE)
         paths.append(folder / f"{name}_{part.name}.png")
         _save(paths[-1], figure)
@@ -146,7 +147,7 @@ def draw_probe(path: Path, probe: Array, pixel_size_m: float | None = None) -> N
     Args:
         path: PNG to write.
         probe: (mode, row, col) complex; up to six modes are shown.
-        pixel_size_m: Edge of a pixel in metres, for a scale bar, or None.
+        pixel_size_m: Edge of a pixel in metres, for the scale bar; None counts pixels.
     """
     energy = np.square(np.abs(probe)).sum(axis=(1, 2), dtype=np.float64)
     total = float(energy.sum())
@@ -156,13 +157,15 @@ def draw_probe(path: Path, probe: Array, pixel_size_m: float | None = None) -> N
         share = energy[index] / total if total > 0 else 0.0
         amplitude = _Part("amplitude", np.abs(mode), _AMPLITUDE, 0.0, _peak(np.abs(mode)), "")
         axes = figure.add_subplot(2, len(shown), index + 1)
-        _image(axes, amplitude, amplitude.values, pixel_size_m)
+        _image(axes, amplitude, amplitude.values)
+        if index == 0:
+            _scale_bar(axes, mode.shape, pixel_size_m)
         axes.set_title(f"mode {index + 1}: {share:.1%}", fontsize=_TITLE)
         lit = np.abs(mode) > 0.05 * _peak(np.abs(mode))
         phase = _Part("phase", np.angle(mode), _CYCLIC, -math.pi, math.pi, "rad")
         axes = figure.add_subplot(2, len(shown), len(shown) + index + 1)
         axes.set_facecolor("black")
-        _image(axes, phase, np.where(lit, phase.values, np.nan), pixel_size_m)
+        _image(axes, phase, np.where(lit, phase.values, np.nan))
     _save(path, figure)
 
 
@@ -232,23 +235,37 @@ def draw_comparison(path: Path, shown: Comparison) -> None:
         path: PNG to write.
         shown: The images and what was measured.
     """
-    figure = _figure(14.5, 6.4)
-    grid = figure.add_gridspec(2, 4, width_ratios=(1, 1, 1, 1.4))
+    height, width = shown.inside.shape
+    panel = 3.2 * min(1.6, max(0.6, height / width))
+    figure = _figure(15.5, 2 * panel + 0.7)
+    grid = figure.add_gridspec(2, 4, width_ratios=(1, 1, 1, 1.35))
     parts = [_parts_of(image, shown.inside) for image in shown.images]
     for row, (first, second) in enumerate(zip(*parts, strict=True)):
         scale = _shared(first, second)
-        # The middle column is the reference: its colours are the ones a reader knows.
+        panels = [figure.add_subplot(grid[row, column]) for column in range(3)]
         for column, part in enumerate((first, second)):
-            axes = figure.add_subplot(grid[row, column])
-            _image(axes, scale, np.where(shown.inside, part.values, np.nan), shown.pixel_size_m)
-            axes.set_title(f"{part.name}, {shown.names[column]}", fontsize=_TITLE)
-        axes = figure.add_subplot(grid[row, 2])
+            values = np.where(shown.inside, part.values, np.nan)
+            drawn = _panel(panels[column], scale, values)
+            panels[column].set_title(f"{part.name}, {shown.names[column]}", fontsize=_TITLE)
+        _colour_bar(panels[1], drawn, scale)  # one for both: they share their colours
         difference = _difference(first.name, shown)
-        _image(axes, difference, difference.values, shown.pixel_size_m)
-        axes.set_title(f"{first.name}, difference", fontsize=_TITLE)
+        drawn = _panel(panels[2], difference, difference.values)
+        _colour_bar(panels[2], drawn, difference)
+        panels[2].set_title(f"{first.name}, difference", fontsize=_TITLE)
+        if row == 0:
+            _scale_bar(panels[0], shown.inside.shape, shown.pixel_size_m)
     _correlation(figure.add_subplot(grid[0, 3]), shown)
     _table(figure.add_subplot(grid[1, 3]), shown)
     _save(path, figure)
+
+
+def _panel(axes: Axes, part: _Part, values: Array) -> Any:
+    """An image without ticks: what it shows is told by its neighbours and one scale bar."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    return axes.imshow(
+        values, cmap=part.colours, vmin=part.low, vmax=part.high, interpolation="nearest"
+    )
 
 
 def _correlation(axes: Axes, shown: Comparison) -> None:
@@ -323,34 +340,31 @@ def _parts_of(field: Array, covered: Array) -> tuple[_Part, _Part]:
     )
 
 
-def _image(axes: Axes, part: _Part, values: Array, pixel_size_m: float | None) -> None:
-    drawn = axes.imshow(
-        values, cmap=part.colours, vmin=part.low, vmax=part.high, interpolation="nearest"
-    )
+def _image(axes: Axes, part: _Part, values: Array) -> None:
+    _colour_bar(axes, _panel(axes, part, values), part)
+
+
+def _colour_bar(axes: Axes, drawn: Any, part: _Part) -> None:
     bar = axes.figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.03)
     bar.ax.tick_params(labelsize=_SMALL)
     bar.set_label(f"{part.name} / {part.unit}" if part.unit else part.name, fontsize=_TEXT)
     if part.colours == _CYCLIC:
         bar.set_ticks([-math.pi, -math.pi / 2, 0, math.pi / 2, math.pi])
         bar.set_ticklabels(["−π", "−π/2", "0", "π/2", "π"])
-    if pixel_size_m is None:
-        axes.tick_params(labelsize=_SMALL)
-        axes.set_xlabel("column / px", fontsize=_SMALL)
-        axes.set_ylabel("row / px", fontsize=_SMALL)
-    else:
-        axes.set_xticks([])
-        axes.set_yticks([])
-        _scale_bar(axes, values.shape, pixel_size_m)
 
 
-def _scale_bar(axes: Axes, shape: tuple[int, ...], pixel_size_m: float) -> None:
-    """A bar of 1, 2 or 5 times a power of ten, about a quarter of the width long."""
-    wanted = shape[1] * pixel_size_m / 4
+def _scale_bar(axes: Axes, shape: tuple[int, ...], pixel_size_m: float | None) -> None:
+    """A bar of 1, 2 or 5 times a power of ten, about a quarter of the width long.
+
+    In pixels where nobody knows how large they are.
+    """
+    pixel = pixel_size_m or 1.0
+    wanted = shape[1] * pixel / 4
     power = 10 ** math.floor(math.log10(wanted))
     length = next(step * power for step in (5, 2, 1) if step * power <= wanted * (1 + 1e-9))
-    value, unit = _in_unit(length)
+    value, unit = (length, "px") if pixel_size_m is None else _in_unit(length)
     left, low = 0.05 * shape[1], 0.93 * shape[0]
-    width = length / pixel_size_m
+    width = length / pixel
     outline = {"edgecolor": "black", "linewidth": 0.6}
     axes.add_patch(_rectangle((left, low), width, 0.02 * shape[0], **outline))
     axes.annotate(
@@ -359,7 +373,7 @@ def _scale_bar(axes: Axes, shape: tuple[int, ...], pixel_size_m: float) -> None:
         xytext=(0, 3),
         textcoords="offset points",
         ha="center",
-        fontsize=_SMALL,
+        fontsize=_TEXT,
         color="white",
         path_effects=_outlined(),
     )
@@ -400,7 +414,7 @@ def _figure(width_in: float, height_in: float, dpi: int = 130) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width_in, height_in), dpi=dpi, layout="tight")
+    figure = Figure(figsize=(width_in, height_in), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

@@ -183,12 +183,14 @@ def stitch_prediction(
     assembly = assemble(
         prediction.patches, positions, probe, amplitude, measured_mask(scan), inference.sync
     )
+    scales = info.scales.with_probe_in_data_unit()
     result = Reconstruction(
         canvas=assembly.canvas,
-        probe=probe.numpy() / np.complex64(info.scales.probe_factor),
+        probe=probe.numpy() / np.complex64(scales.probe_factor),
         positions_px=positions,
         patterns=chosen.numpy(),
-        scales=info.scales,
+        scales=scales,
+        pixel_size_m=scan.pixel_size_m,
     )
     if inference.refine_epochs > 0:
         options = RpieOptions(epochs=inference.refine_epochs, seed=info.training.seed)
@@ -230,7 +232,7 @@ def require_size(bundle: InferenceBundle, scan: ScanData) -> None:
     if scan.n_pixel != size:
         raise PreconditionError(
             f"`{scan.source}` has patterns of {scan.n_pixel} px, the model needs {size} px",
-            "crop or pad the scan, or train a model for it",
+            "train a model for it; `ptycho-torch reconstruct SCAN --pretrained` needs none",
         )
 
 

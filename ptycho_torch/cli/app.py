@@ -8,11 +8,13 @@ import typer
 
 from ptycho_torch import __version__
 from ptycho_torch.cli import edge
-from ptycho_torch.cli.data_commands import convert, info, join, simulate, split
+from ptycho_torch.cli.check_command import check
+from ptycho_torch.cli.convert_command import convert, join
+from ptycho_torch.cli.data_commands import info, simulate, split
 from ptycho_torch.cli.evaluate_command import evaluate
 from ptycho_torch.cli.infer_command import infer
 from ptycho_torch.cli.pretrain_command import pretrain
-from ptycho_torch.cli.reconstruct_command import check, reconstruct
+from ptycho_torch.cli.reconstruct_command import reconstruct
 from ptycho_torch.cli.refine_command import refine
 from ptycho_torch.cli.result_commands import parity
 from ptycho_torch.cli.train_command import train

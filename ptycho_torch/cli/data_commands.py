@@ -1,4 +1,4 @@
-"""`ptycho-torch simulate | split | convert | join | info`: scans and bundles as files."""
+"""`ptycho-torch simulate | split | info`: scans and bundles as files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,6 @@ from ptycho_torch.cli.render import show
 
 OutDir = Annotated[Path, opt.flag("out_dir", "Folder for train.npz and test.npz.")]
 ScanFile = Annotated[Path, typer.Argument(help="Scan to read.")]
-TargetFile = Annotated[Path, typer.Argument(help="File to write: .npz, .cxi, .nxs or .h5.")]
-ToFormat = Annotated[
-    str | None,
-    opt.flag("to", "Format, where the ending does not say it (npz, cxi, ptychodus-npz, …)."),
-]
-PixelSize = Annotated[float | None, opt.flag("pixel_size_m", "Edge of an object pixel in metres.")]
-Energy = Annotated[float | None, opt.flag("energy_ev", "Photon energy.")]
-Distance = Annotated[float | None, opt.flag("distance_m", "Sample to detector in metres.")]
-DetectorPixel = Annotated[
-    float | None, opt.flag("detector_pixel_m", "Edge of a detector pixel in metres.")
-]
 
 _TEST_SEED_OFFSET = 1_000_003
 """Keeps the test object's seed away from every training seed a person would choose."""
@@ -88,78 +77,6 @@ def split(
 
 
 @edge.guarded
-def convert(
-    scan_file: Annotated[Path, typer.Argument(help="Scan, product or reconstruction.npz.")],
-    target: TargetFile,
-    to: ToFormat = None,
-    scan_of: Annotated[
-        Path | None, opt.flag("scan", "Scan a reconstruction was made from, for its lengths.")
-    ] = None,
-    pixel_size_m: PixelSize = None,
-    energy_ev: Energy = None,
-    distance_m: Distance = None,
-    detector_pixel_m: DetectorPixel = None,
-    measurement: opt.MeasurementFlag = None,
-    as_json: opt.Json = False,
-) -> None:
-    """Write a scan, a product or a reconstruction in another format."""
-    from ptycho_torch.data.formats.writing import format_of
-
-    form = format_of(target, to)
-    edge.talk(quiet=False)
-    from ptycho_torch.data.formats import read_file, read_scan
-    from ptycho_torch.data.formats.joined import Optics
-    from ptycho_torch.data.formats.npz import holds_reconstruction
-
-    optics = Optics(pixel_size_m, energy_ev, distance_m, detector_pixel_m)
-    scan = None if scan_of is None else read_scan(scan_of, measurement)
-    if holds_reconstruction(scan_file):
-        from ptycho_torch.reconstruct.export import as_product
-        from ptycho_torch.reconstruct.result import read_reconstruction
-
-        item: Any = as_product(read_reconstruction(scan_file), str(scan_file), scan)
-    else:
-        item = read_file(scan_file, measurement)
-    _write(target, form.name, optics.onto(item), as_json)
-
-
-@edge.guarded
-def join(
-    patterns: Annotated[Path, typer.Argument(help="Patterns: NPY, TIFF, HDF5 or NPZ.")],
-    target: TargetFile,
-    positions: Annotated[
-        Path, opt.flag("positions", "Table with a header (x_px, y_um, …), or a product.")
-    ],
-    to: ToFormat = None,
-    pixel_size_m: PixelSize = None,
-    energy_ev: Energy = None,
-    distance_m: Distance = None,
-    detector_pixel_m: DetectorPixel = None,
-    measurement: opt.MeasurementFlag = None,
-    as_json: opt.Json = False,
-) -> None:
-    """Make one scan of patterns in one file and their positions in another."""
-    from ptycho_torch.data.formats.writing import format_of
-
-    form = format_of(target, to)
-    edge.talk(quiet=False)
-    from ptycho_torch.data.formats.joined import Optics
-    from ptycho_torch.data.formats.joined import join as joined
-
-    optics = Optics(pixel_size_m, energy_ev, distance_m, detector_pixel_m)
-    _write(target, form.name, joined(patterns, positions, optics, measurement), as_json)
-
-
-def _write(target: Path, form: str, item: Any, as_json: bool) -> None:
-    from ptycho_torch.artifacts import make_folder
-    from ptycho_torch.data.formats import write_scan
-
-    make_folder(target.absolute().parent)
-    write_scan(target, item, form)
-    show({"file": target.as_posix(), "format": form, **_facts(item)}, as_json)
-
-
-@edge.guarded
 def info(
     file: Annotated[Path, typer.Argument(help="Bundle, its folder, scan, product or result.")],
     measurement: opt.MeasurementFlag = None,
@@ -182,15 +99,23 @@ def info(
 
         show(_reconstruction_facts(read_reconstruction(file)), as_json)
         return
-    show(_facts(read_file(file, measurement)), as_json)
+    show(facts(read_file(file, measurement)), as_json)
 
 
-def _facts(item: Any) -> dict[str, Any]:
+def facts(item: Any) -> dict[str, Any]:
+    """Say what a scan or a product holds.
+
+    Args:
+        item: `ScanData` or `Product`.
+
+    Returns:
+        Plain values for JSON.
+    """
     from ptycho_torch.data.scan import ScanData
 
-    facts = _scan_facts(item) if isinstance(item, ScanData) else _product_facts(item)
+    found = _scan_facts(item) if isinstance(item, ScanData) else _product_facts(item)
     lengths = ("nphotons", "pixel_size_m", "energy_ev", "distance_m")
-    return {**facts, **{name: getattr(item, name) for name in lengths}}
+    return {**found, **{name: getattr(item, name) for name in lengths}}
 
 
 def _product_facts(product: Any) -> dict[str, Any]:

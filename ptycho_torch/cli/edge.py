@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import ParamSpec
 
 import typer
@@ -37,8 +39,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except typer.Exit:
             raise
-        except KeyboardInterrupt:
-            _say("interrupted", None)
+        except KeyboardInterrupt as stop:
+            _say("interrupted", str(stop) or None)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
             # The reader, such as `head`, has seen enough; the interpreter must not complain later.
@@ -52,6 +54,25 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(EXIT_BUG) from error
 
     return wrapper
+
+
+@contextlib.contextmanager
+def resumable(left: Path) -> Iterator[None]:
+    """Tell a person who interrupts a run how it goes on.
+
+    Args:
+        left: What `--resume` goes on from, once it is there.
+
+    Yields:
+        Nothing.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not left.exists():
+            raise
+        how = f"the same command with --resume goes on from `{left}`"
+        raise KeyboardInterrupt(how) from None
 
 
 def _say(message: str, hint: str | None) -> None:

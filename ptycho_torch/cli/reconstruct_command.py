@@ -1,12 +1,10 @@
-"""`ptycho-torch reconstruct | check`: from a scan to an object, and whether the scan is sound."""
+"""`ptycho-torch reconstruct`: from a scan to an object."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from ptycho_torch.cli import edge
 from ptycho_torch.cli import options as opt
@@ -25,6 +23,7 @@ def reconstruct(
     epochs: rec.Epochs = None,
     modes: rec.Modes = None,
     update_probe: rec.UpdateProbe = True,
+    search_probe: rec.SearchProbe = "auto",
     correct_positions: rec.CorrectPositions = False,
     likelihood: rec.Likelihood = "auto",
     engine: rec.Engine = "rpie",
@@ -54,8 +53,10 @@ def reconstruct(
 
     scan = read_scan(scan_file, measurement)
     from ptycho_torch.methods.run import reconstruct as run
+    from ptycho_torch.reconstruct.checkpoint import CHECKPOINT_FILE
 
-    result = run(scan, _settings(flags), execution)
+    with edge.resumable(execution.output_dir / CHECKPOINT_FILE):
+        result = run(scan, _settings(flags), execution)
     if as_json:
         show(result.summary(), as_json)
     elif not execution.quiet:
@@ -114,34 +115,3 @@ def _check_network(flags: dict[str, Any]) -> None:
         )
     if bundle is not None and not bundle.exists():
         raise DataFileError(f"`{bundle}` does not exist", "check the path and the folder")
-
-
-@edge.guarded
-def check(
-    scan_file: rec.ScanFile,
-    epochs: Annotated[int, opt.flag("epochs", "rPIE epochs for each orientation.", 4)] = 4,
-    seed: Annotated[int, opt.flag("seed", "Order of the patterns.", 0)] = 0,
-    measurement: opt.MeasurementFlag = None,
-    cpu_threads: opt.CpuThreads = None,
-    as_json: opt.Json = False,
-) -> None:
-    """Say what a scan holds, what looks wrong, and which way round its positions are.
-
-    Exits with 1 when something looks wrong.
-    """
-    from ptycho_torch.config_factory import create_execution_config, require_range
-
-    execution = create_execution_config(cpu_threads=cpu_threads)
-    require_range("epochs", epochs, lowest=1)
-    edge.talk(quiet=False)
-    from ptycho_torch.data.formats import read_scan
-
-    scan = read_scan(scan_file, measurement)
-    from ptycho_torch.reconstruct.examination import examine
-    from ptycho_torch.runtime import prepare_torch
-
-    prepare_torch(execution, seed)
-    found = examine(scan, epochs, seed)
-    show(found.as_dict(), as_json)
-    if found.remarks:
-        raise typer.Exit(1)

@@ -43,6 +43,10 @@ UpdateProbe = Annotated[bool, opt.flag("update_probe", "Refine the probe.", True
 CorrectPositions = Annotated[
     bool, opt.flag("correct_positions", "Refine the positions first.", False)
 ]
+SearchProbe = Annotated[
+    Literal["auto", "always", "never"],
+    opt.flag("search_probe", "Another start probe; auto when a refined one fails.", "auto"),
+]
 Likelihood = Annotated[
     Literal["auto", "amplitude", "poisson"],
     opt.flag("likelihood", "What steps follow; auto is Poisson at low dose.", "auto"),

@@ -56,12 +56,14 @@ def refine(
     edge.talk(quiet=False)
     from ptycho_torch.data.formats import read_scan
     from ptycho_torch.iterative import refine_reconstruction
+    from ptycho_torch.reconstruct.checkpoint import CHECKPOINT_FILE
     from ptycho_torch.reconstruct.result import read_reconstruction
 
     scan = read_scan(scan_file, measurement)
     start = read_reconstruction(reconstruction)
     options = _options(flags, start.scales.nphotons)
-    result = refine_reconstruction(start, scan, options, execution, resume=resume)
+    with edge.resumable(execution.output_dir / CHECKPOINT_FILE):
+        result = refine_reconstruction(start, scan, options, execution, resume=resume)
     show(result.summary(), as_json)
 
 

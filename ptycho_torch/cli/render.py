@@ -44,6 +44,7 @@ def show_reconstruction(metrics: Mapping[str, Any], files: Sequence[str]) -> Non
     print(f"method: {metrics['method']} ({metrics['method_reason']})")
     print(*metrics["told"], sep="\n", end="\n\n")
     print("\n".join(table(metrics["rows"], _COLUMNS)))
+    print(metrics["reading"])
     print(f"\nwarnings: {'none' if not metrics['warnings'] else len(metrics['warnings'])}")
     for remark in metrics["warnings"]:
         print(f"  {remark['slug']}: {remark['message']}\n    {remark['hint']}")
@@ -64,7 +65,7 @@ def table(rows: Mapping[str, Mapping[str, Any]], columns: Mapping[str, str]) -> 
     first = max(map(len, rows), default=0)
     cells = [["", *used.values()]]
     for label, row in rows.items():
-        cells.append([label, *(_short(row.get(name)) for name in used)])
+        cells.append([label, *(_short(row[name]) if name in row else "" for name in used)])
     widths = [max(len(line[i]) for line in cells) for i in range(len(used) + 1)]
     widths[0] = first
     return [

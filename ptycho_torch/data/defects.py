@@ -8,6 +8,8 @@ by its immediate neighbours, and the middle by what the given probe lets expect 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -32,10 +34,38 @@ _SATURATED_VALUES = 10
 _FEW_COUNTS = 100
 _NEAR_THE_TOP = 0.03
 _STOPPED = 0.3
+_ALIKE = 0.7
+"""Correlation of the light's amplitude outside a stop with what the probe alone gives there."""
 _LIT_RING_COUNTS = 200
+_ELSE = "or the object explains light that is not missing"
+_CURE = "--mask_defects"
 
 
-def detector_remarks(scan: ScanData, light: Light, far_field: Array) -> Iterator[Remark]:
+@dataclass(frozen=True)
+class Defects:
+    """What is wrong with a detector's pixels.
+
+    Attributes:
+        stop_px: Radius of a dark middle that the probe does not explain; None without one.
+        dead: (row, col) bool, pixels that never counted.
+        hot: (row, col) bool, pixels that count what their neighbours do not.
+        saturated: (row, col) bool, pixels that reached the largest value.
+        saturated_values: How many values are that, and the value itself; None if they are few.
+    """
+
+    stop_px: float | None
+    dead: Array
+    hot: Array
+    saturated: Array
+    saturated_values: tuple[int, float] | None
+
+    def bad(self) -> Array:
+        """Return (row, col) bool, True where a pixel should be masked."""
+        stopped = _from_centre(self.dead.shape) <= (-1 if self.stop_px is None else self.stop_px)
+        return np.asarray(self.dead | self.hot | self.saturated | stopped)
+
+
+def find_defects(scan: ScanData, light: Light, far_field: Array) -> Defects:
     """Look at the detector's pixels.
 
     Args:
@@ -43,35 +73,59 @@ def detector_remarks(scan: ScanData, light: Light, far_field: Array) -> Iterator
         light: Its sums.
         far_field: (row, col) intensity that the given probe alone would give.
 
-    Yields:
-        What looks wrong.
+    Returns:
+        What is wrong; pixels that are masked already are not.
     """
     usable = np.ones(light.total.shape, bool) if scan.mask is None else scan.mask
     stopped = _beam_stop(light, usable, far_field)
-    if stopped is not None:
-        yield Remark(
-            "beam-stop",
-            f"the middle is dark within {stopped:.3g} px though the probe lets expect light there",
-            "a beam stop: mask its pixels, or the object explains light that is not missing",
-        )
     near = 0.0 if stopped is None else stopped + 2
     dead = _dead(light, usable) & (_from_centre(usable.shape) > near)
-    if dead.any():
+    hot = _hot(light, usable)
+    full, values = _saturated(scan, usable & ~hot, light.unit)
+    return Defects(stopped, dead, hot, full, values)
+
+
+def detector_remarks(found: Defects) -> Iterator[Remark]:
+    """Put into words what is wrong with the detector's pixels.
+
+    Args:
+        found: What `find_defects` found.
+
+    Yields:
+        What looks wrong.
+    """
+    if found.stop_px is not None:
+        yield Remark(
+            "beam-stop",
+            f"the middle is dark within {found.stop_px:.3g} px though the probe lets expect light "
+            "there",
+            f"a beam stop: mask its pixels, {_ELSE}",
+            _CURE,
+        )
+    if found.dead.any():
         yield Remark(
             "dead-pixels",
-            f"{int(dead.sum())} pixels never counted although their neighbours did, first at "
-            f"{_first(dead)}",
-            "mask them, or the object explains light that is not missing",
+            f"{int(found.dead.sum())} pixels never counted although their neighbours did, first at "
+            f"{_first(found.dead)}",
+            f"mask them, {_ELSE}",
+            _CURE,
         )
-    hot = _hot(light, usable)
-    if hot.any():
+    if found.hot.any():
         yield Remark(
             "hot-pixels",
-            f"{int(hot.sum())} pixels count over {_HOT_FACTOR:.0f} times what their neighbours "
-            f"do, first at {_first(hot)}",
+            f"{int(found.hot.sum())} pixels count over {_HOT_FACTOR:.0f} times what their "
+            f"neighbours do, first at {_first(found.hot)}",
             "mask them if they are the detector's and not Bragg peaks of the sample",
+            _CURE,
         )
-    yield from _saturated(scan, usable & ~hot, light.unit)
+    if found.saturated_values is not None:
+        count, value = found.saturated_values
+        yield Remark(
+            "saturated",
+            f"{count} values are exactly {value:g}, the largest of all, and few are near it",
+            "the detector is probably saturated there; mask these pixels",
+            _CURE,
+        )
 
 
 def _dead(light: Light, usable: Array) -> Array:
@@ -127,22 +181,22 @@ def _hot(light: Light, usable: Array) -> Array:
     )
 
 
-def _saturated(scan: ScanData, usable: Array, unit: float) -> Iterator[Remark]:
+def _saturated(scan: ScanData, usable: Array, unit: float) -> tuple[Array, Any]:
     """Many values that are the largest, more than the density of those just below explains."""
     highest = max(float(part.max(initial=0, where=usable)) for _, part in blocks(scan)) / unit
     width = 1 + int(_NEAR_THE_TOP * highest)
+    full = np.zeros(usable.shape, bool)
     at = near = 0
     for _, part in blocks(scan):
         counts = part / np.float32(unit)
-        at += int(np.count_nonzero((counts >= highest * (1 - 1e-6)) & usable))
+        top = (counts >= highest * (1 - 1e-6)) & usable
+        full |= top.any(axis=0)
+        at += int(np.count_nonzero(top))
         near += int(np.count_nonzero((counts >= highest - width - 0.5) & usable))
     enough = _SATURATED_VALUES * (2 if highest < _FEW_COUNTS else 1)
     if at >= enough and at > 0.5 * (near - at) / width:
-        yield Remark(
-            "saturated",
-            f"{at} values are exactly {highest * unit:g}, the largest of all, and few are near it",
-            "the detector is probably saturated there; mask these pixels",
-        )
+        return full, (at, highest * unit)
+    return np.zeros_like(full), None
 
 
 def _beam_stop(light: Light, usable: Array, far_field: Array) -> float | None:
@@ -160,7 +214,19 @@ def _beam_stop(light: Light, usable: Array, far_field: Array) -> float | None:
         expected = far_field[edge].mean() > 0.7 * far_field[ring].mean()
         if dark and expected and light.total[inside].mean() < 2 * beyond:
             found = float(radius)
-    return found
+    return found if found is not None and _alike(light, usable, far_field, found) else None
+
+
+def _alike(light: Light, usable: Array, far_field: Array, stopped: float) -> bool:
+    """Whether the given probe tells where the light is beside a dark middle.
+
+    Another probe than that of the scan may expect light in the dark middle of a ring-shaped pupil.
+    """
+    outside = usable & (_from_centre(usable.shape) > stopped + 1)
+    seen, expected = np.sqrt(light.total[outside]), np.sqrt(far_field[outside])
+    if seen.std() == 0 or expected.std() == 0:
+        return False
+    return bool(np.corrcoef(seen, expected)[0, 1] > _ALIKE)
 
 
 def _from_centre(shape: tuple[int, ...]) -> Array:

@@ -11,9 +11,10 @@ from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from ptycho_torch.data.defects import detector_remarks
+from ptycho_torch.data.defects import detector_remarks, find_defects
 from ptycho_torch.data.formats.geometry import even_diameter_px
 from ptycho_torch.data.light import Light, gather
+from ptycho_torch.data.placement import UNITS_M, is_raster
 from ptycho_torch.data.remark import Remark
 from ptycho_torch.data.repeats import repeated_remarks
 from ptycho_torch.data.scan import Array, ScanData
@@ -30,9 +31,12 @@ UNIT_SLUG = "positions-unit"
 _SPREAD = 16
 """A canvas of more than this many times all patterns' pixels is nearly empty."""
 _LARGE_CANVAS = 2**24
+_LONG = 1e5
 _OFF_CENTRE = 1 / 16
 _ENOUGH_PATTERNS = 10
 _SMALLEST_STEP_PX = 0.25
+_USUAL_STEP = (0.05, 0.7)
+"""In widths of the probe."""
 _SMALLEST_EXTENT = 0.25
 """In widths of the probe: what is scanned less is no scan."""
 
@@ -80,15 +84,17 @@ class Inspection:
         """Return what was found in a few lines for a person, remarks not among them."""
         where = "one position"
         if self.step_px is not None and self.overlap is not None:
-            where = (
-                f"positions {self.step_px:.2f} px apart over {self.extent_px[0]:.0f} x "
-                f"{self.extent_px[1]:.0f} px: overlap {self.overlap:.2f}"
+            overlap = f"overlap {self.overlap:.2f}" if self.overlap > 0 else "no overlap"
+            height, width = (
+                f"{edge:.0f}" if edge < _LONG else f"{edge:.3g}" for edge in self.extent_px
             )
+            where = f"positions {self.step_px:.3g} px apart over {height} x {width} px: {overlap}"
+        stored = "counts each" if self.measurement == "counts" else "each when squared"
+        unit = f"{stored} (stored as {self.measurement})"
+        modes = "1 mode" if self.probe_modes == 1 else f"{self.probe_modes} modes"
         return [
-            f"{self.patterns} patterns of {self.n_pixel} px stored as {self.measurement}, "
-            f"{self.photons_per_pattern:.3g} photons each if those are counts",
-            f"probe of {self.probe_modes} mode(s), about {self.probe_diameter_px:.0f} px wide; "
-            f"{where}",
+            f"{self.patterns} patterns of {self.n_pixel} px, {self.photons_per_pattern:.3g} {unit}",
+            f"probe of {modes}, about {self.probe_diameter_px:.0f} px wide; {where}",
         ]
 
 
@@ -109,7 +115,7 @@ def inspect_scan(scan: ScanData) -> Inspection:
     remarks = [
         *_position_remarks(scan, step, diameter, extent, parts),
         *repeated_remarks(scan, light),
-        *detector_remarks(scan, light, expected),
+        *detector_remarks(find_defects(scan, light, expected)),
         *_frame_remarks(light, expected),
     ]
     return Inspection(
@@ -154,6 +160,7 @@ def _position_remarks(
             f"all positions lie within {float(extent.max()):.2g} px, {step:.2g} px apart, where "
             f"the probe is {diameter:.3g} px wide",
             "they are probably in another unit than object pixels, such as metres or micrometres",
+            _unit_cure(scan, step, diameter),
         )
     elif step > diameter:
         yield Remark(
@@ -161,6 +168,7 @@ def _position_remarks(
             f"neighbours are {step:.3g} px apart, farther than the probe is wide "
             f"({diameter:.3g} px)",
             "positions are probably in another unit, or the pixel size is wrong",
+            _unit_cure(scan, step, diameter),
         )
     elif canvas > max(_LARGE_CANVAS, _SPREAD * len(scan) * scan.n_pixel**2):
         yield Remark(
@@ -171,6 +179,25 @@ def _position_remarks(
         )
     else:
         yield from _coverage_remarks(step, diameter, parts, len(scan))
+        if is_raster(scan.positions_px):
+            yield Remark(
+                "raster-grid",
+                "the positions form a regular raster: an error that repeats with its step of "
+                f"{step:.3g} px fits the patterns as well as the object does",
+                "distrust features of that period; scan along a spiral, or with some jitter",
+                advice=True,
+            )
+
+
+def _unit_cure(scan: ScanData, step: float, diameter: float) -> str:
+    """The one factor between units that makes a scan of usual overlap, as a flag; else nothing."""
+    if scan.pixel_size_m is None:
+        return ""
+    flags = {f"--position_scale 1e{power}": 10.0**power for power in (-9, -6, -3, 3, 6, 9)}
+    flags |= {f"--position_unit {unit}": m / scan.pixel_size_m for unit, m in UNITS_M.items()}
+    low, high = _USUAL_STEP
+    fitting = [f for f, factor in flags.items() if low < factor * step / diameter < high]
+    return fitting[0] if len(fitting) == 1 else ""
 
 
 def _coverage_remarks(step: float, diameter: float, parts: int, patterns: int) -> Iterator[Remark]:
@@ -205,32 +232,56 @@ def far_field(probe: Array) -> Array:
 
 def _frame_remarks(light: Light, expected: Array) -> Iterator[Remark]:
     size = light.total.shape[0]
-    inner = {shift: _inner(np.roll(light.total, shift, axis=(0, 1))) for shift in _half(size)}
-    best = max(inner, key=lambda shift: inner[shift])
-    if inner[best] > 2 * inner[0, 0]:
+    shift = frame_shift(light.total, expected)
+    if shift in _half(size)[1:]:
         yield Remark(
             "zero-frequency",
-            f"only {inner[0, 0]:.0%} of the light falls into the middle of the detector, "
-            f"{inner[best]:.0%} into that of the patterns shifted by {best}",
+            f"only {_inner(light.total):.0%} of the light falls into the middle of the detector, "
+            f"{_inner(np.roll(light.total, shift, axis=(0, 1))):.0%} into that of the patterns "
+            f"shifted by {shift}",
             "the zero frequency seems to lie at the corner: apply fftshift",
+            "--recentre",
         )
-    else:
-        off = np.array(ndimage.center_of_mass(light.total)) - size // 2
-        explained = np.array(ndimage.center_of_mass(expected)) - size // 2
-        if min(np.abs(off).max(), np.abs(off - explained).max()) > size * _OFF_CENTRE:
-            yield Remark(
-                "off-centre",
-                f"the light's centre is ({off[0]:+.1f}, {off[1]:+.1f}) px off N / 2, where the "
-                f"probe puts it at ({explained[0]:+.1f}, {explained[1]:+.1f})",
-                "crop the patterns around the direct beam",
-            )
+    elif shift != (0, 0):
+        yield Remark(
+            "off-centre",
+            f"the light's centre is ({-shift[0]:+d}, {-shift[1]:+d}) px off from where the probe "
+            "lets expect it",
+            "crop the patterns around the direct beam",
+            "--recentre",
+        )
     empty = np.flatnonzero(light.per_pattern == 0)
     if len(empty):
         yield Remark(
             "empty-patterns",
             f"{len(empty)} patterns hold no light at all, first number {empty[0]}",
             "leave them out: the shutter was probably closed",
+            "--drop_empty",
         )
+
+
+def frame_shift(total: Array, expected: Array) -> tuple[int, int]:
+    """Find the shift of patterns that brings their zero frequency to N / 2.
+
+    Args:
+        total: (row, col) light of all patterns.
+        expected: (row, col) intensity that the given probe alone would give.
+
+    Returns:
+        (rows, cols): N / 2 where it lies at the corner or an edge; what brings the centre of the
+        light to where the probe has it, where they are far apart; (0, 0) else.
+    """
+    size = total.shape[0]
+    inner = {shift: _inner(np.roll(total, shift, axis=(0, 1))) for shift in _half(size)}
+    best = max(inner, key=lambda shift: inner[shift])
+    if inner[best] > 2 * inner[0, 0]:
+        return best
+    off = np.array(ndimage.center_of_mass(total)) - size // 2
+    explained = np.array(ndimage.center_of_mass(expected)) - size // 2
+    if min(np.abs(off).max(), np.abs(off - explained).max()) <= size * _OFF_CENTRE:
+        return 0, 0
+    row, col = np.rint(explained - off).astype(int)
+    return int(row), int(col)
 
 
 def _half(size: int) -> list[tuple[int, int]]:

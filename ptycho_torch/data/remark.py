@@ -15,12 +15,14 @@ class Remark:
         hint: What to do about it.
         cure: Flags of `ptycho-torch convert` that undo it, such as `--orientation swap`; empty
             where no flag can.
+        advice: Whether it is worth knowing rather than wrong.
     """
 
     slug: str
     message: str
     hint: str
     cure: str = ""
+    advice: bool = False
 
     def line(self) -> str:
         """Return it as one line of a log."""

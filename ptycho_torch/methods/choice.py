@@ -11,9 +11,8 @@ NetworkSource = Literal["bundle", "pretrained", "trained here", "none"]
 
 LOW_DOSE_PHOTONS = 1e5
 """Mean photons per pattern below which photon noise, not convergence, limits the object."""
-PRIOR_FROM_PHOTONS = 500
-"""Below this the pretrained network betters the amplitude at the cost of the phase (measured on
-simulated scans of 300 photons a pattern: 0.84 and 1.12 times the engine's errors)."""
+PRIOR_FROM_PHOTONS = 100
+"""The smallest dose at which the pretrained network was measured, and trained."""
 FEW_PATTERNS = 200
 """Up to this many patterns a trained network is a better start than the flat object."""
 
@@ -86,7 +85,7 @@ def choose_method(asked: AskedMethod, facts: Facts) -> Choice:
             "hybrid", "pretrained", f"{weak}: the pretrained network takes noise out{misfit}"
         )
     if facts.photons_per_pattern < PRIOR_FROM_PHOTONS:
-        weak += ", too few for the pretrained network"
+        weak += ", fewer than the pretrained network knows"
     return Choice("pie", "none", f"{weak}: iterations alone{misfit}")
 
 

@@ -80,7 +80,7 @@ def predicted_object(
     prediction, patterns = predict_scan(fitted, scene.scan, inference, device)
     network.cpu()
     _, found = stitch_prediction(fitted, prediction, patterns, scene.scan, inference)
-    return found, remarks
+    return replace(found, patterns=scene.patterns[found.patterns]), remarks
 
 
 def _foreign(difference: float) -> Remark:

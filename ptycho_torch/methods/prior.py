@@ -58,7 +58,7 @@ def bettered_outcome(found: IterativeOutcome, scene: Scene, prior: Pretrained) -
     """
     before = found.reconstruction
     canvas = bettered(before.canvas, before.scales.nphotons, prior.network)
-    r_factor = measure(before, scene.scan)["r_factor"]
+    r_factor = measure(before, scene.given)["r_factor"]
     logger.info("before the network: R=%.4f", r_factor)
     outcome = replace(found, reconstruction=replace(before, canvas=canvas))
     return replace(outcome, facts={**found.facts, "before_network_r_factor": r_factor})

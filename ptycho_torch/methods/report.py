@@ -8,14 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
-from ptycho_torch.alarms import dose_alarms, object_alarms
 from ptycho_torch.artifacts import write_bytes, write_json
 from ptycho_torch.data.remark import Remark
 from ptycho_torch.iterative import METRICS_FILE, InferenceResult, judged, position_change
-from ptycho_torch.losses import photon_noise
+from ptycho_torch.methods.reading import noise_r_factor, object_dose
 from ptycho_torch.methods.scene import Scene
 from ptycho_torch.pictures import draw_curve, draw_probe
 from ptycho_torch.reconstruct.engine import Epoch
@@ -24,7 +22,6 @@ from ptycho_torch.reconstruct.result import (
     Reconstruction,
     compare,
     measure,
-    scan_window,
     write_reconstruction,
 )
 from ptycho_torch.runtime import CONFIG_FILE
@@ -32,6 +29,7 @@ from ptycho_torch.runtime import CONFIG_FILE
 FOUND_ROW = "reconstruction"
 CONTROL_ROW = "projections + sync, no network"
 FLAT_ROW = "flat object"
+NOISE_ROW = "photon noise alone"
 DATA_COLUMNS = ("r_factor", "poisson_nll_per_pixel")
 TRUTH_COLUMNS = (
     *("mae_amplitude", "mae_phase_rad", "relative_error"),
@@ -52,55 +50,28 @@ def judged_object(found: Reconstruction, control: Reconstruction, scene: Scene) 
         scene: The scan.
 
     Returns:
-        Figures for `metrics.json`; `rows` has the three rows of the table.
+        Figures for `metrics.json`; `rows` has the rows of the table, and last the R factor that
+        photon noise alone leaves of the true object.
     """
-    metrics = judged(found, scene.scan)
-    without = measure(control, scene.scan)
+    metrics = judged(found, scene.given)
+    without, noise = measure(control, scene.given), noise_r_factor(found, scene)
     logger.info("%s: R=%.4f", CONTROL_ROW, without["r_factor"])
-    if "reconstruction" in metrics and scene.scan.object is not None:
-        without |= compare(control, scene.scan.object)
+    if "reconstruction" in metrics and scene.given.object is not None:
+        without |= compare(control, scene.given.object)
     return {
         **metrics,
         "projections_r_factor": without["r_factor"],
+        "noise_r_factor": noise,
         "rows": {
             FOUND_ROW: _row(metrics, "", "reconstruction"),
             CONTROL_ROW: _row(without, "", "reconstruction"),
             FLAT_ROW: _row(metrics, "flat_", "flat"),
+            NOISE_ROW: {"r_factor": noise},
         },
         "photons_per_object_pixel": object_dose(found),
         "probe_mode_powers": mode_powers(found.unit_probe()).tolist(),
         "position_correction_px": position_change(found),
     }
-
-
-def object_remarks(metrics: Mapping[str, Any], scene: Scene) -> tuple[Remark, ...]:
-    """Say what looks wrong with a finished object.
-
-    Args:
-        metrics: Of `judged_object`.
-        scene: The scan.
-
-    Returns:
-        Alarms, each with its slug.
-    """
-    mean = scene.amplitude.square().mean(dim=0)
-    noise = photon_noise("amplitude", scene.scales.nphotons, mean, scene.mask)
-    loss, flat = (float(metrics[name]) ** 2 for name in ("r_factor", "flat_r_factor"))
-    few = dose_alarms(metrics["photons_per_object_pixel"])
-    return (*object_alarms(loss, flat, noise), *few)
-
-
-def object_dose(found: Reconstruction) -> float:
-    """Photons that passed a pixel of the object, over all patterns.
-
-    Args:
-        found: The reconstruction.
-
-    Returns:
-        Median over the scan window.
-    """
-    inside = scan_window(found.canvas, found.positions_px)
-    return float(np.median(found.canvas.coverage[inside])) * found.scales.nphotons
 
 
 def write_run(
@@ -144,11 +115,11 @@ def _pictures(
 ) -> list[Path]:
     """Draw the probe, and the course of the iterations where there were any."""
     files = [folder / PROBE_PICTURE]
-    draw_probe(files[0], found.probe)
+    draw_probe(files[0], found.probe, found.pixel_size_m)
     (folder / CURVE_PICTURE).unlink(missing_ok=True)
     if epochs:
         files.append(folder / CURVE_PICTURE)
-        levels = {name: rows[name]["r_factor"] for name in (CONTROL_ROW, FLAT_ROW)}
+        levels = {name: rows[name]["r_factor"] for name in (CONTROL_ROW, FLAT_ROW, NOISE_ROW)}
         draw_curve(files[-1], {"R": [epoch.r_factor for epoch in epochs]}, levels=levels)
     return files
 

@@ -21,9 +21,11 @@ from ptycho_torch.iterative import (
 from ptycho_torch.methods.choice import AskedMethod, Choice, Facts, Method, choose_method
 from ptycho_torch.methods.network import misfit, predicted_object
 from ptycho_torch.methods.prior import bettered_outcome, given_prior
-from ptycho_torch.methods.report import as_records, judged_object, object_remarks, write_run
+from ptycho_torch.methods.reading import noise_r_factor, object_remarks, reading
+from ptycho_torch.methods.remedies import Tried, try_remedies
+from ptycho_torch.methods.report import as_records, judged_object, write_run
 from ptycho_torch.methods.scene import Scene, flat_object, prepare_scene, projected_object
-from ptycho_torch.methods.training import choose_preset, train_here
+from ptycho_torch.methods.telling import told
 from ptycho_torch.pretrained import Pretrained, load_pretrained, shipped_bundle
 from ptycho_torch.reconstruct.checkpoint import CHECKPOINT_FILE
 from ptycho_torch.reconstruct.result import Reconstruction
@@ -31,12 +33,6 @@ from ptycho_torch.runtime import prepare_torch
 
 FEW_EPOCHS = 9
 """Passes over all patterns after a network: three of each size of batch."""
-
-_NETWORKS = {
-    "bundle": "network of the bundle, applied to every pattern and stitched",
-    "trained here": "network trained on this scan, applied to every pattern and stitched",
-    "pretrained": "pretrained network, applied to the engine's object",
-}
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +72,7 @@ class MethodSettings:
             The settings with the number of passes.
         """
         if self.epochs is not None:
-            return replace(self.iterative, epochs=self.epochs)
+            return replace(self.iterative, epochs=self.epochs, go_on=False)
         return replace(self.iterative, epochs=FEW_EPOCHS) if method == "hybrid" else self.iterative
 
 
@@ -121,22 +117,30 @@ def reconstruct(
     choice = choose_method(settings.method, _facts(scene, bundle, prior))
     logger.info("method %s: %s", choice.method, choice.reason)
     control = projected_object(scene)
+    dose, noise = scene.scales.nphotons, noise_r_factor(control, scene)
+    logger.info("%.3g photons a pattern: their noise alone leaves R of about %.2g", dose, noise)
     found = _run(choice, scene, bundle, prior, settings, execution)
+    figures = judged_object(found.outcome.reconstruction, control, scene)
+    how = settings.passes("pie" if choice.network == "pretrained" else choice.method)
+    tried = _tried(found, scene, how, figures)
     metrics = {
         "method": choice.method,
         "method_asked": settings.method,
         "method_reason": choice.reason,
         "network": choice.network,
-        "told": [*scene.inspection.lines(), *_told(choice, settings, found)],
-        **judged_object(found.outcome.reconstruction, control, scene),
+        "told": [*scene.inspection.lines(), *told(choice, how, found.outcome, figures, scan)],
+        "reading": reading(figures),
+        **figures,
+        "trials": tried.as_dict(),
         **found.outcome.facts,
         **found.facts,
         "inspection": scene.inspection.as_dict(),
     }
-    remarks = (*found.remarks, *object_remarks(metrics, scene))
-    for remark in remarks:
+    remarks = (*object_remarks(metrics, scene.scan.source), *tried.remarks)
+    for remark in remarks:  # the others were said when they came up
         logger.warning(remark.line())
-    metrics["warnings"] = as_records([*scene.inspection.remarks, *remarks])
+    said = (*scene.inspection.remarks, *found.remarks, *remarks)
+    metrics["warnings"] = as_records(said)
     outcome, decided = found.outcome, _decided(choice, scene, settings, execution)
     return write_run(
         execution.output_dir,
@@ -148,20 +152,12 @@ def reconstruct(
     )
 
 
-def _told(choice: Choice, settings: MethodSettings, found: Found) -> list[str]:
-    """What was done, in a line or two for a person."""
-    done = []
-    if choice.network != "none":
-        done.append(_NETWORKS[choice.network])
-    if choice.method != "net" or choice.network == "pretrained":
-        how = settings.passes("pie" if choice.network == "pretrained" else choice.method)
-        probe = "refined" if how.update_probe else "as given"
-        positions = "refined first" if how.correct_positions else "as given"
-        done.append(
-            f"{len(found.outcome.epochs)} passes of the engine; likelihood {how.likelihood}, "
-            f"probe {probe}, positions {positions}"
-        )
-    return done
+def _tried(found: Found, scene: Scene, how: IterativeSettings, figures: dict[str, Any]) -> Tried:
+    """Try what may lower R, unless a network alone made the object or it explains nothing."""
+    r_factor, noise = figures["r_factor"], figures["noise_r_factor"]
+    if not found.outcome.epochs or r_factor > figures["flat_r_factor"]:
+        return Tried({})
+    return try_remedies(found.outcome.reconstruction, scene, how, r_factor, noise)
 
 
 def _decided(
@@ -238,6 +234,9 @@ def _iterated(
 def _trained(
     scene: Scene, settings: MethodSettings, execution: ExecutionConfig
 ) -> tuple[InferenceBundle, tuple[Remark, ...], dict[str, Any]]:
+    # Lightning takes seconds to load, and most runs train nothing.
+    from ptycho_torch.methods.training import choose_preset, train_here
+
     preset = choose_preset(scene.inspection, settings.train_steps)
     logger.info("training on this scan: gridsize %d, %s", preset.gridsize, preset.reason)
     model = train_here(

@@ -10,7 +10,7 @@ import torch
 
 from ptycho_torch.data.inspection import Inspection, inspect_scan
 from ptycho_torch.data.remark import Remark
-from ptycho_torch.data.scan import ScanData
+from ptycho_torch.data.scan import Array, ScanData
 from ptycho_torch.errors import DataFileError
 from ptycho_torch.iterative import measured_mask
 from ptycho_torch.physics.patches import split_positions
@@ -20,7 +20,6 @@ from ptycho_torch.reconstruct.assemble import assemble
 from ptycho_torch.reconstruct.probe_modes import with_modes
 from ptycho_torch.reconstruct.result import Reconstruction
 from ptycho_torch.reconstruct.stitch import Canvas
-from ptycho_torch.runtime import log_scales
 
 UNKNOWN_DOSE_PHOTONS = 1e6
 """Taken where values are in no known unit: enough for the likelihood of many photons."""
@@ -35,7 +34,8 @@ class Scene:
 
     Attributes:
         given: The measurement as it was read.
-        scan: The same, its probe with as many modes as were asked for, and with the energy of a
+        patterns: (n,) int64, numbers of the patterns that are used: those with light.
+        scan: These alone, its probe with as many modes as were asked for, and with the energy of a
             mean pattern: this probe times the object are the data.
         inspection: What was found in it.
         scales: Its scales; every method uses these, so their objects share one gauge.
@@ -44,6 +44,7 @@ class Scene:
     """
 
     given: ScanData
+    patterns: Array
     scan: ScanData
     inspection: Inspection
     scales: Scales
@@ -71,8 +72,9 @@ class Scene:
             canvas=canvas,
             probe=self.scan.probe,
             positions_px=self.scan.positions_px,
-            patterns=np.arange(len(self.scan)),
+            patterns=self.patterns,
             scales=self.scales,
+            pixel_size_m=self.scan.pixel_size_m,
         )
 
 
@@ -99,19 +101,24 @@ def prepare_scene(scan: ScanData, modes: int | None = None, nphotons: float | No
         logger.warning(remark.line())
     if (unit := inspection.unit_remark) is not None:
         raise DataFileError(f"{scan.source}: {unit.message}", unit.hint)
-    given = scan
+    given, patterns = scan, _lit_patterns(scan)
+    if len(patterns) < len(scan):
+        logger.warning("%d patterns without light are left out", len(scan) - len(patterns))
+        scan = scan.select(patterns)
     scales = compute_scales(scan.amplitude(), scan.probe, scan.nphotons, "as the file says")
     # Whatever power the file's probe has: with this one, probe times object are the data.
     probe = with_modes(torch.from_numpy(scan.probe), modes or len(scan.probe)).numpy()
     scan = replace(scan, probe=probe / np.complex64(scales.amplitude_scale))
-    scales = replace(
-        scales,
-        probe_factor=scales.amplitude_scale,
-        origins={**scales.origins, "probe_factor": "amplitude_scale: probe x object are the data"},
-    )
-    log_scales(scales)
+    scales = scales.with_probe_in_data_unit()
     amplitude = torch.from_numpy(scan.amplitude() * np.float32(scales.amplitude_scale))
-    return Scene(given, scan, inspection, scales, amplitude, measured_mask(scan))
+    return Scene(given, patterns, scan, inspection, scales, amplitude, measured_mask(scan))
+
+
+def _lit_patterns(scan: ScanData) -> Array:
+    """Numbers of the patterns that hold light; all, where none does, for others to refuse."""
+    used = slice(None) if scan.mask is None else scan.mask
+    lit = np.flatnonzero([frame[used].any() for frame in scan.diffraction])
+    return lit if len(lit) else np.arange(len(scan))
 
 
 def _with_dose(scan: ScanData, nphotons: float | None) -> tuple[ScanData, tuple[Remark, ...]]:

@@ -21,9 +21,11 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
+from ptycho_torch.networks.levels import down_and_up
+
 IN_CHANNELS = 8
 _REACH = 1
-_WIDTHS_PX = (1.2, 2.2, 4.0, 7.0)
+_WIDTHS_PX = (1.2, 2.2, 4.0, 7.0, 13.0)
 _LINES = 8
 _LINE_LENGTH_PX, _LINE_WIDTH_PX, _LINE_REACH = 3.0, 0.6, 6
 _FINE, _COARSE = 0, 2
@@ -111,15 +113,7 @@ class CanvasNetwork(nn.Module):
         with torch.autocast(found.device.type, enabled=False):
             averages = local_averages(found, light)
         x = self.enter(_padded(canvas_channels(averages, light, nphotons)))
-        skips = []
-        for block, down in zip(self.encode, self.down, strict=True):
-            x = block(x)
-            skips.append(x)
-            x = down(x)
-        x = self.bottom(x)
-        for level in (1, 0):
-            x = nn.functional.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest")
-            x = self.decode[level](x + skips[level])
+        x = down_and_up(x, self.encode, self.down, self.bottom, self.up, self.decode)
         weights = self.leave(x)[..., :rows, :cols].float() * _caution(light, nphotons)[:, None]
         turn = _turn(averages)
         away = (averages - found[:, None]) * turn[:, None]

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ptycho_torch.networks.levels import down_and_up
+
 _GROUPS = 8
 
 
@@ -67,15 +69,7 @@ class ResidualNetwork(nn.Module):
     def forward(self, x: Float[Tensor, "batch cin row col"]) -> Float[Tensor, "batch cout row col"]:
         """Map input channels to output channels of the same size."""
         x = self.enter(x)
-        skips = []
-        for block, down in zip(self.encode, self.down, strict=True):
-            x = block(x)
-            skips.append(x)
-            x = down(x)
-        x = self.bottom(x)
-        for level in (1, 0):
-            x = nn.functional.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest")
-            x = self.decode[level](x + skips[level])
+        x = down_and_up(x, self.encode, self.down, self.bottom, self.up, self.decode)
         out: Tensor = self.leave(x)
         return out
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,19 @@ class Scales:
             )
         numbers = {name: _positive(name, values[name]) for name in names if name != "origins"}
         return cls(**numbers, origins=dict(values["origins"]))
+
+    def with_probe_in_data_unit(self) -> Scales:
+        """Return the scales of a probe that gives the data: probe times object are the patterns.
+
+        Whatever power the file's probe has, one of unit energy over this `probe_factor` predicts
+        |F(P O)|^2 in the unit of the file's amplitudes squared, with the object as it is.
+
+        Returns:
+            The same scales, but `probe_factor` is `amplitude_scale`.
+        """
+        said = "amplitude_scale: probe x object are the data"
+        origins = {**self.origins, "probe_factor": said}
+        return replace(self, probe_factor=self.amplitude_scale, origins=origins)
 
     def lines(self) -> list[str]:
         """One line a scale with its value and origin, for the log.

@@ -47,7 +47,7 @@ class FitOptions:
     steps: int = 16000
     scenes_per_step: int = 2
     patterns_per_scene: int = 12
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
     weight_decay: float = 1e-4
     seed: int = 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import skimage
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import binary_dilation, gaussian_filter, zoom
 from skimage.color import rgb2gray
 from skimage.io import imread
 
@@ -41,7 +41,7 @@ TRAINING_PICTURES = (
 HELD_OUT_PICTURES = ("astronaut.png", "coins.png", "color.png", "text.png")
 """Pictures that only validation shows."""
 
-_LARGEST_ABSORPTION = 1.2
+_LARGEST_ABSORPTION = 3.0
 _LARGEST_PHASE_RAD = 6.5
 
 _Family = Callable[[tuple[int, int], np.random.Generator], Array]
@@ -55,16 +55,16 @@ def random_object(shape: tuple[int, int], rng: np.random.Generator) -> Array:
         rng: Source of everything random.
 
     Returns:
-        (H, W) complex64, 0.3 < |O| <= 1, with a phase range of up to 6.5 rad.
+        (H, W) complex64, 0.05 <= |O| <= 1, with a phase range of up to 6.5 rad.
     """
     first = _random_map(shape, rng)
     relation = rng.choice(
         ["material", "independent", "phase", "absorption"], p=[0.4, 0.3, 0.2, 0.1]
     )
     second = _random_map(shape, rng) if relation == "independent" else first
-    absorption = _LARGEST_ABSORPTION * rng.uniform() ** 2 * (relation != "phase")
+    absorption = _LARGEST_ABSORPTION * rng.uniform() ** 3 * (relation != "phase")
     phase_rad = _LARGEST_PHASE_RAD * rng.uniform(0.05, 1) ** 2 * (relation != "absorption")
-    blur = rng.uniform(0.3, 1.5)
+    blur = max(0.0, rng.uniform(-0.3, 1.5))
     first, second = (gaussian_filter(part, blur, mode="nearest") for part in (first, second))
     transmission: Array = np.exp(-absorption * first + 1j * phase_rad * second).astype(np.complex64)
     return transmission
@@ -119,6 +119,45 @@ def _bars(shape: tuple[int, int], rng: np.random.Generator) -> Array:
     return found
 
 
+def _grating(shape: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Stripes, or squares of two crossing sets, of two levels and of a pitch that changes."""
+    found = _stripes(shape, rng)
+    if rng.uniform() < 0.5:
+        found = found != _stripes(shape, rng)
+    return np.asarray(found, dtype=np.float64)
+
+
+def _stripes(shape: tuple[int, int], rng: np.random.Generator) -> Array:
+    rows, cols = (axis - axis.mean() for axis in np.indices(shape, dtype=np.float64))
+    angle, pitch_px = rng.uniform(0, np.pi), np.exp(rng.uniform(np.log(5), np.log(40)))
+    along, across = (
+        rows * np.cos(angle) + cols * np.sin(angle),
+        cols * np.cos(angle) - rows * np.sin(angle),
+    )
+    chirp, bend = rng.normal(0, 0.2, 2) / max(shape)
+    way = along * (1 + chirp * along) + bend * across**2
+    return np.asarray(np.sin(2 * np.pi * way / pitch_px) > rng.uniform(-0.5, 0.5))
+
+
+def _strokes(shape: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Thin bent lines that cross, of a few widths."""
+    found = np.zeros(shape)
+    for _ in range(int(rng.integers(6, 40))):
+        length = int(rng.integers(10, 3 * max(shape)))
+        turns = np.cumsum(rng.normal(0, rng.uniform(0.005, 0.08), length))
+        heading = rng.uniform(0, 2 * np.pi) + turns
+        way = 0.5 * np.cumsum(np.stack([np.sin(heading), np.cos(heading)]), axis=1)
+        start = np.array([[rng.uniform(0, edge)] for edge in shape])
+        rows, cols = np.round(start + way).astype(int)
+        inside = (rows >= 0) & (rows < shape[0]) & (cols >= 0) & (cols < shape[1])
+        line = np.zeros(shape, bool)
+        line[rows[inside], cols[inside]] = True
+        wider = int(rng.integers(0, 3))
+        line = binary_dilation(line, iterations=wider) if wider else line
+        found[line] = rng.uniform(0.3, 1)
+    return found
+
+
 def _picture(shape: tuple[int, int], rng: np.random.Generator) -> Array:
     """A part of a photograph at a scale drawn at random, turned and mirrored."""
     name = TRAINING_PICTURES[int(rng.integers(len(TRAINING_PICTURES)))]
@@ -170,6 +209,8 @@ _FAMILIES: dict[str, _Family] = {
     "leaves": _leaves,
     "field": _field,
     "bars": _bars,
+    "grating": _grating,
+    "strokes": _strokes,
     "picture": _picture,
 }
 

@@ -15,16 +15,17 @@ import torch
 from torch import Tensor
 
 from ptycho_torch.data.scan import Array
+from ptycho_torch.iterative import IterativeSettings
 from ptycho_torch.physics.forward import diffract
 from ptycho_torch.physics.noise import count_photons
 from ptycho_torch.physics.patches import extract, scan_canvas, split_positions
 from ptycho_torch.physics.probe import shift_probe
 from ptycho_torch.pretraining.objects import random_object
 from ptycho_torch.pretraining.probes import radius_px, random_probe
-from ptycho_torch.reconstruct.engine import RpieOptions, run_rpie
+from ptycho_torch.reconstruct.engine import GradientOptions, RpieOptions, run_engine
 
 LONG_EXPOSURE_PHOTONS = 1e8
-_POISSON_BELOW_PHOTONS = 1e5
+_RAW_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -108,14 +109,9 @@ def _worked_on(
     known = torch.from_numpy(probe)
     wrong = rng.uniform() < 0.3
     options = engine_options(
-        len(positions),
-        nphotons,
-        epochs=int(rng.choice([12, 24])),
-        update_probe=wrong,
-        alpha=float(rng.choice([0.3, 1.0])),
-        seed=int(rng.integers(2**31)),
+        nphotons, bool(wrong), raw=rng.uniform() < _RAW_SHARE, seed=int(rng.integers(2**31))
     )
-    found = run_rpie(short, positions, _spoiled(known, rng) if wrong else known, options)
+    found = run_engine(short, positions, _spoiled(known, rng) if wrong else known, options)
     corners, rest = split_positions(torch.from_numpy(positions), probe.shape[-1])
     return Scene(
         iterate=torch.from_numpy(found.canvas.object),
@@ -130,34 +126,24 @@ def _worked_on(
 
 
 def engine_options(
-    patterns: int, nphotons: float, epochs: int, update_probe: bool, alpha: float, seed: int
-) -> RpieOptions:
-    """What the engine does before the network sees its object.
+    nphotons: float, update_probe: bool, raw: bool, seed: int
+) -> RpieOptions | GradientOptions:
+    """What the engine does before the network sees its object: what `reconstruct` would do.
 
     Args:
-        patterns: Of the scan; few patterns take small steps, or they end in a wrong object.
         nphotons: Photons per pattern.
-        epochs: Passes over all patterns.
         update_probe: Whether the probe is refined too.
-        alpha: Of the object's step under the Poisson likelihood.
+        raw: Without regularisation, as for a method that leaves the noise to the network.
         seed: Order of the patterns.
 
     Returns:
         The settings.
     """
-    poisson = nphotons < _POISSON_BELOW_PHOTONS
-    return RpieOptions(
-        epochs=epochs,
-        batch_size=min(max(patterns // 40, 4), 16),
-        alpha=alpha if poisson else 0.1,
-        momentum=0.7,
-        batch_growth=4,
-        update_probe=update_probe,
-        probe_from=1,
-        likelihood="poisson" if poisson else "amplitude",
-        nphotons=nphotons,
-        seed=seed,
+    settings = IterativeSettings(
+        update_probe=update_probe, regularisation="0" if raw else "auto", seed=seed
     )
+    (options,) = settings.stages(nphotons)
+    return options
 
 
 def _spoiled(probe: Tensor, rng: np.random.Generator) -> Tensor:

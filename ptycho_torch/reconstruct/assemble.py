@@ -74,7 +74,11 @@ def assemble(
             "the scan falls into %d parts that do not overlap; their phases are not comparable",
             found.components,
         )
-    logger.info("stitched R %.4f, with synchronised phases %.4f", plain_r, aligned_r)
+    logger.info(
+        "each pattern on its own, put together: R=%.4f, with synchronised phases %.4f",
+        plain_r,
+        aligned_r,
+    )
     if aligned_r < plain_r:
         return Assembly(aligned, aligned_r, synchronised=True, components=found.components)
     return Assembly(plain, plain_r, synchronised=False, components=found.components)

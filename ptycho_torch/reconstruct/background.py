@@ -21,7 +21,7 @@ from scipy import ndimage
 from ptycho_torch.data.scan import Array
 from ptycho_torch.reconstruct.trials import Trial, Trials
 
-NOTICED = 0.01
+NOTICED = 0.03
 """Share of all counts below which a background does little."""
 _DARKEST = 0.3
 _DARKER_THAN_MOST = 0.02
@@ -37,7 +37,8 @@ class Background:
     """An even background.
 
     Attributes:
-        counts_per_pixel: Mean counts that it adds to every pixel of a pattern.
+        counts_per_pixel: Mean counts that it adds to every pixel of a pattern, in the unit of the
+            file's intensity.
         share: Of all counts.
     """
 
@@ -76,7 +77,8 @@ def find_background(trials: Trials, trial: Trial) -> Background:
     unpredicted = _intercept(predicted, counts[trials.apart][:, dark])
     darkest = float(np.quantile(around[usable], _DARKER_THAN_MOST))
     found = max(0.0, min(steady, unpredicted, darkest))
-    return Background(found, found * int(usable.sum()) / float(mean[usable].sum()))
+    share = found * int(usable.sum()) / float(mean[usable].sum())
+    return Background(found * trials.count_unit, share)
 
 
 def _neighbourhood(mean: Array, usable: Array) -> Array:

@@ -7,6 +7,7 @@ data and the settings: with others the run would become something that no settin
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
 import json
@@ -109,8 +110,13 @@ class Checkpoint:
         return _decoded(header, arrays)
 
     def clear(self) -> None:
-        """Remove the file, once the run has ended or starts anew."""
+        """Remove the file, once the run has ended or starts anew.
+
+        So goes what a run that was killed while it wrote has left half written beside it.
+        """
         self.path.unlink(missing_ok=True)
+        for torn in self.path.parent.glob(f".{glob.escape(self.path.name)}.*"):
+            torn.unlink(missing_ok=True)
 
 
 class StageJournal:

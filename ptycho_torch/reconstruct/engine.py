@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from torch import Tensor
@@ -32,6 +33,10 @@ __all__ = [
 ]
 
 
+DOUBT_FROM = 8
+"""Before this many epochs nothing can be said of a run."""
+
+
 class Journal(Protocol):
     """Where a run is kept while it goes on, so that a killed one can be resumed."""
 
@@ -51,6 +56,7 @@ def run_engine(
     mask: Tensor | None = None,
     watch: Callable[[Epoch], None] | None = None,
     journal: Journal | None = None,
+    doubt: Callable[[RunState], bool] | None = None,
 ) -> EngineResult:
     """Reconstruct, or refine a reconstruction.
 
@@ -64,6 +70,8 @@ def run_engine(
         mask: (row, col) bool, True where a pixel was measured, or None.
         watch: Called after every epoch.
         journal: Keeps the run, and knows what an earlier one left; None keeps nothing.
+        doubt: Asked once, after half of the epochs and no fewer than `DOUBT_FROM`, whether the run
+            is to be given up; None lets it go on.
 
     Returns:
         Object, probe, positions and what each epoch saw.
@@ -82,13 +90,14 @@ def run_engine(
     if journal is not None and (left := journal.found()) is not None:
         epochs, kept = left
         state.restore(kept)
+    half = max(DOUBT_FROM, options.epochs // 2)
     while not state.finished:
+        before = state.clock
         epochs.append(state.epoch(len(epochs) + 1))
+        if doubt is not None and before < half <= state.clock and doubt(state):
+            return replace(state.result(epochs), given_up=True)
         if journal is not None:
             journal.keep(epochs, state.snapshot)
         if watch is not None:
             watch(epochs[-1])
     return state.result(epochs)
-
-
-run_rpie = run_engine

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ptycho_torch.data.amendments import Amendments
 from ptycho_torch.data.inspection import Inspection, inspect_scan
 from ptycho_torch.data.placement import orientations, scaled
 from ptycho_torch.data.remark import Remark
@@ -23,8 +24,13 @@ from ptycho_torch.reconstruct.orientation import OrientationTest, find_orientati
 from ptycho_torch.reconstruct.probe_trial import ProbeTest, try_probe
 from ptycho_torch.reconstruct.trials import FEWEST, Trials
 
-_EXPLAINED = 0.5
-"""A frame is believed where it leaves less than this share of the flat object's misfit."""
+_EXPLAINED = 0.15
+"""A frame is believed where it leaves less than this share of the mean pattern's misfit: a wrong
+probe fits some wrong scale better than the right one, but none well."""
+
+_UNBELIEVED = 0.5
+"""An orientation that leaves more than this is none, however much the others leave."""
+_TWIN = "flip rows, flip cols"
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,14 @@ class Examination:
     source: str
 
     @property
+    def wrong(self) -> bool:
+        """Whether anything looks wrong, advice aside."""
+        return any(not remark.advice for remark in self.remarks)
+
+    @property
     def cure(self) -> str | None:
         """The command that undoes all that can be undone, or None."""
-        flags = " ".join(remark.cure for remark in self.remarks if remark.cure)
+        flags = " ".join(dict.fromkeys(remark.cure for remark in self.remarks if remark.cure))
         if not flags:
             return None
         path = Path(self.source)
@@ -91,6 +102,7 @@ def examine(scan: ScanData, epochs: int = 4, seed: int = 0) -> Examination:
     nothing = Examination(inspection, None, None, None, None, inspection.remarks, scan.source)
     if inspection.unit_remark is not None or inspection.step_px is None:
         return nothing
+    scan = _mended(scan, inspection)
     orientation = find_orientation(scan, epochs, seed)
     remarks = [*inspection.remarks]
     if orientation.contradicts:
@@ -100,18 +112,29 @@ def examine(scan: ScanData, epochs: int = 4, seed: int = 0) -> Examination:
         return found
     name = orientation.best if orientation.contradicts else "as given"
     turned = dict(orientations(scan.positions_px))[name]
-    return _with_trials(found, Trials(replace(scan, positions_px=turned), seed))
+    tried = _with_trials(found, replace(scan, positions_px=turned), seed)
+    if orientation.contradicts and tried.probe is not None and tried.probe.refined > _UNBELIEVED:
+        return _with_trials(replace(found, remarks=inspection.remarks), scan, seed)
+    return tried
 
 
-def _with_trials(found: Examination, trials: Trials) -> Examination:
-    positions = trials.scan.positions_px
-    frame = find_frame(trials, positions)
-    right = scaled(positions, frame.scale, frame.rotation_deg) if frame.clear else positions
-    probe, refined = try_probe(trials, right)
-    if frame.clear and probe.refined > _EXPLAINED:
-        frame = replace(frame, clear=False)
-        probe, refined = try_probe(trials, positions)
-    background = find_background(trials, refined)
+def _mended(scan: ScanData, inspection: Inspection) -> ScanData:
+    """Take out of a scan what would disturb the trials."""
+    cures = {remark.cure for remark in inspection.remarks}
+    wanted = Amendments(
+        mask_defects="--mask_defects" in cures,
+        recentre="--recentre" in cures,
+        drop_empty="--drop_empty" in cures,
+    )
+    return wanted.onto(scan)
+
+
+def _with_trials(found: Examination, scan: ScanData, seed: int) -> Examination:
+    trials = Trials(scan, seed)
+    frame, probe, background = _tried(trials)
+    if frame.clear and background.noticed:  # which may have moved the frame
+        less = Amendments(subtract_background=background.counts_per_pixel)
+        frame, probe, _ = _tried(Trials(less.onto(scan), seed))
     remarks = [*found.remarks, *_frame_remarks(frame)]
     if probe.wrong:
         remarks.append(_probe_remark(probe))
@@ -120,13 +143,30 @@ def _with_trials(found: Examination, trials: Trials) -> Examination:
     return replace(found, frame=frame, probe=probe, background=background, remarks=tuple(remarks))
 
 
+def _tried(trials: Trials) -> tuple[FrameTest, ProbeTest, Background]:
+    positions = trials.scan.positions_px
+    frame = find_frame(trials, positions)
+    right = scaled(positions, frame.scale, frame.rotation_deg) if frame.clear else positions
+    probe, refined = try_probe(trials, right)
+    if frame.clear and probe.refined > _EXPLAINED:
+        frame = replace(frame, clear=False)
+        probe, refined = try_probe(trials, positions)
+    return frame, probe, find_background(trials, refined)
+
+
 def _orientation_remark(test: OrientationTest) -> Remark:
     factors = {item.name: item.r_factor for item in test.orientations}
     return Remark(
         "orientation",
         f"the positions explain the patterns better after `{test.best}`: R factor "
         f"{factors[test.best]:.3g} instead of {factors['as given']:.3g}",
-        "swap exchanges rows and columns, flip changes the sign of one of them",
+        "swap exchanges rows and columns, flip changes the sign of one of them"
+        + (
+            "; or the given probe is the twin of the true one, such as out of focus to the other "
+            "side: patterns alone cannot tell these two apart"
+            if test.best == _TWIN
+            else ""
+        ),
         f"--orientation {test.best.replace(', ', ',').replace(' ', '-')}",
     )
 
@@ -152,7 +192,7 @@ def _frame_remarks(test: FrameTest) -> Iterator[Remark]:
 
 def _probe_remark(test: ProbeTest) -> Remark:
     seen = (
-        f"the given probe leaves {test.given:.0%} of the flat object's misfit unexplained, a "
+        f"the given probe leaves {test.given:.0%} of the misfit that the mean pattern has, a "
         f"refined one {test.refined:.0%}"
     )
     if test.refined_helps:

@@ -28,7 +28,7 @@ def as_product(result: Reconstruction, source: str, scan: ScanData | None = None
         positions_px=result.positions_px - np.array(result.canvas.origin),
         object=as_complex64(result.canvas.object),
         indexes=np.asarray(result.patterns, dtype=np.int64),
-        pixel_size_m=None if scan is None else scan.pixel_size_m,
+        pixel_size_m=result.pixel_size_m if scan is None else scan.pixel_size_m,
         energy_ev=None if scan is None else scan.energy_ev,
         distance_m=None if scan is None else scan.distance_m,
         nphotons=result.scales.nphotons,

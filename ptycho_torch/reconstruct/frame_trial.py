@@ -27,7 +27,9 @@ _FINER = 3.0
 _STRAIGHT_DEG = 1.5
 _TRUE_SCALE = 0.03
 _BETTER = 1.1
-"""The given frame has to leave more than this times the misfit of the best one."""
+"""The given frame has to leave more than this times the misfit of the best one,"""
+_WORTHWHILE = 0.1
+"""or more by this share of what there is to explain, where photon noise is most of both."""
 _SIGNIFICANT = 3.0
 """Standard errors."""
 
@@ -89,7 +91,11 @@ def find_frame(trials: Trials, positions_px: Array) -> FrameTest:
     best = min(known, key=lambda key: known[key].misfit)
     given = known[0.0, 0.0]
     better = known[best]
-    clear = given.misfit > _BETTER * better.misfit and significance(given, better) > _SIGNIFICANT
+    gain = given.misfit - better.misfit
+    large = given.misfit > _BETTER * better.misfit or (
+        gain > _WORTHWHILE * (trials.constant() - better.misfit)
+    )
+    clear = large and gain > 0 and significance(given, better) > _SIGNIFICANT
     return FrameTest(math.exp(best[0]), best[1], better.misfit, given.misfit, clear)
 
 

@@ -157,6 +157,7 @@ class EngineResult:
         positions_px: (n, 2) float64, the corrected positions, or the given ones.
         epochs: One an epoch, in order.
         settled: Whether the run ended before its last epoch, since nothing changed any more.
+        given_up: Whether it ended since its start was doubted.
     """
 
     canvas: Canvas
@@ -164,6 +165,7 @@ class EngineResult:
     positions_px: Array
     epochs: list[Epoch]
     settled: bool = False
+    given_up: bool = False
 
     @property
     def r_factors(self) -> list[float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ import numpy as np
 import torch
 
 from ptycho_torch.artifacts import write_bytes
+from ptycho_torch.data.formats.content import ZIP, first_bytes
+from ptycho_torch.data.formats.npz_archive import npz_members
 from ptycho_torch.data.scan import Array, ScanData
 from ptycho_torch.errors import DataFileError, PreconditionError
 from ptycho_torch.metrics import evaluate, poisson_nll, r_factor
@@ -26,6 +27,7 @@ from ptycho_torch.reconstruct.stitch import Canvas
 RECONSTRUCTION_FILE = "reconstruction.npz"
 _KEYS = ("object", "coverage", "origin", "probe", "positions", "patterns", "scales")
 _GIVEN = "given_positions"
+_PIXEL = "pixel_size_m"
 _HINT = "give the `reconstruction.npz` that inference wrote"
 
 
@@ -41,6 +43,7 @@ class Reconstruction:
         scales: The scales of the training.
         given_positions_px: (n, 2) float64, the scan's positions where `positions_px` are corrected
             ones; None where they are the same.
+        pixel_size_m: Edge of an object pixel in metres; None where the scan did not say.
     """
 
     canvas: Canvas
@@ -49,6 +52,7 @@ class Reconstruction:
     patterns: Array
     scales: Scales
     given_positions_px: Array | None = None
+    pixel_size_m: float | None = None
 
     def unit_probe(self) -> torch.Tensor:
         """The probe with unit energy.
@@ -73,7 +77,7 @@ def write_reconstruction(
         The files.
     """
     canvas = result.canvas
-    given = result.given_positions_px
+    more = {_GIVEN: result.given_positions_px, _PIXEL: result.pixel_size_m}
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -85,17 +89,15 @@ def write_reconstruction(
         positions=result.positions_px,
         patterns=result.patterns,
         scales=np.array(json.dumps(result.scales.to_dict(), sort_keys=True)),
-        **({} if given is None else {_GIVEN: given}),
+        **{key: np.asarray(value) for key, value in more.items() if value is not None},
     )
     path = folder / RECONSTRUCTION_FILE
     write_bytes(path, buffer.getvalue())
     if not pictures:
         return [path]
     inside = scan_window(canvas, result.positions_px)
-    return [
-        path,
-        *draw_field(folder, "reconstruction", canvas.object[inside], canvas.covered()[inside]),
-    ]
+    shown = canvas.object[inside], canvas.covered()[inside]
+    return [path, *draw_field(folder, "reconstruction", *shown, result.pixel_size_m)]
 
 
 def read_reconstruction(path: Path) -> Reconstruction:
@@ -110,24 +112,35 @@ def read_reconstruction(path: Path) -> Reconstruction:
     Raises:
         DataFileError: The file is missing, damaged or something else.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = sorted(set(_KEYS) - set(archive.files))
-            if missing:
-                raise DataFileError(f"`{path}` lacks {missing}: not a reconstruction", _HINT)
-            found = {key: archive[key] for key in _KEYS}
-            given = archive[_GIVEN] if _GIVEN in archive.files else None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataFileError(f"cannot read `{path}`: {error}", _HINT) from error
+    if not first_bytes(path).startswith(ZIP):
+        raise DataFileError(f"`{path}` is no NPZ file", _HINT)
+    with npz_members(path) as members:
+        missing = sorted(set(_KEYS) - members.names)
+        if missing:
+            raise DataFileError(f"`{path}` lacks {missing}: not a reconstruction", _HINT)
+        found = {key: members.get(key) for key in _KEYS}
+        given = members.optional(_GIVEN)
+        pixel_size_m = members.number(_PIXEL)
     row, col = (int(value) for value in found["origin"])
     return Reconstruction(
         canvas=Canvas(found["object"], found["coverage"], (row, col)),
         probe=found["probe"],
         positions_px=found["positions"],
         patterns=found["patterns"],
-        scales=Scales.from_dict(json.loads(str(found["scales"]))),
+        scales=_scales(path, str(found["scales"])),
         given_positions_px=given,
+        pixel_size_m=pixel_size_m,
     )
+
+
+def _scales(path: Path, text: str) -> Scales:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise DataFileError(f"`{path}`: `scales` is no JSON: {error}", _HINT) from error
+    if not isinstance(values, dict):
+        raise DataFileError(f"`{path}`: `scales` is {values!r}, no mapping", _HINT)
+    return Scales.from_dict(values)
 
 
 def scan_window(canvas: Canvas, positions_px: Array) -> tuple[slice, slice]:

@@ -17,6 +17,7 @@ from ptycho_torch.reconstruct.options import (
 from ptycho_torch.reconstruct.regularisation import STRENGTH, STRONGEST
 
 Engine = Literal["rpie", "adam"]
+SearchProbe = Literal["auto", "always", "never"]
 
 POSITION_EPOCHS = 24
 """Passes over all patterns in which positions are corrected."""
@@ -41,6 +42,10 @@ class IterativeSettings:
             `auto`, or a number, 0 for none.
         stop: `auto` stops once further epochs change less than the noise, `never` runs all.
         resume: Whether to go on from what a killed run left.
+        search_probe: When another start probe is looked for, half-way through a run that refines
+            the probe: `auto` when it goes badly, `always` unless it goes very well, or `never`.
+        go_on: Whether the last epochs are run again, up to three times, while the run has plainly
+            not settled.
     """
 
     epochs: int = 24
@@ -53,6 +58,8 @@ class IterativeSettings:
     regularisation: str = "auto"
     stop: str = "auto"
     resume: bool = False
+    search_probe: SearchProbe = "auto"
+    go_on: bool = True
 
     def stages(self, nphotons: float) -> tuple[RpieOptions | GradientOptions, ...]:
         """Choose the engine's settings.

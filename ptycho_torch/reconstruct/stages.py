@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,20 @@ from ptycho_torch.reconstruct.checkpoint import (
     fingerprint,
 )
 from ptycho_torch.reconstruct.engine import Journal, run_engine
+from ptycho_torch.reconstruct.judge import Judge
 from ptycho_torch.reconstruct.options import Epoch, GradientOptions, RpieOptions
+from ptycho_torch.reconstruct.probe_doubt import (
+    PROBE_SEARCH,
+    ProbeDoubt,
+    searched_as_array,
+    searched_before,
+)
 from ptycho_torch.reconstruct.result import Reconstruction
+from ptycho_torch.reconstruct.state import RunState
 from ptycho_torch.reconstruct.stitch import Canvas
+
+MOST_ROUNDS = 3
+"""How often the last stage runs at most while it has not settled."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +61,10 @@ def run_options(
     path: Path | None = None,
     *,
     resume: bool = False,
+    doubt_above: float | None = None,
+    go_on: bool = False,
 ) -> IterativeOutcome:
-    """Run stages of given options; see `run_stages`.
+    """Run stages of given options.
 
     Args:
         start: What to start from.
@@ -60,6 +73,11 @@ def run_options(
         stages: One after the other, each from what the one before left.
         path: File to keep the run in, or None.
         resume: Whether to go on from that file.
+        doubt_above: What the first stage must leave half-way, as `Judge.left` measures it, so that
+            another start probe is looked for; None never looks. With one all stages start anew,
+            from the flat object.
+        go_on: Whether a last stage of rPIE is run again, up to `MOST_ROUNDS` times in all, while
+            it has plainly not settled.
 
     Returns:
         The reconstruction after the last stage, and the epochs of all stages.
@@ -71,17 +89,35 @@ def run_options(
     """
     outcome, checkpoint, left = IterativeOutcome(start), None, None
     if path is not None:
-        checkpoint = _checkpoint(path, start, amplitude, mask, stages)
+        settings = f"{list(stages)!r} {doubt_above} {go_on}"
+        checkpoint = _checkpoint(path, start, amplitude, mask, settings)
         left = _left(checkpoint, resume=resume)
     if left is not None:
-        outcome = IterativeOutcome(_began(start, left), left.before)
-    for number in range(0 if left is None else left.stage, len(stages)):
-        journal = None
+        outcome = IterativeOutcome(_began(start, left), left.before, searched_before(left.begin))
+    number = 0 if left is None else left.stage
+    most = len(stages) - 1 + (MOST_ROUNDS if go_on and isinstance(stages[-1], RpieOptions) else 1)
+    judge = Judge(amplitude, mask, stages[-1].nphotons)
+    while number < most:
+        journal, known = None, outcome.facts
         if checkpoint is not None:
-            begin = _beginning(outcome.reconstruction)
+            begin = _beginning(outcome.reconstruction) | searched_as_array(known)
             journal = StageJournal(checkpoint, number, outcome.epochs, begin, left)
-        after = improved(outcome.reconstruction, amplitude, mask, stages[number], journal)
-        outcome, left = replace(after, epochs=outcome.epochs + after.epochs), None
+        doubt = None
+        if doubt_above is not None and number == 0 and PROBE_SEARCH not in known:
+            doubt = ProbeDoubt(outcome.reconstruction.unit_probe(), judge, doubt_above)
+        options = stages[min(number, len(stages) - 1)]
+        after = improved(outcome.reconstruction, amplitude, mask, options, journal, doubt)
+        epochs, left = outcome.epochs + after.epochs, None
+        if doubt is not None and doubt.found is not None:
+            outcome = IterativeOutcome(_anew(start, doubt.found.probe), epochs, doubt.facts())
+            continue
+        falls = judge.falling(after.epochs)
+        outcome = replace(after, epochs=epochs, facts={**known, **after.facts, "falling": falls})
+        number += 1
+        if number >= len(stages) and falls is None:
+            break
+        if len(stages) <= number < most:
+            logger.info("not settled, R=%.4f still falls: going on", epochs[-1].r_factor)
     if checkpoint is not None:
         checkpoint.clear()
     return replace(outcome, facts={**outcome.facts, "stopped_after": len(outcome.epochs)})
@@ -93,6 +129,7 @@ def improved(
     mask: torch.Tensor | None,
     options: RpieOptions | GradientOptions,
     journal: Journal | None = None,
+    doubt: Callable[[RunState], bool] | None = None,
 ) -> IterativeOutcome:
     """Go on from a reconstruction with the iterative engine.
 
@@ -102,6 +139,7 @@ def improved(
         mask: (row, col) bool, True where a pixel was measured, or None.
         options: Epochs, step sizes, what moves.
         journal: Keeps the run while it goes on, or None.
+        doubt: Asked half-way whether the run is to be given up, or None.
 
     Returns:
         The reconstruction with a new object, and a new probe and positions where they move.
@@ -117,7 +155,9 @@ def improved(
             tell(epoch.number, f"R={epoch.r_factor:.4f}{moved}")
 
         given, probe = start.positions_px, start.unit_probe()
-        found = run_engine(amplitude, given, probe, options, start.canvas, mask, watch, journal)
+        found = run_engine(
+            amplitude, given, probe, options, start.canvas, mask, watch, journal, doubt
+        )
     result = replace(
         start,
         canvas=found.canvas,
@@ -135,7 +175,7 @@ def improved(
         "stopped_after": len(found.epochs),
         "stop_reason": "settled" if found.settled else "epochs",
     }
-    if found.settled:
+    if found.settled and not found.given_up:
         logger.info("settled after %d of %d epochs", len(found.epochs), options.epochs)
     return IterativeOutcome(result, found.epochs, facts)
 
@@ -145,12 +185,12 @@ def _checkpoint(
     start: Reconstruction,
     amplitude: torch.Tensor,
     mask: torch.Tensor | None,
-    stages: Sequence[RpieOptions | GradientOptions],
+    settings: str,
 ) -> Checkpoint:
     """The checkpoint of a run, which knows the run by its data and settings."""
     measured = None if mask is None else mask.numpy()
     arrays = [amplitude.numpy(), measured, *_beginning(start).values()]
-    return Checkpoint(path, fingerprint(arrays, repr(stages)))
+    return Checkpoint(path, fingerprint(arrays, settings))
 
 
 def _left(checkpoint: Checkpoint, *, resume: bool) -> Progress | None:
@@ -178,6 +218,13 @@ def _beginning(start: Reconstruction) -> dict[str, Array]:
     }
     given = start.given_positions_px
     return begin if given is None else {**begin, "given": given}
+
+
+def _anew(start: Reconstruction, probe: torch.Tensor) -> Reconstruction:
+    """The flat object with another probe of unit energy."""
+    canvas = replace(start.canvas, object=np.ones_like(start.canvas.object))
+    scaled = probe.numpy() / np.complex64(start.scales.probe_factor)
+    return replace(start, canvas=canvas, probe=scaled)
 
 
 def _began(start: Reconstruction, left: Progress) -> Reconstruction:

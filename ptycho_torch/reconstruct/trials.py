@@ -97,6 +97,11 @@ class Trials:
         self.light = float(mean.sum() if self.mask is None else mean[self.mask].sum())
         self.probe = torch.from_numpy(self.scan.probe * np.complex64(self.scales.probe_factor))
 
+    @property
+    def count_unit(self) -> float:
+        """One photon in the intensity of the scan's file."""
+        return self.scales.mean_intensity / self.scales.nphotons
+
     def run(self, positions_px: Array, *, epochs: int = 6, update_probe: bool = True) -> Trial:
         """Reconstruct from most patterns and predict the others.
 
@@ -126,16 +131,16 @@ class Trials:
         )
         return self._judged(found.canvas, found.probe, positions_px, found)
 
-    def flat(self, trial: Trial, positions_px: Array) -> float:
-        """Return the misfit of the flat object with the given probe.
+    def constant(self) -> float:
+        """Return the misfit of no model at all: every pattern predicted by the mean of the others.
 
-        Args:
-            trial: Any trial at these positions.
-            positions_px: (n, 2) float64.
+        Unlike a flat object's it does not depend on the given probe.
         """
-        canvas = trial.result.canvas
-        ones = Canvas(np.ones_like(canvas.object), canvas.coverage, canvas.origin)
-        return self._judged(ones, self.probe, positions_px, trial.result).misfit
+        used = np.setdiff1d(np.arange(len(self.scan)), self.apart)
+        mean = self.amplitude[used].square().mean(dim=0).sqrt()
+        square = (mean - self.amplitude[self.apart]).square()
+        square = square if self.mask is None else square * self.mask
+        return float(square.sum(dim=(-2, -1)).mean())
 
     def _judged(
         self, canvas: Canvas, probe: Tensor, positions_px: Array, found: EngineResult

@@ -33,11 +33,22 @@ def test_where_the_flat_object_is_no_worse_than_noise_nothing_can_be_told() -> N
 
 
 @pytest.mark.parametrize(
-    ("r_factor", "expected"),
-    [(0.011, []), (0.028, []), (0.05, ["misfit"]), (0.116, ["misfit"]), (0.21, ["unexplained"])],
+    ("r_factor", "noise", "expected"),
+    [
+        (0.011, 0.01, []),
+        (0.022, 0.01, []),
+        (0.024, 0.01, ["misfit"]),
+        (0.116, 0.01, ["misfit"]),
+        (0.21, 0.01, ["unexplained"]),
+        (0.14, 0.12, []),
+        (0.15, 0.12, ["misfit"]),
+        (0.228, 0.2, []),
+    ],
 )
-def test_an_object_far_above_noise_is_named(r_factor: float, expected: list[str]) -> None:
-    assert slugs(object_alarms(r_factor**2, 0.23**2, 0.01**2)) == expected
+def test_an_object_far_above_noise_is_named(
+    r_factor: float, noise: float, expected: list[str]
+) -> None:
+    assert slugs(object_alarms(r_factor**2, 0.23**2, noise**2)) == expected
 
 
 def test_an_object_worse_than_no_light_is_a_diverged_run() -> None:

@@ -47,7 +47,10 @@ class Run:
 
 
 def reconstructed(scene: Scene, folder: Path, *flags: str, cxi: bool = False) -> Run:
-    measured = measure(scene)
+    return reconstructed_from(measure(scene), folder, *flags, cxi=cxi)
+
+
+def reconstructed_from(measured: Measured, folder: Path, *flags: str, cxi: bool = False) -> Run:
     path = folder / ("scan.cxi" if cxi else "scan.npz")
     (write_reference_cxi if cxi else write_reference_npz)(path, measured)
     command = ["reconstruct", str(path), "--output_dir", str(folder / "out"), *flags]
@@ -108,7 +111,7 @@ class TestSoundScenes:
             run.saved["positions"],
         )
         assert run.metrics["r_factor"] == pytest.approx(own, rel=0.01)
-        assert not run.warned
+        assert not run.warned - {"raster-grid"}
 
 
 class TestSpoiltScenes:
@@ -150,6 +153,33 @@ class TestSpoiltScenes:
         named = {remark["slug"] for remark in json.loads(outcome.stdout)["remarks"]}
         assert (slug in named) if slug else not named
         assert outcome.exit_code == int(slug is not None)
+
+
+class TestWrongScenes:
+    """What is wrong is put right where it can be, and never passed over in silence."""
+
+    @pytest.mark.slow
+    def test_another_probe_than_the_given_is_found(self, tmp_path: Path) -> None:
+        scene = replace(SMALL, n_pixel=48, patterns=81, given_probe="gauss")
+        run = reconstructed(scene, tmp_path)
+        assert run.judged().error < 0.03
+        assert run.metrics["probe_search"]["r_factor_found"] < 0.1
+
+    def test_frames_without_light_are_left_out_and_named(self, tmp_path: Path) -> None:
+        measured = measure(SMALL)
+        measured.counts[[5, 40, 41, 77]] = 0
+        run = reconstructed_from(measured, tmp_path)
+        assert run.warned == {"empty-patterns"}
+        assert run.judged().error < 0.012
+
+    def test_an_object_that_is_wrong_is_named_though_its_r_factor_is_low(
+        self, tmp_path: Path
+    ) -> None:
+        scene = replace(SMALL, dose=1e5, position_noise_px=2.0)
+        run = reconstructed(scene, tmp_path)
+        assert run.judged().error > 0.03
+        assert run.metrics["r_factor"] < 0.15
+        assert "misfit" in run.warned
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ import numpy as np
 
 from ptycho_torch.data.formats import cxi_names as cxi
 from ptycho_torch.data.formats.cxi_optics import read_optics
-from ptycho_torch.data.formats.geometry import placed, probe_from_patterns
+from ptycho_torch.data.formats.geometry import covering, placed, probe_from_patterns
 from ptycho_torch.data.formats.hdf5 import Hdf5Source
 from ptycho_torch.data.formats.product import Product, layer_of, modes_of
 from ptycho_torch.data.scan import Array, Measurement, ScanData, as_complex64
@@ -214,13 +214,15 @@ def _frame(
         return metres / pixel_m + origin, None
     layer = layer_of(source.path, source.array(f"{entry}/{cxi.OBJECT}", ""))
     positions, _ = _in_object(source, entry, metres, layer)
-    start = np.rint(positions) - n // 2
-    if start.min() < 0 or np.any(start.max(axis=0) + n > layer.shape):
+    found = covering(layer, positions, n)
+    if found is None:
         logger.warning(
-            "%s: the object of shape %s does not cover the scan; left out", source.path, layer.shape
+            "%s: the object of %d x %d px does not cover the scan, whose positions spread over "
+            "%.4g x %.4g px; left out. Are they in metres? `ptycho-torch check` tells",
+            *(source.path, *layer.shape, *np.ptp(positions, axis=0)),
         )
         return loose, None
-    return positions, layer
+    return found[1], found[0]
 
 
 def _in_object(

@@ -19,6 +19,7 @@ _MOST_DEFOCUS = 4.0
 """Radians at the detector's edge, a pixel of the frame: light then fills the frame."""
 _HALVINGS = 24
 _TINY = float(np.finfo(np.float64).tiny)
+_MOST_BEYOND = 8
 MARGIN_PX = 6
 """Object pixels left free around the outermost patches."""
 
@@ -53,6 +54,29 @@ def placed(rows: Array, columns: Array, n: int) -> Array:
     if not len(positions):  # a scan of nothing, which is refused as such
         return positions
     return np.asarray(positions - positions.min(axis=0) + n // 2 + MARGIN_PX)
+
+
+def covering(layer: Array, positions_px: Array, n: int) -> tuple[Array, Array] | None:
+    """Widen an object over whose border some patches reach, as jittered positions make them.
+
+    Args:
+        layer: (H, W) complex.
+        positions_px: (n_pattern, 2) float64, (row, col) of patch centres in its pixels.
+        n: Edge of a patch in pixels.
+
+    Returns:
+        Object, its border repeated, and positions in it; None where patches reach out by more than
+        an eighth of their edge: then the object is another scan's, or positions are wrong.
+    """
+    start = np.rint(positions_px) - n // 2
+    if not np.isfinite(start).all():
+        return None
+    before = np.maximum(0, -start.min(axis=0))
+    after = np.maximum(0, start.max(axis=0) + n - layer.shape)
+    if max(before.max(), after.max()) > n / _MOST_BEYOND:
+        return None
+    room = np.stack([before, after], axis=1).astype(int)
+    return np.pad(layer, room, mode="edge"), positions_px + before
 
 
 def probe_from_patterns(counts: Array, positions_px: Array) -> Array:

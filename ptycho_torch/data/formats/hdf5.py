@@ -23,7 +23,7 @@ from ptycho_torch.errors import DataFileError
 
 _MOST_HOPS = 16
 """Soft links followed for one name; more are a circle."""
-_FAILURES = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, SystemError)
+FAILURES = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, SystemError)
 """What h5py raises, depending on which structure is damaged."""
 
 
@@ -192,7 +192,7 @@ class Hdf5Source:
     def _guarded(self, name: str) -> Iterator[None]:
         try:
             yield
-        except _FAILURES as error:
+        except FAILURES as error:
             raise damaged(self.path, error, name) from error
 
     def _get(self, name: str) -> Any:
@@ -286,7 +286,7 @@ def opened(path: Path, content: BinaryIO | None = None) -> Iterator[Hdf5Source]:
     try:
         size = path.stat().st_size if content is None else content.seek(0, os.SEEK_END)
         file = h5py.File(path if content is None else content, "r")
-    except _FAILURES as error:
+    except FAILURES as error:
         raise damaged(path, error) from error
     with file:
         yield Hdf5Source(path, file, size)

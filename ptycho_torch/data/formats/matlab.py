@@ -12,7 +12,7 @@ import numpy as np
 
 from ptycho_torch.data.formats.geometry import PLANCK_TIMES_LIGHT_EV_M
 from ptycho_torch.data.formats.hdf5 import Hdf5Source
-from ptycho_torch.data.formats.product import Product, layer_of, modes_of
+from ptycho_torch.data.formats.product import Product, layer_of, modes_of, square_pixel_m
 from ptycho_torch.data.scan import Array
 from ptycho_torch.errors import DataFileError
 
@@ -48,27 +48,16 @@ def read_matlab(source: Hdf5Source) -> Product:
     size = np.array(probe.shape[:2])
     first = np.ceil(np.array(layer.shape) / 2 - size / 2) - 1  # MATLAB counts from 1
     wavelength = source.number(["p/lambda"])
+    edges = source.optional(["p/dx_spec"])
     return Product(
         probe=modes_of(source.path, modes),
         positions_px=pixels[:, ::-1].astype(np.float64) + first + size // 2,
         object=layer,
         indexes=np.arange(len(pixels)),
-        pixel_size_m=_pixel_m(source),
+        pixel_size_m=None if edges is None else square_pixel_m(source.path, "p/dx_spec", edges),
         energy_ev=PLANCK_TIMES_LIGHT_EV_M / wavelength if wavelength else None,
         source=str(source.path),
     )
-
-
-def _pixel_m(source: Hdf5Source) -> float | None:
-    edges = source.optional(["p/dx_spec"])
-    if edges is None:
-        return None
-    sizes = edges.ravel()
-    if sizes.dtype.kind not in "iuf" or sizes.size not in (1, 2) or not sizes.min() > 0:
-        raise DataFileError(f"{source.path}: `p/dx_spec` is {sizes[:4]}", "expected two lengths")
-    if not np.isclose(sizes.min(), sizes.max(), rtol=1e-3):
-        raise DataFileError(f"{source.path}: `p/dx_spec` is {sizes}", "expected square pixels")
-    return float(sizes[0])
 
 
 def _shared(probe: Array) -> int:

@@ -176,3 +176,25 @@ def layer_of(path: Path, found: Array) -> Array:
             hint="expected one layer, complex; multislice is not supported",
         )
     return as_complex64(found.reshape(found.shape[-2:]))
+
+
+def square_pixel_m(path: Path, name: str, edges: Array) -> float:
+    """Return the edge of a square pixel.
+
+    Args:
+        path: The file, for the message.
+        name: Where it lies in the file, for the message.
+        edges: One length in metres, or two that are equal to a thousandth.
+
+    Returns:
+        Metres.
+
+    Raises:
+        DataFileError: It is something else.
+    """
+    sizes = edges.ravel()
+    if sizes.dtype.kind not in "iuf" or sizes.size not in (1, 2) or not sizes.min() > 0:
+        raise DataFileError(f"{path}: `{name}` is {sizes[:4]}", hint="expected two lengths")
+    if not np.isclose(sizes.min(), sizes.max(), rtol=1e-3):
+        raise DataFileError(f"{path}: `{name}` is {sizes}", hint="expected square pixels")
+    return float(sizes[0])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ptycho_torch.data.formats.hdf5 import Hdf5Source
-from ptycho_torch.data.formats.product import Product, layer_of, modes_of
+from ptycho_torch.data.formats.product import Product, layer_of, modes_of, square_pixel_m
 from ptycho_torch.errors import DataFileError
 
 MARK = "content/obj"
@@ -37,16 +37,14 @@ def read_ptyr(source: Hdf5Source) -> Product:
         source.array(item, _WHY)
         for item in (f"content/positions/{name}", f"{below}/_psize", f"{below}/_origin")
     )
-    for part in (coordinates, psize, origin):
+    for part in (coordinates, origin):
         if part.dtype.kind not in "iuf":
             raise DataFileError(
-                f"{source.path}: positions, `_psize` or `_origin` hold {part.dtype}", hint=_WHY
+                f"{source.path}: positions or `_origin` hold {part.dtype}", hint=_WHY
             )
-    edge = psize.astype(np.float64).ravel()
-    if edge.size != 2 or origin.size != 2 or not edge.min() > 0:
+    if psize.size != 2 or origin.size != 2:
         raise DataFileError(f"{source.path}: `_psize` is {psize}", hint="expected two lengths")
-    if not np.isclose(edge[0], edge[1], rtol=1e-3):
-        raise DataFileError(f"{source.path}: `_psize` is {psize}", hint="expected square pixels")
+    pixel = square_pixel_m(source.path, "_psize", psize)
     if coordinates.ndim != 2 or coordinates.shape[1] != 2:
         raise DataFileError(
             f"{source.path}: positions have shape {coordinates.shape}", hint="expected (n, 2)"
@@ -55,10 +53,11 @@ def read_ptyr(source: Hdf5Source) -> Product:
     modes = modes_of(source.path, source.array(f"content/probe/{probe}/data", _WHY))
     return Product(
         probe=modes,
-        positions_px=(coordinates.astype(np.float64) - origin.ravel()) / edge,
+        positions_px=(coordinates.astype(np.float64) - origin.ravel())
+        / psize.astype(np.float64).ravel(),
         object=layer,
         indexes=np.arange(len(coordinates)),
-        pixel_size_m=float(edge[0]),
+        pixel_size_m=pixel,
         source=str(source.path),
     )
 

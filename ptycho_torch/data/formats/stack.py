@@ -150,6 +150,7 @@ def _npy(path: Path) -> Array:
 def _tiff(path: Path) -> Array:
     import tifffile
 
+    _refuse_circle(path)
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
@@ -158,6 +159,38 @@ def _tiff(path: Path) -> Array:
             return np.asarray(series.asarray())
     except (*_TIFF_FAILURES, tifffile.TiffFileError) as error:
         raise DataFileError(f"{path}: {error}", hint="copy or export the file again") from error
+
+
+def _refuse_circle(path: Path) -> None:
+    """Raise where the chain of pages leads in a circle, which tifffile would follow for ever.
+
+    A page begins with the number of its tags (2 bytes of 12 each; in BigTIFF 8 of 20) and ends
+    with the place of the next page, 0 after the last (TIFF 6.0, section 2).
+    """
+    with path.open("rb") as stream:
+        head = stream.read(16)
+        order = "<" if head.startswith(b"II") else ">"
+        big = head[2:4] in (b"+\0", b"\0+")
+        count, offset, tag_bytes = ("Q", "Q", 20) if big else ("H", "I", 12)
+        seen: set[int] = set()
+        size = path.stat().st_size
+        place = _number(order + offset, head[8:] if big else head[4:])
+        while 0 < place < size:
+            if place in seen:
+                raise DataFileError(
+                    f"{path}: its pages lead in a circle", hint="copy or export the file again"
+                )
+            seen.add(place)
+            stream.seek(place)
+            tags = _number(order + count, stream.read(8))
+            stream.seek(min(size, place + struct.calcsize(order + count) + tags * tag_bytes))
+            place = _number(order + offset, stream.read(8))
+
+
+def _number(form: str, data: bytes) -> int:
+    """Unpack one number from the beginning of some bytes; 0 where the file has ended."""
+    size = struct.calcsize(form)
+    return int(struct.unpack(form, data[:size])[0]) if len(data) >= size else 0
 
 
 def _is_stack(array: Array) -> bool:

@@ -123,3 +123,19 @@ class TestFlagsOfTheEngine:
         result = CliRunner().invoke(app, given)
         assert result.exit_code == 2
         assert "rPIE's" in result.stderr
+
+
+def test_an_interrupted_run_says_how_it_goes_on_and_leaves_no_half_result(
+    scan_file, tmp_path, monkeypatch
+):
+    def stop(*_: object) -> None:
+        (tmp_path / CHECKPOINT_FILE).write_bytes(b"what the engine keeps")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ptycho_torch.methods.run.run_stages", stop)
+    result = CliRunner().invoke(
+        app, ["reconstruct", str(scan_file), "--out", str(tmp_path), "--method", "pie"]
+    )
+    assert result.exit_code == 130
+    assert "error: interrupted\nhint: the same command with --resume" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_FILE]

@@ -334,3 +334,14 @@ def test_counts_cannot_be_called_amplitude_where_the_format_says_counts(tmp_path
     path = hdf5(tmp_path / "s.cxi", entries(scan))
     with pytest.raises(DataFileError, match="holds counts"):
         read_scan(path, measurement="amplitude")
+
+
+def test_an_object_whose_border_jittered_positions_reach_over_is_kept(tmp_path, scan):
+    for out, expected in ((2.0, True), (9.0, False)):
+        far = scan.positions_px.copy()
+        far[0] = scan.n_pixel // 2 - out
+        write_scan(tmp_path / "far.cxi", replace(scan, positions_px=far))
+        found = read_scan(tmp_path / "far.cxi")
+        assert (found.object is not None) is expected
+        steps = np.diff(found.positions_px, axis=0)
+        np.testing.assert_allclose(steps, np.diff(far, axis=0), atol=1e-3)

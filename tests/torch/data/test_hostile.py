@@ -313,3 +313,21 @@ def test_a_damaged_tiff_or_table_is_refused(tmp_path, scan):
         assert_refused(tmp_path / "cut.tif", read=read_stack)
     (tmp_path / "p.csv").write_bytes(b"x_px,y_px\n\xff\xfe,1\n")
     assert_refused(tmp_path / "p.csv", read=lambda path: read_positions(path, None))
+
+
+@pytest.mark.parametrize("form", [{}, {"bigtiff": True}, {"byteorder": ">"}], ids=str)
+def test_a_tiff_whose_pages_lead_in_a_circle_is_refused(tmp_path, form):
+    """Reading it would never end."""
+    path = tmp_path / "circle.tif"
+    with tifffile.TiffWriter(path, **form) as writer:
+        for _ in range(3):
+            writer.write(np.ones((16, 16), np.uint16), contiguous=False, metadata=None)
+    assert read_stack(path).shape == (3, 16, 16)
+    with tifffile.TiffFile(path) as file:
+        first, last = file.pages[0].offset, file.pages[2]
+        after = last.offset + file.tiff.tagnosize + len(last.tags) * file.tiff.tagsize
+        link = struct.pack(file.tiff.offsetformat, first)
+    whole = bytearray(path.read_bytes())
+    whole[after : after + len(link)] = link
+    path.write_bytes(whole)
+    assert_refused(path, "in a circle", read_stack)

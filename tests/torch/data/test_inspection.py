@@ -27,7 +27,7 @@ def test_a_sound_scan_is_described_and_nothing_remarked(scan):
     assert found.photons_per_pattern == pytest.approx(1e5, rel=0.02)
     assert 0.7 < found.overlap < 0.95
     assert found.components == 1
-    assert "100 patterns of 64 px stored as counts" in found.lines()[0]
+    assert "100 patterns of 64 px, 1e+05 counts each" in found.lines()[0]
 
 
 def test_the_diameter_of_an_even_disc_is_its_own():
@@ -154,6 +154,17 @@ def test_the_dark_middle_of_a_ring_shaped_pupil_is_no_beam_stop():
     assert slugs(simulate_scan(seed=5, n_patterns=64, nphotons=1e4, probe=probe)) == []
 
 
+def test_a_ring_shaped_pupil_handed_with_another_probe_has_no_beam_stop():
+    rows, cols = np.indices((64, 64)) - 32
+    ring = (np.hypot(rows, cols) > 5) & (np.hypot(rows, cols) < 14)
+    probes = [
+        np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(wave)))[None].astype(np.complex64)
+        for wave in (ring * np.exp(0.15j * (rows**2 + cols**2)), np.exp(-(rows**2 + cols**2) / 30))
+    ]
+    made = simulate_scan(seed=5, n_patterns=64, nphotons=1e6, probe=probes[0])
+    assert "beam-stop" not in slugs(replace(made, probe=probes[1]))
+
+
 def test_a_pinhole_has_zeros_that_are_no_dead_pixels():
     rows, cols = np.indices((64, 64)) - 32
     disc = (np.hypot(rows, cols) < 12).astype(np.complex64)[None]
@@ -166,3 +177,25 @@ def test_a_pinhole_has_zeros_that_are_no_dead_pixels():
 
 def test_standing_positions_are_in_another_unit(scan):
     assert slugs(replace(scan, positions_px=scan.positions_px * 0.02)) == ["positions-unit"]
+
+
+def test_a_regular_raster_is_told_and_a_jittered_one_or_a_spiral_is_not(scan):
+    rows, cols = np.divmod(np.arange(100), 10)
+    steps = np.stack([rows, cols], axis=1) * 4.3
+    turned = steps @ np.array([[0.8, 0.6], [-0.6, 0.8]]) + 60
+    jittered = turned + np.random.default_rng(0).uniform(-0.4, 0.4, turned.shape)
+    sheared = steps @ np.array([[1.0, 0.5], [0.0, 0.9]]) + 60
+    angle, radius = np.arange(100) * 2.39996, 3 * np.sqrt(np.arange(100))
+    spiral = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1) + 60
+    found = {
+        name: "raster-grid" in slugs(replace(scan, positions_px=positions))
+        for name, positions in {
+            "turned": turned,
+            "sheared": sheared,
+            "jittered": jittered,
+            "spiral": spiral,
+        }.items()
+    }
+    assert found == {"turned": True, "sheared": True, "jittered": False, "spiral": False}
+    advice = inspect_scan(replace(scan, positions_px=turned)).remarks
+    assert [remark.advice for remark in advice if remark.slug == "raster-grid"] == [True]

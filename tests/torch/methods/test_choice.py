@@ -44,7 +44,8 @@ def test_what_was_asked_for_is_done(asked: str, bundle: bool) -> None:
         (6e4, 1000, "hybrid", "pretrained"),
         (1e6, 1000, "pie", "none"),
         (1e6, 100, "pie", "none"),
-        (3e2, 1000, "pie", "none"),
+        (2e2, 1000, "hybrid", "pretrained"),
+        (60.0, 1000, "pie", "none"),
     ],
 )
 def test_a_pretrained_network_is_for_few_photons_but_not_for_very_few(

@@ -61,9 +61,11 @@ def test_the_table_has_the_flat_object_and_no_network_beside_the_result(
     rows = {
         line[:30].strip(): line[30:].split()
         for line in result.stdout.splitlines()
-        if re.match(r"(reconstruction|projections|flat)", line)
+        if re.match(r"(reconstruction|projections|flat|photon noise)", line)
     }
+    (least,) = rows.pop("photon noise alone")
     assert set(rows) == {"reconstruction", "projections + sync, no network", "flat object"}
+    assert float(least) < float(rows["reconstruction"][0])
     r_factors = [float(row[0]) for row in rows.values()]
     assert r_factors == sorted(r_factors)
     assert {len(row) for row in rows.values()} == {8}, "with a truth: R, NLL and six against it"
@@ -105,7 +107,7 @@ def test_a_network_trained_on_the_spot_beats_the_flat_object(tiny: Any, tmp_path
     assert (said["method"], said["network"]) == ("net", "trained here")
     assert said["r_factor"] < 0.6 * said["flat_r_factor"]
     assert said["training"]["gridsize"] == 1
-    assert slugs(said) <= {"misfit"}
+    assert slugs(said) <= {"misfit", "no-gain"}
     assert (tmp_path / "training" / "wts.h5.zip").exists()
     assert not list(tmp_path.glob("*.png"))
 
@@ -146,7 +148,9 @@ class TestBundle:
         said = metrics_of(*fixed)
         assert said["method"] == "pie"
         assert "another probe" in said["method_reason"]
-        assert "bundle-probe" in slugs(metrics_of(*fixed, "--method", "net"))
+        used = run(*fixed, "--method", "net", "--json", "--no-pictures")
+        assert "bundle-probe" in slugs(json.loads(used.stdout)["metrics"])
+        assert used.stderr.count("[bundle-probe]") == 1
 
     def test_a_bundle_for_another_size_is_refused_or_left_alone(
         self, trained: Any, tmp_path: Path
@@ -158,6 +162,27 @@ class TestBundle:
         refused = run(*fixed, "--method", "net")
         assert refused.exit_code == 4
         assert "the model needs 32 px" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"weights", "no ZIP archive"), ("scan", "it holds `"), ("folder", "cannot read bundle")],
+)
+def test_what_is_no_bundle_is_refused_with_the_way_out(
+    content: bytes | str, message: str, tiny: Any, tmp_path: Path
+) -> None:
+    given = tmp_path / "given"
+    if content == "scan":
+        given = tiny.test
+    elif isinstance(content, bytes):
+        given.write_bytes(content)
+    else:
+        given.mkdir()
+    refused = run(tiny.test, "--method", "hybrid", "--bundle", given, "--out", tmp_path / "out")
+    assert refused.exit_code == 4
+    assert message in refused.stderr
+    assert "hint: " in refused.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +235,7 @@ def test_flags_without_effect_or_sense_are_refused(
 
 
 def test_quiet_says_nothing_of_a_sound_run(tiny: Any, tmp_path: Path) -> None:
-    result = run(tiny.test, "--out", tmp_path, "--epochs", 9, "--quiet", "--no-pictures")
+    result = run(tiny.test, "--out", tmp_path, "--epochs", 24, "--quiet", "--no-pictures")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
@@ -280,10 +305,10 @@ class TestOddScans:
         self, write: Callable[..., Path], tmp_path: Path
     ) -> None:
         scan = simulate_scan(seed=8, n_pixel=32, n_patterns=25, step_px=4.5, nphotons=None)
-        said = metrics_of(write(scan), "--out", tmp_path / "a", "--epochs", 6)
+        said = metrics_of(write(scan), "--out", tmp_path / "a", "--epochs", 24)
         assert slugs(said) == {"dose-unknown"}
         assert said["r_factor"] < 0.1
-        given = metrics_of(write(scan), "--out", tmp_path / "b", "--epochs", 6, "--nphotons", 1e7)
+        given = metrics_of(write(scan), "--out", tmp_path / "b", "--epochs", 24, "--nphotons", 1e7)
         assert slugs(given) == set()
 
     def test_the_photons_of_an_object_pixel_are_counted_and_few_are_named(
@@ -294,6 +319,23 @@ class TestOddScans:
         # 25 patterns of 200 photons on a window of about 20 x 20 px, and some beyond its rim.
         assert 6 < said["photons_per_object_pixel"] < 14
         assert "few-photons" in slugs(said)
+
+    @pytest.mark.parametrize("method", ["pie", "net"])
+    def test_patterns_without_light_are_left_out(
+        self, method: str, tiny_scan: ScanData, write: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        dark = tiny_scan.diffraction.copy()
+        dark[[3, 11]] = 0
+        more = () if method == "pie" else ("--train-steps", 25)
+        file = write(tiny_scan, diffraction=dark)
+        said = metrics_of(file, "--out", tmp_path / "o", "--method", method, *more)
+        assert "empty-patterns" in slugs(said)
+        assert said["patterns"] == 23
+        assert said["r_factor"] < (0.02 if method == "pie" else 0.6 * said["flat_r_factor"])
+        with np.load(tmp_path / "o" / "reconstruction.npz") as found:
+            assert not {3, 11} & set(found["patterns"].tolist())
+            kept = tiny_scan.positions_px[found["patterns"]]
+            assert np.array_equal(found["positions"], kept)
 
     def test_several_modes_are_used_by_the_network_too(
         self, write: Callable[..., Path], tmp_path: Path

@@ -119,6 +119,13 @@ def test_without_resume_a_run_starts_anew(scan, tmp_path, monkeypatch):
     assert same(run(scan, "rpie"), run(scan, "rpie", path))
 
 
+def test_what_was_half_written_when_a_run_was_killed_goes_with_its_checkpoint(scan, tmp_path):
+    (tmp_path / f".{CHECKPOINT_FILE}.x1y2").write_bytes(b"half")
+    (tmp_path / ".other").write_bytes(b"kept")
+    run(scan, "rpie", tmp_path / CHECKPOINT_FILE)
+    assert [path.name for path in tmp_path.iterdir()] == [".other"]
+
+
 def test_nothing_to_resume_is_said(scan, tmp_path, caplog):
     run(scan, "rpie", tmp_path / CHECKPOINT_FILE, resume=True)
     assert "starting from the beginning" in caplog.text

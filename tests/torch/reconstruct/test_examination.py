@@ -43,3 +43,12 @@ def test_positions_in_another_unit_are_not_tried(scan):
     found = examine(replace(scan, positions_px=scan.positions_px * 1e-6))
     assert (found.orientation, found.probe) == (None, None)
     assert [remark.slug for remark in found.remarks] == ["positions-unit"]
+
+
+def test_a_probe_of_the_right_power_without_its_curvature_is_named(scan):
+    """The light is where it was and as much of it; only the wave front is another."""
+    f = np.fft.fftfreq(32) * 2
+    chirp = np.exp(12j * (f[:, None] ** 2 + f**2))
+    flat = np.fft.fft2(np.abs(np.fft.ifft2(np.fft.fft2(scan.probe) * chirp)))
+    wrong = np.fft.ifft2(flat).astype(np.complex64)
+    assert {"probe-wrong", "unexplained"} & {*slugs(replace(scan, probe=wrong))}

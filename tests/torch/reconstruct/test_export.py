@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from ptycho_torch.data.scan import ScanData
+from ptycho_torch.errors import PtychoTorchError
 from ptycho_torch.physics.scaling import compute_scales
 from ptycho_torch.reconstruct.export import as_product
-from ptycho_torch.reconstruct.result import Reconstruction
+from ptycho_torch.reconstruct.result import (
+    Reconstruction,
+    read_reconstruction,
+    write_reconstruction,
+)
 from ptycho_torch.reconstruct.stitch import Canvas
 from ptycho_torch.simulation import simulate_scan
 
@@ -58,3 +63,25 @@ def test_lengths_come_from_the_scan_or_stay_unknown(scan):
     result = reconstruction(scan, 1.0)
     assert as_product(result, "r.npz", scan).pixel_size_m == 2e-8
     assert as_product(result, "r.npz").pixel_size_m is None
+
+
+def test_a_written_reconstruction_keeps_its_pixel_size_and_old_files_are_read(scan, tmp_path):
+    made = replace(reconstruction(scan, 1.0), pixel_size_m=2e-8)
+    (path,) = write_reconstruction(tmp_path, made, pictures=False)
+    assert read_reconstruction(path).pixel_size_m == 2e-8
+    assert as_product(read_reconstruction(path), "r.npz").pixel_size_m == 2e-8
+    with np.load(path) as archive:
+        old = {name: archive[name] for name in archive.files if name != "pixel_size_m"}
+    np.savez(tmp_path / "old.npz", **old)
+    assert read_reconstruction(tmp_path / "old.npz").pixel_size_m is None
+
+
+@pytest.mark.parametrize(
+    ("scales", "match"), [('{"x":', "no JSON"), ("[1]", "no mapping"), ("{}", "is missing")]
+)
+def test_damaged_scales_are_refused(scan, tmp_path, scales, match):
+    (path,) = write_reconstruction(tmp_path, reconstruction(scan, 1.0), pictures=False)
+    with np.load(path) as archive:
+        np.savez(tmp_path / "bad.npz", **{**archive, "scales": np.array(scales)})
+    with pytest.raises(PtychoTorchError, match=match):
+        read_reconstruction(tmp_path / "bad.npz")
