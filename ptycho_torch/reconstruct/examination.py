@@ -19,7 +19,7 @@ from ptycho_torch.data.placement import orientations, scaled
 from ptycho_torch.data.remark import Remark
 from ptycho_torch.data.scan import ScanData
 from ptycho_torch.reconstruct.background import Background, find_background
-from ptycho_torch.reconstruct.frame_trial import FrameTest, find_frame
+from ptycho_torch.reconstruct.frame_trial import FrameTest, clearly_better, find_frame
 from ptycho_torch.reconstruct.orientation import OrientationTest, find_orientation
 from ptycho_torch.reconstruct.probe_trial import ProbeTest, try_probe
 from ptycho_torch.reconstruct.trials import FEWEST, Trials
@@ -132,7 +132,7 @@ def _mended(scan: ScanData, inspection: Inspection) -> ScanData:
 def _with_trials(found: Examination, scan: ScanData, seed: int) -> Examination:
     trials = Trials(scan, seed)
     frame, probe, background = _tried(trials)
-    if frame.clear and background.noticed:  # which may have moved the frame
+    if background.noticed:  # nothing explains it, and it may have moved the frame
         less = Amendments(subtract_background=background.counts_per_pixel)
         frame, probe, _ = _tried(Trials(less.onto(scan), seed))
     remarks = [*found.remarks, *_frame_remarks(frame)]
@@ -144,13 +144,17 @@ def _with_trials(found: Examination, scan: ScanData, seed: int) -> Examination:
 
 
 def _tried(trials: Trials) -> tuple[FrameTest, ProbeTest, Background]:
+    """Try the frame; another one than the given is believed only after longer trials of both."""
     positions = trials.scan.positions_px
     frame = find_frame(trials, positions)
-    right = scaled(positions, frame.scale, frame.rotation_deg) if frame.clear else positions
-    probe, refined = try_probe(trials, right)
-    if frame.clear and probe.refined > _EXPLAINED:
-        frame = replace(frame, clear=False)
-        probe, refined = try_probe(trials, positions)
+    probe, refined = try_probe(trials, positions)
+    if frame.clear:
+        moved = scaled(positions, frame.scale, frame.rotation_deg)
+        other, longer = try_probe(trials, moved)
+        if other.refined < _EXPLAINED and clearly_better(trials, refined, longer):
+            probe, refined = other, longer
+        else:
+            frame = replace(frame, clear=False)
     return frame, probe, find_background(trials, refined)
 
 

@@ -17,7 +17,7 @@ from ptycho_torch.reconstruct.trials import Trial, Trials, significance
 
 LOG_SCALES = (-0.35, -0.175, 0.0, 0.175, 0.35)
 ANGLES_DEG = (-8.0, 0.0, 8.0)
-_LARGEST_LOG_SCALE = 1.1
+_LARGEST_LOG_SCALE = 0.5
 _LARGEST_ANGLE_DEG = 45.0
 _FINEST_LOG_SCALE = 0.01
 _FINEST_ANGLE_DEG = 0.5
@@ -91,12 +91,23 @@ def find_frame(trials: Trials, positions_px: Array) -> FrameTest:
     best = min(known, key=lambda key: known[key].misfit)
     given = known[0.0, 0.0]
     better = known[best]
+    clear = clearly_better(trials, given, better)
+    return FrameTest(math.exp(best[0]), best[1], better.misfit, given.misfit, clear)
+
+
+def clearly_better(trials: Trials, given: Trial, better: Trial) -> bool:
+    """Tell whether a trial predicts patterns so much better that its positions are believed.
+
+    Args:
+        trials: Where both come from.
+        given: The trial at the given positions.
+        better: The other one, of as many epochs.
+    """
     gain = given.misfit - better.misfit
     large = given.misfit > _BETTER * better.misfit or (
         gain > _WORTHWHILE * (trials.constant() - better.misfit)
     )
-    clear = large and gain > 0 and significance(given, better) > _SIGNIFICANT
-    return FrameTest(math.exp(best[0]), best[1], better.misfit, given.misfit, clear)
+    return large and gain > 0 and significance(given, better) > _SIGNIFICANT
 
 
 def _lowest(

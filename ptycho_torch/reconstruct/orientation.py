@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ptycho_torch.data.placement import AS_GIVEN, orientations
-from ptycho_torch.data.scan import ScanData
+from ptycho_torch.data.scan import Array, ScanData
 from ptycho_torch.physics.scaling import compute_scales
 from ptycho_torch.reconstruct.engine import RpieOptions, run_engine
 from ptycho_torch.reconstruct.trials import central_part
@@ -23,6 +23,15 @@ from ptycho_torch.reconstruct.trials import central_part
 CLEAR_MARGIN = 0.05
 """The best orientation is believed when the next one's R factor is this fraction larger."""
 
+_SYMMETRIC = 0.95
+_TURNED = {
+    "as given": "flip rows, flip cols",
+    "flip rows": "flip cols",
+    "swap": "swap, flip rows, flip cols",
+    "swap, flip rows": "swap, flip cols",
+}
+_TURNED |= {turned: name for name, turned in _TURNED.items()}
+"""Each orientation with the one that is turned by 180 degrees against it."""
 PATTERNS_USED = 400
 """Of a longer scan those nearest to its middle."""
 
@@ -95,5 +104,24 @@ def find_orientation(scan: ScanData, epochs: int = 4, seed: int = 0) -> Orientat
         result = run_engine(amplitude, positions, probe, options, mask=mask)
         found.append(Orientation(name, result.r_factors[-1]))
     found.sort(key=lambda item: item.r_factor)
-    clear = found[1].r_factor > (1 + CLEAR_MARGIN) * found[0].r_factor
+    rivals = found[1:]
+    if _is_point_symmetric(used.probe):
+        partner = _TURNED[found[0].name]
+        if partner == AS_GIVEN:  # both fit alike, and nothing speaks against the file
+            found.sort(key=lambda item: item.name != AS_GIVEN)
+            partner = _TURNED[AS_GIVEN]
+        rivals = [item for item in found[1:] if item.name != partner]
+    clear = rivals[0].r_factor > (1 + CLEAR_MARGIN) * found[0].r_factor
     return OrientationTest(tuple(found), clear)
+
+
+def _is_point_symmetric(probe: Array) -> bool:
+    """Whether a probe is, but for a shift, its own point reflection.
+
+    With such a probe the patterns of an object are those of the object turned by 180 degrees at
+    positions that are turned likewise.
+    """
+    far = np.fft.fft2(probe)
+    reflected = np.roll(np.flip(far, axis=(-2, -1)), 1, axis=(-2, -1))
+    alike = np.abs(np.fft.ifft2(far * reflected.conj()).sum(axis=0)).max()
+    return bool(alike > _SYMMETRIC * float(np.square(np.abs(probe)).sum()))

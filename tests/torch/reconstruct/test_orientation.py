@@ -49,3 +49,19 @@ def test_a_featureless_object_is_never_clear(scan):
     same = np.fft.fftshift(flat, axes=(1, 2)).astype(np.float32)
     found = find_orientation(replace(scan, diffraction=np.ascontiguousarray(same)), epochs=2)
     assert not found.clear
+
+
+@pytest.mark.parametrize("way", ["as given", "flip rows, flip cols"])
+def test_a_probe_that_is_its_own_point_reflection_leaves_the_file_right(way):
+    """Patterns of the object and of the turned one are then the same."""
+    rows, cols = np.indices((32, 32)) - 16
+    bell = np.exp(-(rows**2 + cols**2) / 30)[None].astype(np.complex64)
+    made = simulate_scan(seed=3, n_pixel=32, n_patterns=64, nphotons=1e6, probe=bell)
+    positions = dict(orientations(made.positions_px))[way]
+    found = find_orientation(replace(made, positions_px=positions, object=None))
+    assert found.best == "as given"
+    assert not found.contradicts
+    flipped = dict(orientations(made.positions_px))["flip rows"]
+    turned = find_orientation(replace(made, positions_px=flipped, object=None))
+    assert turned.contradicts
+    assert turned.best in ("flip rows", "flip cols")
