@@ -15,6 +15,7 @@ from ptycho_torch.methods.scene import Scene, flat_object, prepare_scene
 from ptycho_torch.metrics import evaluate
 from ptycho_torch.physics.aberrations import aberrated, defocus_phase
 from ptycho_torch.reconstruct import checkpoint as module
+from ptycho_torch.reconstruct import probe_doubt
 from ptycho_torch.reconstruct.checkpoint import Checkpoint
 from ptycho_torch.reconstruct.judge import Judge
 from ptycho_torch.reconstruct.probe_doubt import PROBE_SEARCH, told_start
@@ -85,8 +86,11 @@ def test_a_gaussian_for_a_zone_plate_is_found_out_and_replaced(scan, spoilt, sea
     assert searched.facts["stopped_after"] == len(searched.epochs) > 24
 
 
-def test_a_sound_probe_costs_no_search_and_changes_nothing(scan):
+def test_a_sound_probe_costs_no_search_and_changes_nothing(scan, monkeypatch):
+    searches = []
+    monkeypatch.setattr(probe_doubt, "ProbeSearch", lambda *args: searches.append(args))
     with_search, without = run(scan), run(scan, search_probe="never")
+    assert searches == []
     assert PROBE_SEARCH not in with_search.facts
     assert np.array_equal(
         with_search.reconstruction.canvas.object, without.reconstruction.canvas.object
