@@ -131,7 +131,8 @@ def _with_dose(scan: ScanData, nphotons: float | None) -> tuple[ScanData, tuple[
         "dose-unknown",
         f"the amplitudes are no roots of counts: {UNKNOWN_DOSE_PHOTONS:g} photons a pattern "
         "are assumed",
-        "give --nphotons; with few photons another likelihood and method are better",
+        "give --nphotons; with few photons another likelihood and method are better. Counts times "
+        "a gain look like this, too: then give --measurement counts as well",
     )
     return replace(scan, nphotons=UNKNOWN_DOSE_PHOTONS), (remark,)
 
